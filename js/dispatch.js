@@ -1,0 +1,333 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// What Rust calls: looking at the worker's module, making instances, delivering events.
+
+import { bindOps } from "ext:stead/ops.js";
+import { serializeThrown } from "ext:stead/clone.js";
+import { defineClasses, defineValues } from "ext:stead/globals.js";
+import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";
+import { makeId, makeNamespace } from "ext:stead/namespace.js";
+import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
+import { enterObject, ObjectRecord } from "ext:stead/record.js";
+import { callLocally } from "ext:stead/rpc.js";
+import {
+  receiveClose,
+  replyToClose,
+  WebSocket,
+  WebSocketPair,
+  WebSocketRequestResponsePair,
+} from "ext:stead/websocket.js";
+import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
+import { frontDoor } from "ext:stead/front_door.js";
+
+/** @type {any} */ let op_alarm_end;
+/** @type {any} */ let op_call_arguments;
+/** @type {any} */ let op_call_path;
+/** @type {any} */ let op_call_return;
+/** @type {any} */ let op_call_throw;
+/** @type {any} */ let op_object_socket_remove;
+/** @type {any} */ let op_report_error;
+/** @type {any} */ let op_respond_error;
+/** @type {any} */ let op_test_end;
+bindOps((ops) =>
+  ({
+    op_alarm_end,
+    op_call_arguments,
+    op_call_path,
+    op_call_return,
+    op_call_throw,
+    op_object_socket_remove,
+    op_report_error,
+    op_respond_error,
+    op_test_end,
+  } = ops)
+);
+
+defineClasses({ Request, Response, WebSocket, WebSocketPair, WebSocketRequestResponsePair });
+defineValues({ fetch });
+
+/** The names under which an object's class may define a handler. */
+const HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"];
+
+/** @type {any} */
+let worker;
+/** The object classes, by namespace index. @type {any[]} */
+let classes = [];
+
+/** What passes for `ctx` in the worker's own handlers. */
+class ExecutionContext {
+  props = {};
+
+  /** @param {any} promise */
+  waitUntil(promise) {
+    // The process outlives its requests; a rejection that nobody handles is reported.
+    Promise.resolve(promise);
+  }
+
+  passThroughOnException() {}
+
+  get exports() {
+    throw new Error("ctx.exports is not implemented in Stead yet.");
+  }
+
+  abort() {
+    throw new Error("ctx.abort() is not implemented in Stead yet.");
+  }
+}
+
+/** The text under which an error is reported: its stack, if it has one. @param {any} error */
+function describeError(error) {
+  try {
+    if (typeof error === "object" && error !== null && typeof error.stack === "string") {
+      let text = error.stack;
+      if (error.cause !== undefined) text += `\nCaused by: ${describeError(error.cause)}`;
+      return text;
+    }
+    return `Uncaught ${String(error)}`;
+  } catch {
+    return "Uncaught value without a text";
+  }
+}
+
+/**
+ * Puts variables into `env`, before the worker's modules are evaluated.
+ * @param {Record<string, string>} vars
+ */
+function setVars(vars) {
+  Object.assign(env, vars);
+}
+
+/**
+ * What a module exports, so that Rust can decide what it is.
+ * @param {Record<string, any>} module
+ */
+function describe(module) {
+  return Object.keys(module).map((name) => {
+    const value = module[name];
+    return { name, kind: kindOf(name, value), handlers: handlersOf(value) };
+  });
+}
+
+/**
+ * @param {string} name
+ * @param {any} value
+ */
+function kindOf(name, value) {
+  if (typeof value === "function") {
+    if (value.prototype instanceof DurableObject) return "object";
+    if (value.prototype instanceof WorkerEntrypoint) return name === "default" ? "worker" : "entrypoint";
+    if (/^class\b/.test(Function.prototype.toString.call(value))) return "class";
+    return "function";
+  }
+  if (typeof value !== "object" || value === null) return "value";
+  if (typeof value.test === "function") return "test";
+  return name === "default" ? "worker" : "value";
+}
+
+/** @param {any} value */
+function handlersOf(value) {
+  const holder = typeof value === "function" ? value.prototype : value;
+  if (typeof holder !== "object" || holder === null) return [];
+  return HANDLERS.filter((handler) => typeof holder[handler] === "function");
+}
+
+/**
+ * Takes the worker's module and makes its bindings.
+ * @param {any} module
+ * @param {{ class: string, bindings: string[] }[]} namespaces
+ */
+function configure(module, namespaces) {
+  classes = namespaces.map((namespace) => module[namespace.class]);
+  namespaces.forEach((namespace, index) => {
+    for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
+  });
+  worker = module.default ?? frontDoor(env, namespaces);
+}
+
+/** @param {any} ctx */
+function workerFor(ctx) {
+  return typeof worker === "function" ? new worker(ctx, env) : worker;
+}
+
+/** @param {any} native */
+async function workerFetch(native) {
+  try {
+    const ctx = new ExecutionContext();
+    const handler = workerFor(ctx);
+    if (typeof handler.fetch !== "function") {
+      throw new Error("Handler does not export a fetch() function.");
+    }
+    const response = handler.fetch(requestFromNative(native), env, ctx);
+    respond(native, response instanceof Response ? response : await response);
+  } catch (error) {
+    op_report_error(null, describeError(error));
+    op_respond_error(native, serializeThrown(error));
+  }
+}
+
+/**
+ * Runs one exported test.
+ * @param {any} module
+ * @param {string} name
+ * @param {any} native
+ */
+async function runTest(module, name, native) {
+  try {
+    await module[name].test({}, env, new ExecutionContext());
+    op_test_end(native, null);
+  } catch (error) {
+    op_test_end(native, describeError(error));
+  }
+}
+
+/**
+ * Makes an instance of an object.
+ * @param {any} handle
+ * @param {number} namespace
+ * @param {string} hex
+ * @param {string | null} name
+ * @returns {ObjectRecord}
+ */
+function construct(handle, namespace, hex, name) {
+  const record = new ObjectRecord(handle);
+  const ctx = new DurableObjectState(record, makeId(hex, name ?? undefined));
+  const instance = enterObject(record, () => new classes[namespace](ctx, env));
+  record.instance = instance;
+  /** @type {any} */
+  const handlers = {};
+  for (const handler of HANDLERS) {
+    const value = instance[handler];
+    if (typeof value === "function") handlers[handler] = value;
+  }
+  record.handlers = handlers;
+  return record;
+}
+
+/** @param {any} thrown */
+function cloneThrown(thrown) {
+  return serializeThrown(thrown);
+}
+
+/**
+ * @param {ObjectRecord} record
+ * @param {any} native
+ */
+function objectFetch(record, native) {
+  return enterObject(record, async () => {
+    try {
+      const handler = record.handlers?.fetch;
+      if (handler === undefined) throw new Error("Handler does not export a fetch() function.");
+      const response = Reflect.apply(handler, record.instance, [requestFromNative(native)]);
+      respond(native, response instanceof Response ? response : await response);
+    } catch (error) {
+      op_respond_error(native, serializeThrown(error));
+    }
+  });
+}
+
+/**
+ * @param {ObjectRecord} record
+ * @param {any} native
+ */
+function objectCall(record, native) {
+  return enterObject(record, async () => {
+    try {
+      const args = op_call_arguments(native) ?? null;
+      op_call_return(native, await callLocally(record.instance, op_call_path(native), args));
+    } catch (error) {
+      op_call_throw(native, serializeThrown(error));
+    }
+  });
+}
+
+/**
+ * @param {ObjectRecord} record
+ * @param {any} native
+ * @param {number} scheduledTime
+ * @param {number} retryCount
+ */
+function objectAlarm(record, native, scheduledTime, retryCount) {
+  return enterObject(record, async () => {
+    let threw = false;
+    try {
+      const handler = record.handlers?.alarm;
+      if (handler === undefined) {
+        op_report_error(
+          record.handle,
+          "Attempted to run a scheduled alarm without a handler, did you remember to export an alarm() function?",
+        );
+      } else {
+        const info = { scheduledTime, retryCount, isRetry: retryCount > 0 };
+        await Reflect.apply(handler, record.instance, [info]);
+      }
+    } catch (error) {
+      threw = true;
+      op_report_error(record.handle, describeError(error));
+    }
+    op_alarm_end(record.handle, native, threw);
+  });
+}
+
+/**
+ * @param {ObjectRecord} record
+ * @param {number} number
+ * @param {any} frame
+ */
+function objectSocket(record, number, frame) {
+  return enterObject(record, async () => {
+    try {
+      await deliverFrame(record, number, frame);
+    } catch (error) {
+      op_report_error(record.handle, describeError(error));
+    }
+  });
+}
+
+/**
+ * @param {ObjectRecord} record
+ * @param {number} number
+ * @param {any} frame
+ */
+async function deliverFrame(record, number, frame) {
+  const socket = socketOf(record, number);
+  const { webSocketClose, webSocketError, webSocketMessage } = /** @type {any} */ (record.handlers);
+  const { instance } = record;
+  if (typeof frame === "string" || frame instanceof ArrayBuffer) {
+    if (webSocketMessage !== undefined) {
+      await Reflect.apply(webSocketMessage, instance, [socket, frame]);
+    }
+    return;
+  }
+  const { code, reason, wasClean } = receiveClose(socket, frame);
+  try {
+    if (!wasClean && !reason.startsWith("WebSocket disconnected")) {
+      if (webSocketError !== undefined) {
+        await Reflect.apply(webSocketError, instance, [socket, new Error(reason)]);
+      }
+    } else if (webSocketClose !== undefined) {
+      await Reflect.apply(webSocketClose, instance, [socket, code, reason, wasClean]);
+    }
+  } finally {
+    if (wasClean) replyToClose(socket, code);
+    record.sockets.delete(number);
+    op_object_socket_remove(record.handle, number);
+  }
+}
+
+Object.defineProperty(globalThis, "__dispatch", {
+  value: {
+    setVars,
+    describe,
+    configure,
+    workerFetch,
+    runTest,
+    construct,
+    cloneThrown,
+    objectFetch,
+    objectCall,
+    objectAlarm,
+    objectSocket,
+  },
+  configurable: true,
+});

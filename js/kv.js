@@ -1,0 +1,124 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// `ctx.storage.kv`, and the reading and writing that it shares with the asynchronous methods.
+// https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#synchronous-kv-api
+
+import { bindOps } from "ext:stead/ops.js";
+import { tagClass } from "ext:stead/scope.js";
+import { deserialize, serialize } from "ext:stead/clone.js";
+
+/** @type {any} */ let op_kv_get;
+/** @type {any} */ let op_kv_put;
+/** @type {any} */ let op_kv_delete;
+/** @type {any} */ let op_kv_list;
+/** @type {any} */ let op_kv_next;
+bindOps((ops) => ({ op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next } = ops));
+
+/**
+ * @param {any} handle
+ * @param {string} key
+ */
+export function kvGet(handle, key) {
+  const bytes = op_kv_get(handle, key);
+  return bytes === null || bytes === undefined ? undefined : deserialize(bytes);
+}
+
+/**
+ * @param {any} handle
+ * @param {string} key
+ * @param {unknown} value
+ */
+export function kvPut(handle, key, value) {
+  if (value === undefined) throw new TypeError("put() called with undefined value.");
+  op_kv_put(handle, key, serialize(value));
+}
+
+/**
+ * @param {any} handle
+ * @param {string} key
+ * @returns {boolean}
+ */
+export function kvDelete(handle, key) {
+  return op_kv_delete(handle, key);
+}
+
+/**
+ * The entries of a range, in order, read as they are asked for.
+ * @param {any} handle
+ * @param {any} options
+ */
+export function kvList(handle, options) {
+  const { start, startAfter, end, prefix, reverse, limit } = options ?? {};
+  const listing = op_kv_list(handle, {
+    start: text(start),
+    startAfter: text(startAfter),
+    end: text(end),
+    prefix: text(prefix),
+    reverse: Boolean(reverse),
+    limit: limit === undefined ? undefined : Number(limit),
+  });
+  return new ListIterator(handle, listing);
+}
+
+/** @param {any} value */
+function text(value) {
+  return value === undefined || value === null ? undefined : `${value}`;
+}
+
+class ListIterator {
+  #handle;
+  #listing;
+
+  /**
+   * @param {any} handle
+   * @param {any} listing
+   */
+  constructor(handle, listing) {
+    this.#handle = handle;
+    this.#listing = listing;
+  }
+
+  next() {
+    const entry = op_kv_next(this.#handle, this.#listing);
+    if (entry === null || entry === undefined) return { done: true, value: undefined };
+    return { done: false, value: [entry[0], deserialize(entry[1])] };
+  }
+
+  [Symbol.iterator]() {
+    return this;
+  }
+}
+
+export class SyncKvStorage {
+  #handle;
+
+  /** @param {any} handle */
+  constructor(handle) {
+    this.#handle = handle;
+  }
+
+  /** @param {string} key */
+  get(key) {
+    return kvGet(this.#handle, `${key}`);
+  }
+
+  /**
+   * @param {string} key
+   * @param {unknown} value
+   */
+  put(key, value) {
+    kvPut(this.#handle, `${key}`, value);
+  }
+
+  /** @param {string} key */
+  delete(key) {
+    return kvDelete(this.#handle, `${key}`);
+  }
+
+  /** @param {any} [options] */
+  list(options) {
+    return kvList(this.#handle, options);
+  }
+}
+tagClass(SyncKvStorage);

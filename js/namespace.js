@@ -1,0 +1,278 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// Namespaces, ids and stubs: how code reaches an object.
+// https://developers.cloudflare.com/durable-objects/api/namespace/
+
+import { bindOps } from "ext:stead/ops.js";
+import { tagClass } from "ext:stead/scope.js";
+import { deserialize } from "ext:stead/clone.js";
+import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { makeProperty, serializeForCall } from "ext:stead/rpc.js";
+import { Request, requestToNative, responseFromNative } from "ext:stead/http.js";
+
+/** @type {any} */ let op_id_from_name;
+/** @type {any} */ let op_id_parse;
+/** @type {any} */ let op_id_unique;
+/** @type {any} */ let op_stub_call;
+/** @type {any} */ let op_stub_fetch;
+bindOps((ops) =>
+  ({ op_id_from_name, op_id_parse, op_id_unique, op_stub_call, op_stub_fetch } = ops)
+);
+
+const INTERNAL = Symbol("internal");
+/** Bytes up to which a name travels with its id. */
+const NAME_BYTES_MAX = 1024;
+/** The first elements of an answer: see `Answer` in stub.rs. */
+const RESULT = 0;
+const THROWN = 1;
+
+const encoder = new TextEncoder();
+
+/** @param {unknown} token */
+function requireInternal(token) {
+  if (token !== INTERNAL) throw new TypeError("Illegal constructor");
+}
+
+export class DurableObjectId {
+  #hex;
+
+  /**
+   * @param {symbol} token
+   * @param {string} hex
+   * @param {string | undefined} name
+   */
+  constructor(token, hex, name) {
+    requireInternal(token);
+    this.#hex = hex;
+    if (name !== undefined) {
+      Object.defineProperty(this, "name", { value: name, enumerable: true, configurable: true });
+    }
+  }
+
+  toString() {
+    return this.#hex;
+  }
+
+  /** @param {any} other */
+  equals(other) {
+    if (typeof other !== "object" || other === null || !(#hex in other)) {
+      throw new TypeError(
+        "Failed to execute 'equals' on 'DurableObjectId': parameter 1 is not of type 'DurableObjectId'.",
+      );
+    }
+    return this.#hex === other.#hex;
+  }
+
+  static {
+    isId = (value) => typeof value === "object" && value !== null && #hex in value;
+  }
+}
+/** @type {(value: any) => boolean} */
+var isId;
+tagClass(DurableObjectId);
+
+/**
+ * @param {string} hex
+ * @param {string | undefined} [name]
+ */
+export function makeId(hex, name) {
+  return new DurableObjectId(INTERNAL, hex, name);
+}
+
+export class DurableObjectNamespace {
+  #index;
+
+  /**
+   * @param {symbol} token
+   * @param {number} index
+   */
+  constructor(token, index) {
+    requireInternal(token);
+    this.#index = index;
+  }
+
+  /** @param {any} [options] */
+  newUniqueId(options) {
+    if (options?.jurisdiction !== undefined && options.jurisdiction !== null) refuseJurisdiction();
+    return makeId(op_id_unique(this.#index));
+  }
+
+  /** @param {string} name */
+  idFromName(name) {
+    return makeId(op_id_from_name(this.#index, `${name}`), `${name}`);
+  }
+
+  /** @param {string} hex */
+  idFromString(hex) {
+    return makeId(op_id_parse(this.#index, `${hex}`));
+  }
+
+  /**
+   * @param {DurableObjectId} id
+   * @param {any} [options]
+   */
+  get(id, options) {
+    if (!isId(id)) {
+      throw new TypeError(
+        "Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'.",
+      );
+    }
+    const mode = options?.routingMode;
+    if (mode !== undefined && mode !== "primary-only") {
+      throw new RangeError(`unknown routingMode: ${mode}`);
+    }
+    // Refuses the ids of other namespaces.
+    op_id_parse(this.#index, id.toString());
+    return makeStub(this.#index, id);
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} [options]
+   */
+  getByName(name, options) {
+    return this.get(this.idFromName(name), options);
+  }
+
+  /** @param {string | null | undefined} jurisdiction */
+  jurisdiction(jurisdiction) {
+    if (jurisdiction !== undefined && jurisdiction !== null) refuseJurisdiction();
+    return this;
+  }
+}
+tagClass(DurableObjectNamespace);
+
+function refuseJurisdiction() {
+  throw new Error("Jurisdiction restrictions are not implemented in Stead yet.");
+}
+
+/** @param {number} index */
+export function makeNamespace(index) {
+  return new DurableObjectNamespace(INTERNAL, index);
+}
+
+/** What can be asked of anything that answers requests. */
+export class Fetcher {}
+tagClass(Fetcher);
+
+export class DurableObject extends Fetcher {
+  #index;
+  #id;
+  /** What every call after the object's reset is told. @type {any} */
+  #broken = null;
+
+  /**
+   * @param {symbol} token
+   * @param {number} index
+   * @param {DurableObjectId} id
+   */
+  constructor(token, index, id) {
+    super();
+    requireInternal(token);
+    this.#index = index;
+    this.#id = id;
+    Object.defineProperty(this, "id", { value: id, enumerable: true, configurable: true });
+    const name = /** @type {any} */ (id).name;
+    Object.defineProperty(this, "name", { value: name, enumerable: true, configurable: true });
+  }
+
+  #name() {
+    const name = /** @type {any} */ (this.#id).name;
+    return name !== undefined && encoder.encode(name).length <= NAME_BYTES_MAX ? name : null;
+  }
+
+  /**
+   * @param {any} input
+   * @param {any} [init]
+   */
+  async #fetch(input, init) {
+    const { method, url, headers, body } = requestToNative(new Request(input, init));
+    if (this.#broken !== null) throw this.#broken;
+    const calling = op_stub_fetch(
+      currentHandle(),
+      this.#index,
+      this.#id.toString(),
+      this.#name(),
+      method,
+      url,
+      headers,
+      body,
+    );
+    const answer = await resumeAfter(calling);
+    if (answer[0] === RESULT) return responseFromNative(answer);
+    throw this.#error(answer);
+  }
+
+  /**
+   * @param {string[]} path
+   * @param {any[] | null} args
+   */
+  async #call(path, args) {
+    const bytes = args === null ? null : serializeForCall(args);
+    if (this.#broken !== null) throw this.#broken;
+    const calling = op_stub_call(
+      currentHandle(),
+      this.#index,
+      this.#id.toString(),
+      this.#name(),
+      path,
+      bytes,
+    );
+    const answer = await resumeAfter(calling);
+    if (answer[0] === RESULT) return deserialize(answer[1]);
+    throw this.#error(answer);
+  }
+
+  /**
+   * The error that an answer stands for, with the platform's marks.
+   * @param {any[]} answer
+   */
+  #error(answer) {
+    if (answer[0] === THROWN) {
+      const thrown = deserialize(answer[1]);
+      if (typeof thrown === "object" && thrown !== null) thrown.remote = true;
+      return thrown;
+    }
+    const [, message, reset, retryable, overloaded] = answer;
+    const error = /** @type {any} */ (new Error(message));
+    error.remote = true;
+    if (retryable) error.retryable = true;
+    if (overloaded) error.overloaded = true;
+    if (reset) {
+      error.durableObjectReset = true;
+      this.#broken = error;
+    }
+    return error;
+  }
+
+  /**
+   * A stub: every name that is not its own is a method of the object.
+   * @param {number} index
+   * @param {DurableObjectId} id
+   */
+  static #make(index, id) {
+    const stub = new DurableObject(INTERNAL, index, id);
+    const send = (/** @type {string[]} */ path, /** @type {any} */ args) => stub.#call(path, args);
+    const fetch = (/** @type {any[]} */ ...args) =>
+      stub.#fetch(.../** @type {[any, any]} */ (args));
+    return new Proxy(stub, {
+      get(target, name) {
+        if (name === "fetch" && !Object.hasOwn(target, name)) return fetch;
+        if (typeof name === "symbol" || name === "constructor" || Object.hasOwn(target, name)) {
+          return Reflect.get(target, name);
+        }
+        // A stub is not a promise, and Object.prototype's members are not the object's.
+        if (name === "then" || name in Object.prototype) return Reflect.get(target, name);
+        return makeProperty(send, [name]);
+      },
+    });
+  }
+
+  static {
+    makeStub = DurableObject.#make;
+  }
+}
+/** @type {(index: number, id: DurableObjectId) => any} */
+var makeStub;
+tagClass(DurableObject);

@@ -1,0 +1,209 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// `ctx.storage.sql`
+// https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#sql-api
+
+import { bindOps } from "ext:stead/ops.js";
+import { tagClass } from "ext:stead/scope.js";
+
+/** @type {any} */ let op_sql_exec;
+/** @type {any} */ let op_sql_next;
+/** @type {any} */ let op_sql_rest;
+/** @type {any} */ let op_sql_columns;
+/** @type {any} */ let op_sql_rows_read;
+/** @type {any} */ let op_sql_rows_written;
+/** @type {any} */ let op_sql_database_size;
+bindOps((ops) =>
+  ({
+    op_sql_exec,
+    op_sql_next,
+    op_sql_rest,
+    op_sql_columns,
+    op_sql_rows_read,
+    op_sql_rows_written,
+    op_sql_database_size,
+  } = ops)
+);
+
+/** Tells our own calls of the constructors from those of user code. */
+const INTERNAL = Symbol("internal");
+
+/** @param {unknown} token */
+function requireInternal(token) {
+  if (token !== INTERNAL) throw new TypeError("Illegal constructor");
+}
+
+/** The rows of one query, produced as they are asked for. */
+export class SqlStorageCursor {
+  #handle;
+  #cursor;
+  /** @type {string[] | undefined} */ #names;
+
+  /**
+   * @param {symbol} token
+   * @param {any} handle
+   * @param {any} cursor
+   */
+  constructor(token, handle, cursor) {
+    requireInternal(token);
+    this.#handle = handle;
+    this.#cursor = cursor;
+  }
+
+  get columnNames() {
+    return [...this.#columns()];
+  }
+
+  get rowsRead() {
+    return op_sql_rows_read(this.#cursor);
+  }
+
+  get rowsWritten() {
+    return op_sql_rows_written(this.#cursor);
+  }
+
+  next() {
+    const values = op_sql_next(this.#handle, this.#cursor);
+    if (values === undefined) return { done: true, value: undefined };
+    return { done: false, value: this.#row(values, 0) };
+  }
+
+  toArray() {
+    const values = op_sql_rest(this.#handle, this.#cursor);
+    const width = this.#columns().length;
+    const rows = [];
+    for (let at = 0; at < values.length; at += width) rows.push(this.#row(values, at));
+    return rows;
+  }
+
+  one() {
+    const row = this.next();
+    if (row.done) {
+      throw new Error("Expected exactly one result from SQL query, but got no results.");
+    }
+    if (op_sql_next(this.#handle, this.#cursor) !== undefined) {
+      throw new Error("Expected exactly one result from SQL query, but got multiple results.");
+    }
+    return row.value;
+  }
+
+  raw() {
+    return new RawIterator(INTERNAL, this.#handle, this.#cursor, this.#columns().length);
+  }
+
+  [Symbol.iterator]() {
+    return this;
+  }
+
+  #columns() {
+    return this.#names ??= op_sql_columns(this.#cursor);
+  }
+
+  /**
+   * @param {any[]} values
+   * @param {number} at where the row begins in `values`
+   */
+  #row(values, at) {
+    const names = this.#columns();
+    /** @type {Record<string, any>} */
+    const row = {};
+    for (let i = 0; i < names.length; i++) row[names[i]] = values[at + i];
+    return row;
+  }
+}
+tagClass(SqlStorageCursor);
+
+/** The rows of a cursor as arrays. Shares the cursor's position. */
+class RawIterator {
+  #handle;
+  #cursor;
+  #width;
+
+  /**
+   * @param {symbol} token
+   * @param {any} handle
+   * @param {any} cursor
+   * @param {number} width
+   */
+  constructor(token, handle, cursor, width) {
+    requireInternal(token);
+    this.#handle = handle;
+    this.#cursor = cursor;
+    this.#width = width;
+  }
+
+  next() {
+    const values = op_sql_next(this.#handle, this.#cursor);
+    return values === undefined ? { done: true, value: undefined } : { done: false, value: values };
+  }
+
+  toArray() {
+    const values = op_sql_rest(this.#handle, this.#cursor);
+    const rows = [];
+    for (let at = 0; at < values.length; at += this.#width) {
+      rows.push(values.slice(at, at + this.#width));
+    }
+    return rows;
+  }
+
+  [Symbol.iterator]() {
+    return this;
+  }
+}
+
+/** Present for `instanceof`; prepared statements are made by the platform itself. */
+class SqlStorageStatement {
+  constructor() {
+    throw new TypeError("Illegal constructor");
+  }
+}
+tagClass(SqlStorageStatement);
+
+export class SqlStorage {
+  #handle;
+
+  /**
+   * @param {symbol} token
+   * @param {any} handle
+   */
+  constructor(token, handle) {
+    requireInternal(token);
+    this.#handle = handle;
+  }
+
+  /**
+   * @param {string} query
+   * @param {any[]} bindings
+   */
+  exec(query, ...bindings) {
+    const cursor = op_sql_exec(this.#handle, `${query}`, bindings);
+    return new SqlStorageCursor(INTERNAL, this.#handle, cursor);
+  }
+
+  get databaseSize() {
+    return op_sql_database_size(this.#handle);
+  }
+
+  prepare() {
+    throw new Error("sql.prepare() is experimental on the platform and is not available in Stead.");
+  }
+
+  ingest() {
+    throw new Error("sql.ingest() is experimental on the platform and is not available in Stead.");
+  }
+
+  get Cursor() {
+    return SqlStorageCursor;
+  }
+
+  get Statement() {
+    return SqlStorageStatement;
+  }
+}
+tagClass(SqlStorage);
+
+/** @param {any} handle */
+export function makeSql(handle) {
+  return new SqlStorage(INTERNAL, handle);
+}

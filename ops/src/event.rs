@@ -1,0 +1,278 @@
+//! What the worker and its objects are asked to do, and their answers.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use deno_core::GarbageCollected;
+use deno_core::OpState;
+use deno_core::convert::Uint8Array;
+use deno_core::cppgc::make_cppgc_object;
+use deno_core::op2;
+use deno_core::v8;
+use deno_error::JsErrorBox;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+
+use crate::body::Body;
+use crate::headers::headers_from_js;
+use crate::headers::headers_to_js;
+use crate::host::HostRef;
+use crate::host::object_label;
+use crate::instance::Instance;
+use crate::instance::ObjectHandle;
+use crate::message::CallError;
+use crate::message::Failure;
+use crate::message::FetchRequest;
+use crate::message::FetchResponse;
+use crate::message::Reply;
+use crate::stub::PendingBody;
+use crate::stub::body_from_js;
+use crate::websocket::PairEnd;
+
+deno_core::extension!(
+  stead_event,
+  ops = [
+    op_request_method,
+    op_request_url,
+    op_request_headers,
+    op_request_body,
+    op_respond,
+    op_respond_text,
+    op_respond_error,
+    op_call_path,
+    op_call_arguments,
+    op_call_return,
+    op_call_throw,
+    op_report_error,
+    op_now,
+  ],
+);
+
+/// A request that the worker (or, with an instance, an object) is answering.
+pub struct IncomingRequest {
+  request: RefCell<Option<FetchRequest>>,
+  reply: RefCell<Option<Reply<FetchResponse>>>,
+  instance: Option<Rc<Instance>>,
+}
+
+impl IncomingRequest {
+  /// A request for JavaScript to answer.
+  pub fn new(
+    request: FetchRequest,
+    reply: Reply<FetchResponse>,
+    instance: Option<Rc<Instance>>,
+  ) -> IncomingRequest {
+    IncomingRequest {
+      request: RefCell::new(Some(request)),
+      reply: RefCell::new(Some(reply)),
+      instance,
+    }
+  }
+
+  fn answer(&self, answer: Result<FetchResponse, CallError>) {
+    if let Some(reply) = self.reply.borrow_mut().take() {
+      answer_after(self.instance.as_ref(), reply, answer);
+    }
+  }
+}
+
+/// Sends an answer; if an object says it, once all that it wrote is durable.
+fn answer_after<T: 'static>(
+  instance: Option<&Rc<Instance>>,
+  reply: Reply<T>,
+  answer: Result<T, CallError>,
+) {
+  let Some(instance) = instance else {
+    drop(reply.send(answer));
+    return;
+  };
+  instance.say(move |durable| {
+    drop(reply.send(match durable {
+      Ok(()) => answer,
+      Err(broken) => Err(CallError::Failed(Failure::reset(broken.message))),
+    }));
+  });
+}
+
+// SAFETY: the request holds no references into the JavaScript heap.
+unsafe impl GarbageCollected for IncomingRequest {
+  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+  fn get_name(&self) -> &'static std::ffi::CStr {
+    c"IncomingRequest"
+  }
+}
+
+fn look<T>(
+  request: &IncomingRequest,
+  look: impl FnOnce(&mut FetchRequest) -> T,
+) -> Result<T, JsErrorBox> {
+  match request.request.borrow_mut().as_mut() {
+    Some(request) => Ok(look(request)),
+    None => Err(JsErrorBox::generic("the request has ended")),
+  }
+}
+
+#[op2]
+#[string]
+fn op_request_method(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
+  look(request, |request| request.method.clone())
+}
+
+#[op2]
+#[string]
+fn op_request_url(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
+  look(request, |request| request.url.clone())
+}
+
+#[op2]
+fn op_request_headers<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  #[cppgc] request: &IncomingRequest,
+) -> Result<v8::Local<'s, v8::Array>, JsErrorBox> {
+  look(request, |request| headers_to_js(scope, &request.headers))
+}
+
+/// The request's body, taken out of it; null if it has none.
+#[op2]
+fn op_request_body<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  #[cppgc] request: &IncomingRequest,
+) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+  let body = look(request, |request| std::mem::take(&mut request.body))?;
+  Ok(match body {
+    Body::Empty => v8::null(scope).into(),
+    body => make_cppgc_object(scope, PendingBody(RefCell::new(Some(body)))).into(),
+  })
+}
+
+/// Answers a request.
+#[op2]
+#[allow(clippy::too_many_arguments, reason = "the parts of one response, given in one call")]
+fn op_respond<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  state: &mut OpState,
+  #[cppgc] request: &IncomingRequest,
+  #[smi] status: u16,
+  #[string] status_text: String,
+  headers: v8::Local<'s, v8::Array>,
+  body: v8::Local<'s, v8::Value>,
+  #[cppgc] socket: Option<&PairEnd>,
+) -> Result<(), JsErrorBox> {
+  let headers = headers_from_js(scope, headers)?;
+  let body = body_from_js(scope, state, body)?;
+  let socket = socket.map(PairEnd::take).transpose()?;
+  request.answer(Ok(FetchResponse { status, status_text, headers, body, socket }));
+  Ok(())
+}
+
+/// Answers a request with text, as `new Response(text)` does.
+#[op2(fast)]
+fn op_respond_text(#[cppgc] request: &IncomingRequest, #[string] text: String) {
+  let mut headers = HeaderMap::with_capacity(1);
+  headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
+  request.answer(Ok(FetchResponse {
+    status: 200,
+    status_text: String::new(),
+    headers,
+    body: Body::Full(Bytes::from(text)),
+    socket: None,
+  }));
+}
+
+/// Answers a request with what its handler threw, cloned.
+#[op2]
+fn op_respond_error(#[cppgc] request: &IncomingRequest, #[buffer(copy)] thrown: Vec<u8>) {
+  request.answer(Err(CallError::Thrown(thrown)));
+}
+
+/// A call that an object is answering.
+pub struct IncomingCall {
+  path: Vec<String>,
+  arguments: RefCell<Option<Vec<u8>>>,
+  reply: RefCell<Option<Reply<Vec<u8>>>>,
+  instance: Rc<Instance>,
+}
+
+impl IncomingCall {
+  /// A call for JavaScript to answer.
+  pub fn new(
+    path: Vec<String>,
+    arguments: Option<Vec<u8>>,
+    reply: Reply<Vec<u8>>,
+    instance: Rc<Instance>,
+  ) -> IncomingCall {
+    IncomingCall {
+      path,
+      arguments: RefCell::new(arguments),
+      reply: RefCell::new(Some(reply)),
+      instance,
+    }
+  }
+
+  fn answer(&self, answer: Result<Vec<u8>, CallError>) {
+    if let Some(reply) = self.reply.borrow_mut().take() {
+      answer_after(Some(&self.instance), reply, answer);
+    }
+  }
+}
+
+// SAFETY: the call holds no references into the JavaScript heap.
+unsafe impl GarbageCollected for IncomingCall {
+  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+  fn get_name(&self) -> &'static std::ffi::CStr {
+    c"IncomingCall"
+  }
+}
+
+#[op2]
+fn op_call_path<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  #[cppgc] call: &IncomingCall,
+) -> v8::Local<'s, v8::Array> {
+  let names: Vec<v8::Local<v8::Value>> = call
+    .path
+    .iter()
+    .map(|name| v8::String::new(scope, name).unwrap_or_else(|| v8::String::empty(scope)).into())
+    .collect();
+  v8::Array::new_with_elements(scope, &names)
+}
+
+/// The cloned array of arguments; null when a property is read.
+#[op2]
+fn op_call_arguments(#[cppgc] call: &IncomingCall) -> Option<Uint8Array> {
+  call.arguments.borrow_mut().take().map(Uint8Array::from)
+}
+
+#[op2]
+fn op_call_return(#[cppgc] call: &IncomingCall, #[buffer(copy)] result: Vec<u8>) {
+  call.answer(Ok(result));
+}
+
+#[op2]
+fn op_call_throw(#[cppgc] call: &IncomingCall, #[buffer(copy)] thrown: Vec<u8>) {
+  call.answer(Err(CallError::Thrown(thrown)));
+}
+
+/// Tells the person at the terminal about an error that nobody will catch.
+#[op2]
+fn op_report_error(
+  state: &mut OpState,
+  #[cppgc] handle: Option<&ObjectHandle>,
+  #[string] error: &str,
+) {
+  let host = state.borrow::<HostRef>();
+  let object = handle.map(|handle| {
+    let instance = &handle.0;
+    let id = instance.key.id.to_string();
+    object_label(&**host, instance.key.namespace, instance.name.borrow().as_deref(), &id)
+  });
+  host.report(object, error);
+}
+
+/// Milliseconds since the Unix epoch by the process's clock.
+#[op2(fast)]
+fn op_now(state: &mut OpState) -> f64 {
+  state.borrow::<HostRef>().now_ms() as f64
+}

@@ -1,0 +1,351 @@
+//! WebSockets as JavaScript uses them: pairs, accepted ends, the sockets of an
+//! object, and client connections.
+//!
+//! <https://developers.cloudflare.com/workers/runtime-apis/websockets/>
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deno_core::GarbageCollected;
+use deno_core::OpState;
+use deno_core::ToV8;
+use deno_core::convert::Uint8Array;
+use deno_core::cppgc::make_cppgc_object;
+use deno_core::op2;
+use deno_core::v8;
+use deno_error::JsErrorBox;
+use tokio::sync::Semaphore;
+
+use crate::headers::headers_from_js;
+use crate::host::ConnectRequest;
+use crate::host::HostRef;
+use crate::instance::Instance;
+use crate::instance::ObjectHandle;
+use crate::message::ObjectEvent;
+use crate::socket::Frame;
+use crate::socket::SocketEnd;
+use crate::socket::SocketReceiver;
+use crate::socket::SocketSender;
+use crate::socket_set::ATTACHMENT_BYTES_MAX;
+use crate::socket_set::AcceptedSocket;
+use crate::socket_set::Reader;
+use crate::sql::array_buffer;
+
+deno_core::extension!(
+  stead_websocket,
+  ops = [
+    op_socket_pair,
+    op_socket_accept,
+    op_socket_next,
+    op_socket_send,
+    op_socket_close,
+    op_socket_connect,
+    op_object_socket_accept,
+    op_object_socket_list,
+    op_object_socket_tags,
+    op_object_socket_send,
+    op_object_socket_close,
+    op_object_socket_remove,
+    op_object_socket_attach,
+    op_object_socket_attachment,
+  ],
+);
+
+/// Frames of one socket that may wait for their object at once; the socket is
+/// not read on until one of them was delivered.
+const FRAMES_WAITING_MAX: usize = 64;
+
+/// One end of a pair as JavaScript holds it.
+pub struct PairEnd {
+  end: RefCell<Option<SocketEnd>>,
+  open: RefCell<Option<OpenEnd>>,
+  receiver: RefCell<Option<SocketReceiver>>,
+}
+
+/// An end on which JavaScript speaks.
+#[derive(Clone)]
+struct OpenEnd {
+  sender: SocketSender,
+  /// The object in whose name it speaks.
+  instance: Option<Rc<Instance>>,
+}
+
+impl PairEnd {
+  /// An end that nobody has accepted.
+  pub fn new(end: SocketEnd) -> PairEnd {
+    PairEnd {
+      end: RefCell::new(Some(end)),
+      open: RefCell::new(None),
+      receiver: RefCell::new(None),
+    }
+  }
+
+  /// Takes the end away, to return it in a response or give it to an object.
+  ///
+  /// # Errors
+  /// The end was accepted or taken before.
+  pub fn take(&self) -> Result<SocketEnd, JsErrorBox> {
+    self.end.borrow_mut().take().ok_or_else(|| {
+      JsErrorBox::type_error("Can't return WebSocket that was already used in a response.")
+    })
+  }
+
+  fn send(&self, frame: Frame) {
+    let Some(open) = self.open.borrow().clone() else { return };
+    speak(open.instance.as_ref(), open.sender, frame);
+  }
+}
+
+/// Sends a frame; if an object says it, once all that it wrote is durable.
+fn speak(instance: Option<&Rc<Instance>>, sender: SocketSender, frame: Frame) {
+  match instance {
+    None => drop(sender.send(frame)),
+    Some(instance) => instance.say(move |durable| {
+      if durable.is_ok() {
+        sender.send(frame);
+      }
+    }),
+  }
+}
+
+// SAFETY: the end holds no references into the JavaScript heap.
+unsafe impl GarbageCollected for PairEnd {
+  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+  fn get_name(&self) -> &'static std::ffi::CStr {
+    c"PairEnd"
+  }
+}
+
+#[op2]
+fn op_socket_pair<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Array> {
+  let (a, b) = SocketEnd::pair();
+  let ends = [
+    make_cppgc_object(scope, PairEnd::new(a)).into(),
+    make_cppgc_object(scope, PairEnd::new(b)).into(),
+  ];
+  v8::Array::new_with_elements(scope, &ends)
+}
+
+/// Begins to speak on an end, in the name of an object if one is given.
+#[op2(fast)]
+fn op_socket_accept(
+  state: &mut OpState,
+  #[cppgc] end: &PairEnd,
+  #[cppgc] handle: Option<&ObjectHandle>,
+) -> Result<(), JsErrorBox> {
+  let taken = end.take()?;
+  taken.settle(state.borrow::<HostRef>().shard());
+  *end.open.borrow_mut() =
+    Some(OpenEnd { sender: taken.sender, instance: handle.map(|handle| handle.0.clone()) });
+  *end.receiver.borrow_mut() = Some(taken.receiver);
+  Ok(())
+}
+
+/// A frame for JavaScript: text, an ArrayBuffer, `[code, reason]` for a Close
+/// (code -1 when the frame was empty), `[-2, text]` for a failed connection,
+/// null when the other end is gone.
+pub struct JsFrame(pub Option<Frame>);
+
+impl<'s> ToV8<'s> for JsFrame {
+  type Error = std::convert::Infallible;
+
+  fn to_v8(
+    self,
+    scope: &mut v8::PinScope<'s, '_>,
+  ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
+    let (code, text) = match self.0 {
+      None => return Ok(v8::null(scope).into()),
+      Some(Frame::Text(text)) => return Ok(string(scope, &text).into()),
+      Some(Frame::Binary(bytes)) => return Ok(array_buffer(scope, &bytes).into()),
+      Some(Frame::Close { code, reason }) => (code.map_or(-1, i32::from), reason),
+      Some(Frame::Failed(text)) => (-2, text),
+    };
+    let parts = [v8::Integer::new(scope, code).into(), string(scope, text.as_bytes()).into()];
+    Ok(v8::Array::new_with_elements(scope, &parts).into())
+  }
+}
+
+fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &[u8]) -> v8::Local<'s, v8::String> {
+  v8::String::new_from_utf8(scope, text, v8::NewStringType::Normal)
+    .unwrap_or_else(|| v8::String::empty(scope))
+}
+
+/// The next frame on an accepted end.
+#[op2]
+async fn op_socket_next(#[cppgc] end: &PairEnd) -> JsFrame {
+  let Some(mut receiver) = end.receiver.borrow_mut().take() else {
+    return JsFrame(None);
+  };
+  let frame = receiver.next().await;
+  *end.receiver.borrow_mut() = Some(receiver);
+  JsFrame(frame)
+}
+
+fn frame_from_js<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  data: v8::Local<'s, v8::Value>,
+) -> Frame {
+  if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(data) {
+    let mut bytes = vec![0; view.byte_length()];
+    view.copy_contents(&mut bytes);
+    return Frame::Binary(Bytes::from(bytes));
+  }
+  Frame::Text(Bytes::from(data.to_rust_string_lossy(scope)))
+}
+
+/// Sends text or the bytes of a view.
+#[op2]
+fn op_socket_send<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  #[cppgc] end: &PairEnd,
+  data: v8::Local<'s, v8::Value>,
+) {
+  end.send(frame_from_js(scope, data));
+}
+
+fn close_frame(code: i32, reason: String) -> Frame {
+  Frame::Close { code: u16::try_from(code).ok(), reason }
+}
+
+#[op2]
+fn op_socket_close(#[cppgc] end: &PairEnd, #[smi] code: i32, #[string] reason: String) {
+  end.send(close_frame(code, reason));
+}
+
+/// A client connection for JavaScript: the end and the chosen subprotocol.
+pub struct ClientSocket(PairEnd, String);
+
+impl<'s> ToV8<'s> for ClientSocket {
+  type Error = std::convert::Infallible;
+
+  fn to_v8(
+    self,
+    scope: &mut v8::PinScope<'s, '_>,
+  ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
+    let parts = [
+      make_cppgc_object(scope, self.0).into(),
+      string(scope, self.1.as_bytes()).into(),
+    ];
+    Ok(v8::Array::new_with_elements(scope, &parts).into())
+  }
+}
+
+/// Opens a client connection.
+#[op2]
+fn op_socket_connect<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  state: &mut OpState,
+  #[string] url: String,
+  #[serde] protocols: Vec<String>,
+  headers: v8::Local<'s, v8::Array>,
+) -> Result<impl Future<Output = Result<ClientSocket, JsErrorBox>> + use<>, JsErrorBox> {
+  let headers = headers_from_js(scope, headers)?;
+  let connect = state.borrow::<HostRef>().connect(ConnectRequest { url, protocols, headers });
+  Ok(async move {
+    let connected = connect.await.map_err(JsErrorBox::generic)?;
+    Ok(ClientSocket(PairEnd::new(connected.end), connected.protocol))
+  })
+}
+
+/// Gives an end to an object; the number that names the socket from then on.
+#[op2]
+#[smi]
+fn op_object_socket_accept(
+  #[cppgc] handle: &ObjectHandle,
+  #[cppgc] end: &PairEnd,
+  #[serde] tags: Vec<String>,
+) -> Result<u32, JsErrorBox> {
+  let instance = &handle.0;
+  let tags = instance.sockets.admit(&tags)?;
+  let end = end.take()?;
+  end.settle(instance.host().shard());
+  let socket = AcceptedSocket { sender: end.sender, tags, attachment: None, reader: None };
+  let number = instance.sockets.add(socket);
+  let reader = deno_core::unsync::spawn(read(instance.clone(), number, end.receiver));
+  instance.sockets.with(number, |socket| socket.reader = Some(Reader(reader)));
+  Ok(number)
+}
+
+/// Delivers the frames of one socket to its object, in order.
+async fn read(instance: Rc<Instance>, number: u32, mut receiver: SocketReceiver) {
+  let waiting = Arc::new(Semaphore::new(FRAMES_WAITING_MAX));
+  loop {
+    let Ok(permit) = waiting.clone().acquire_owned().await else { return };
+    let frame = receiver.next().await.unwrap_or_else(|| {
+      Frame::Failed("WebSocket disconnected without sending Close frame.".into())
+    });
+    let last = matches!(frame, Frame::Failed(_) | Frame::Close { .. });
+    let name = instance.name.borrow().clone();
+    let event = ObjectEvent::Socket { socket: number, frame, permit };
+    instance.host().call(instance.key, name, event);
+    if last {
+      return;
+    }
+  }
+}
+
+#[op2]
+#[serde]
+fn op_object_socket_list(
+  #[cppgc] handle: &ObjectHandle,
+  #[string] tag: Option<String>,
+) -> Vec<u32> {
+  handle.0.sockets.list(tag.as_deref())
+}
+
+#[op2]
+#[serde]
+fn op_object_socket_tags(#[cppgc] handle: &ObjectHandle, #[smi] number: u32) -> Vec<String> {
+  handle.0.sockets.with(number, |socket| socket.tags.clone()).unwrap_or_default()
+}
+
+#[op2]
+fn op_object_socket_send<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  #[cppgc] handle: &ObjectHandle,
+  #[smi] number: u32,
+  data: v8::Local<'s, v8::Value>,
+) {
+  if let Some(sender) = handle.0.sockets.with(number, |socket| socket.sender.clone()) {
+    speak(Some(&handle.0), sender, frame_from_js(scope, data));
+  }
+}
+
+#[op2]
+fn op_object_socket_close(
+  #[cppgc] handle: &ObjectHandle,
+  #[smi] number: u32,
+  #[smi] code: i32,
+  #[string] reason: String,
+) {
+  if let Some(sender) = handle.0.sockets.with(number, |socket| socket.sender.clone()) {
+    speak(Some(&handle.0), sender, close_frame(code, reason));
+  }
+}
+
+/// Forgets a socket whose last event was delivered.
+#[op2(fast)]
+fn op_object_socket_remove(#[cppgc] handle: &ObjectHandle, #[smi] number: u32) {
+  handle.0.sockets.remove(number);
+}
+
+/// Keeps a cloned value with a socket.
+#[op2]
+fn op_object_socket_attach(
+  #[cppgc] handle: &ObjectHandle,
+  #[smi] number: u32,
+  #[buffer(copy)] attachment: Vec<u8>,
+) {
+  handle.0.sockets.with(number, |socket| socket.attachment = Some(attachment));
+}
+
+/// What `op_object_socket_attach` kept; null if nothing.
+#[op2]
+fn op_object_socket_attachment(
+  #[cppgc] handle: &ObjectHandle,
+  #[smi] number: u32,
+) -> Option<Uint8Array> {
+  handle.0.sockets.with(number, |socket| socket.attachment.clone()).flatten().map(Uint8Array::from)
+}
