@@ -1,1 +1,3 @@
-fn main() { println!("stead"); }
+fn main() {
+    println!("stead");
+}

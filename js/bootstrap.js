@@ -1,0 +1,81 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// The entry point. Everything here and in the modules it imports is evaluated when the snapshot
+// is made, except `start`, which Rust calls in each runtime before any user code.
+
+import "ext:stead/errors.js";
+import { primordials } from "ext:core/mod.js";
+import { connectToInspector, setColors } from "ext:stead/console.js";
+import { startGlobals } from "ext:stead/globals.js";
+import { setCompatibilityFlags } from "ext:stead/navigator.js";
+import { rebindOps } from "ext:stead/ops.js";
+import { adoptGlobal } from "ext:stead/scope.js";
+import "ext:stead/context.js";
+import "ext:stead/exceptions.js";
+
+const { ObjectDefineProperty } = primordials;
+
+/**
+ * @typedef {object} StartOptions
+ * @property {boolean} colors
+ * @property {Record<string, boolean>} compatibilityFlags
+ * @property {boolean} inspector
+ * @property {number | bigint | null} seed
+ */
+
+/** @param {StartOptions} options */
+function start(options) {
+  rebindOps();
+  startGlobals();
+  adoptGlobal();
+  setColors(options.colors);
+  setCompatibilityFlags(options.compatibilityFlags);
+  if (options.seed !== null) seedMath(BigInt(options.seed));
+  if (options.inspector) connectToInspector();
+  // deno_core looks for V8's own queueMicrotask below ours on first use: here, where no user
+  // code has put anything in its place.
+  globalThis.queueMicrotask(() => {});
+  hideInternals();
+}
+
+/**
+ * Replaces Math.random by splitmix64 (https://prng.di.unimi.it/splitmix64.c).
+ * @param {bigint} seed
+ */
+function seedMath(seed) {
+  let state = seed;
+  const mask = (1n << 64n) - 1n;
+  const { random } = {
+    random() {
+      state = (state + 0x9e3779b97f4a7c15n) & mask;
+      let mixed = state;
+      mixed = ((mixed ^ (mixed >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
+      mixed = ((mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn) & mask;
+      mixed ^= mixed >> 31n;
+      return Number(mixed >> 11n) / 2 ** 53;
+    },
+  };
+  ObjectDefineProperty(Math, "random", {
+    __proto__: null,
+    value: random,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+/** Takes away every way to reach `core` and its ops from the global scope. */
+function hideInternals() {
+  const scope = /** @type {any} */ (globalThis);
+  delete scope.__start;
+  delete scope.__bootstrap;
+  delete scope.bootstrap;
+  delete scope.Deno;
+}
+
+ObjectDefineProperty(globalThis, "__start", {
+  __proto__: null,
+  value: start,
+  configurable: true,
+});

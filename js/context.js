@@ -1,0 +1,65 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// Who is speaking: the value that travels with the code across awaits, timers and streams.
+//
+// V8 keeps it with each promise reaction, deno_web's timers with each timer. It is empty while no
+// event is being delivered.
+
+import { core, primordials } from "ext:core/mod.js";
+
+const { ReflectApply, SafeWeakMap } = primordials;
+const { AsyncVariable, getAsyncContext, setAsyncContext } = core;
+
+const current = new AsyncVariable();
+
+/** The mapping that holds a context and nothing else, made when it is first entered from Rust. */
+const mappings = new SafeWeakMap();
+
+/** The context of the running code, or `undefined` when it belongs to no event. */
+export function currentContext() {
+  return current.get();
+}
+
+/**
+ * Calls `fn` in `context`. Other variables, such as AsyncLocalStorage's, keep their values.
+ * @template T
+ * @param {unknown} context
+ * @param {(...args: any[]) => T} fn
+ * @param {any[]} args
+ * @returns {T}
+ */
+export function runInContext(context, fn, ...args) {
+  const before = current.enter(context);
+  try {
+    return ReflectApply(fn, undefined, args);
+  } finally {
+    setAsyncContext(before);
+  }
+}
+
+/**
+ * Calls `fn` in `context` when Rust delivers an event: whatever the code that ran last on this
+ * isolate left behind is not seen, and nothing is left behind.
+ * @template T
+ * @param {object} context
+ * @param {(...args: any[]) => T} fn
+ * @param {any[]} args
+ * @returns {T}
+ */
+export function enterContext(context, fn, ...args) {
+  let mapping = mappings.get(context);
+  if (mapping === undefined) {
+    setAsyncContext(undefined);
+    current.enter(context);
+    mapping = getAsyncContext();
+    mappings.set(context, mapping);
+  } else {
+    setAsyncContext(mapping);
+  }
+  try {
+    return ReflectApply(fn, undefined, args);
+  } finally {
+    setAsyncContext(undefined);
+  }
+}

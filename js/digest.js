@@ -1,0 +1,163 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// What the platform adds to Web Crypto: DigestStream, timingSafeEqual and MD5.
+// https://developers.cloudflare.com/workers/runtime-apis/web-crypto/
+
+import { core, primordials } from "ext:core/mod.js";
+import { bytesOf } from "ext:stead/streams.js";
+import { tagClass } from "ext:stead/scope.js";
+
+const {
+  ArrayBufferIsView,
+  FunctionPrototypeCall,
+  ObjectDefineProperty,
+  ObjectPrototypeIsPrototypeOf,
+  Promise,
+  PromisePrototypeThen,
+  BigInt,
+  String,
+  StringPrototypeToUpperCase,
+  SymbolDispose,
+  TypedArrayPrototypeGetByteLength,
+  TypeError,
+} = primordials;
+const { WritableStream } = core.loadExtScript("ext:deno_web/06_streams.js");
+const { op_crypto_timing_safe_equal, Digester } = core.ops;
+const { Crypto, SubtleCrypto } = core.loadExtScript("ext:deno_crypto/00_crypto.js");
+
+/**
+ * The upper-case name of an algorithm given as a string or as `{ name }`.
+ * @param {any} algorithm
+ */
+function nameOf(algorithm) {
+  const name = typeof algorithm === "object" && algorithm !== null ? algorithm.name : algorithm;
+  return StringPrototypeToUpperCase(String(name));
+}
+
+export class DigestStream extends WritableStream {
+  #digest;
+  #written = 0n;
+  /** @type {(reason: unknown) => void} */
+  #reject;
+
+  /** @param {string | { name: string }} algorithm */
+  constructor(algorithm) {
+    if (algorithm === undefined || algorithm === null) {
+      throw new TypeError(
+        "Failed to construct 'DigestStream': constructor parameter 1 is not of type 'string or HashAlgorithm'.",
+      );
+    }
+    const digester = new Digester(nameOf(algorithm));
+    let resolve, reject;
+    const digest = new Promise((onValue, onError) => {
+      resolve = onValue;
+      reject = onError;
+    });
+    super({
+      write: (/** @type {unknown} */ chunk) => {
+        const bytes = bytesOf(chunk);
+        if (bytes === null) {
+          const error = new TypeError(
+            "DigestStream is a byte stream but received an object of non-ArrayBuffer/ArrayBufferView/string type on its writable side.",
+          );
+          /** @type {any} */ (reject)(error);
+          throw error;
+        }
+        digester.update(bytes);
+        this.#written += BigInt(TypedArrayPrototypeGetByteLength(bytes));
+      },
+      close: () => /** @type {any} */ (resolve)(digester.finish()),
+      abort: (/** @type {unknown} */ reason) => /** @type {any} */ (reject)(reason),
+    });
+    // A digest that fails is reported where the stream is written.
+    PromisePrototypeThen(digest, undefined, () => {});
+    this.#digest = digest;
+    this.#reject = /** @type {any} */ (reject);
+  }
+
+  /** Resolves to an ArrayBuffer when the stream is closed. */
+  get digest() {
+    return this.#digest;
+  }
+
+  /** How many bytes have been digested. */
+  get bytesWritten() {
+    return this.#written;
+  }
+
+  [SymbolDispose]() {
+    this.#reject(new Error("The DigestStream was disposed."));
+  }
+}
+tagClass(DigestStream);
+
+/**
+ * @param {object} target
+ * @param {string} name
+ * @param {unknown} value
+ */
+function define(target, name, value) {
+  ObjectDefineProperty(target, name, {
+    __proto__: null,
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/** @param {unknown} value */
+function isBufferSource(value) {
+  return ArrayBufferIsView(value) || core.isAnyArrayBuffer(value);
+}
+
+define(Crypto.prototype, "DigestStream", DigestStream);
+
+define(
+  SubtleCrypto.prototype,
+  "timingSafeEqual",
+  {
+    /**
+     * @param {BufferSource} a
+     * @param {BufferSource} b
+     */
+    timingSafeEqual(a, b) {
+      if (!ObjectPrototypeIsPrototypeOf(SubtleCrypto.prototype, this)) {
+        throw new TypeError("Illegal invocation");
+      }
+      const index = !isBufferSource(a) ? 1 : !isBufferSource(b) ? 2 : 0;
+      if (index !== 0) {
+        throw new TypeError(
+          `Failed to execute 'timingSafeEqual' on 'SubtleCrypto': parameter ${index} is not of type 'BufferSource'.`,
+        );
+      }
+      const left = bytesOf(a);
+      const right = bytesOf(b);
+      if (TypedArrayPrototypeGetByteLength(left) !== TypedArrayPrototypeGetByteLength(right)) {
+        throw new TypeError("Input buffers must have the same byte length.");
+      }
+      return op_crypto_timing_safe_equal(left, right);
+    },
+  }.timingSafeEqual,
+);
+
+const standardDigest = SubtleCrypto.prototype.digest;
+define(
+  SubtleCrypto.prototype,
+  "digest",
+  {
+    /**
+     * @param {any} algorithm
+     * @param {BufferSource} data
+     */
+    async digest(algorithm, data) {
+      if (arguments.length >= 2 && isBufferSource(data) && nameOf(algorithm) === "MD5") {
+        const digester = new Digester("MD5");
+        digester.update(bytesOf(data));
+        return digester.finish();
+      }
+      return await FunctionPrototypeCall(standardDigest, this, algorithm, data);
+    },
+  }.digest,
+);

@@ -1,0 +1,85 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// What happens to exceptions nobody caught: an event on the global scope and, unless a listener
+// calls preventDefault(), a report to the process. deno_core's own answer is to terminate all
+// JavaScript in the isolate, so every path that leads to it is closed here.
+
+import { core } from "ext:core/mod.js";
+
+// Before any other script: scripts see the `reportUnhandledException` that is set here.
+const coreView = core.loadExtScript("ext:stead/core_view.js");
+const { op_report_exception } = core.ops;
+coreView.reportUnhandledException = (/** @type {unknown} */ error) =>
+  op_report_exception(false, error);
+coreView.reportUnhandledPromiseRejection = (/** @type {unknown} */ error) =>
+  op_report_exception(true, error);
+
+const event = core.loadExtScript("ext:deno_web/02_event.js");
+const { PromiseRejectionEvent, reportException } = event;
+
+const scope = globalThis;
+
+/**
+ * Reports an exception that was thrown outside of any promise. Dispatches `error` first.
+ * @param {unknown} error
+ */
+export function reportUncaught(error) {
+  try {
+    reportException(error);
+  } catch {
+    // Building the event reads properties of the error, which may throw.
+    op_report_exception(false, error);
+  }
+}
+
+/**
+ * @param {Promise<unknown>} promise
+ * @param {unknown} reason
+ */
+function onUnhandledRejection(promise, reason) {
+  let cancelled = false;
+  try {
+    const rejection = new PromiseRejectionEvent("unhandledrejection", {
+      cancelable: true,
+      promise,
+      reason,
+    });
+    scope.dispatchEvent(rejection);
+    cancelled = rejection.defaultPrevented;
+  } catch (error) {
+    reportUncaught(error);
+  }
+  if (!cancelled) op_report_exception(true, reason);
+  return true;
+}
+
+/**
+ * @param {Promise<unknown>} promise
+ * @param {unknown} reason
+ */
+function onHandledRejection(promise, reason) {
+  try {
+    const init = { promise, reason };
+    scope.dispatchEvent(new PromiseRejectionEvent("rejectionhandled", init));
+  } catch (error) {
+    reportUncaught(error);
+  }
+}
+
+core.setUnhandledPromiseRejectionHandler(onUnhandledRejection);
+core.setHandledPromiseRejectionHandler(onHandledRejection);
+core.setReportExceptionCallback(reportUncaught);
+
+/**
+ * https://html.spec.whatwg.org/#dom-reporterror
+ * @param {unknown} error
+ */
+export function reportError(error) {
+  if (arguments.length === 0) {
+    throw new TypeError(
+      "Failed to execute 'reportError' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'Value'.",
+    );
+  }
+  reportUncaught(error);
+}

@@ -1,0 +1,180 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// The global scope of a Worker: what is on `globalThis`, and where it comes from.
+// https://developers.cloudflare.com/workers/runtime-apis/
+//
+// Not here: WebSocket and its family (websocket.js), the Workers' own members of Request and
+// Response (http.js), HTMLRewriter and caches. They are defined with `defineClasses`.
+
+import { core, internals, primordials } from "ext:core/mod.js";
+import { reportError } from "ext:stead/errors.js";
+import { console } from "ext:stead/console.js";
+import { ServiceWorkerGlobalScope, WorkerGlobalScope } from "ext:stead/scope.js";
+import { clearInterval, clearTimeout, setInterval, setTimeout } from "ext:stead/timers.js";
+import { Scheduler, scheduler } from "ext:stead/scheduler.js";
+import { cloudflare, Navigator, navigator } from "ext:stead/navigator.js";
+import { FixedLengthStream, IdentityTransformStream } from "ext:stead/streams.js";
+import * as platformEvents from "ext:stead/events.js";
+
+const { ObjectDefineProperty, ObjectKeys, Symbol } = primordials;
+
+// deno_crypto marks its keys with this symbol, which deno's Node layer would otherwise make.
+internals.kKeyObject = Symbol("kKeyObject");
+
+const load = core.loadExtScript;
+const url = load("ext:deno_web/00_url.js");
+const { URLPattern } = load("ext:deno_web/01_urlpattern.js");
+const { DOMException } = load("ext:deno_web/01_dom_exception.js");
+const event = load("ext:deno_web/02_event.js");
+const abort = load("ext:deno_web/03_abort_signal.js");
+const base64 = load("ext:deno_web/05_base64.js");
+const streams = load("ext:deno_web/06_streams.js");
+const encoding = load("ext:deno_web/08_text_encoding.js");
+const file = load("ext:deno_web/09_file.js");
+const message = load("ext:deno_web/13_message_port.js");
+const compression = load("ext:deno_web/14_compression.js");
+const timing = load("ext:deno_web/15_performance.js");
+const { Headers } = load("ext:deno_fetch/20_headers.js");
+const { FormData } = load("ext:deno_fetch/21_formdata.js");
+const { Request } = load("ext:deno_fetch/23_request.js");
+const { Response } = load("ext:deno_fetch/23_response.js");
+const { fetch } = load("ext:deno_fetch/26_fetch.js");
+const { EventSource } = load("ext:deno_fetch/27_eventsource.js");
+const crypto = load("ext:deno_crypto/00_crypto.js");
+
+// Adds to the classes of the script above.
+import "ext:stead/digest.js";
+
+/**
+ * Puts interfaces on the global scope, replacing those of the same name.
+ * @param {Record<string, unknown>} classes
+ */
+export function defineClasses(classes) {
+  define(classes, false);
+}
+
+/**
+ * Puts functions and objects on the global scope.
+ * @param {Record<string, unknown>} values
+ */
+export function defineValues(values) {
+  define(values, true);
+}
+
+/**
+ * @param {Record<string, unknown>} values
+ * @param {boolean} enumerable
+ */
+function define(values, enumerable) {
+  const names = ObjectKeys(values);
+  for (let i = 0; i < names.length; i++) {
+    ObjectDefineProperty(globalThis, names[i], {
+      __proto__: null,
+      value: values[names[i]],
+      writable: true,
+      enumerable,
+      configurable: true,
+    });
+  }
+}
+
+defineClasses({
+  AbortController: abort.AbortController,
+  AbortSignal: abort.AbortSignal,
+  Blob: file.Blob,
+  ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
+  CloseEvent: event.CloseEvent,
+  CompressionStream: compression.CompressionStream,
+  CountQueuingStrategy: streams.CountQueuingStrategy,
+  Crypto: crypto.Crypto,
+  CryptoKey: crypto.CryptoKey,
+  CustomEvent: event.CustomEvent,
+  DecompressionStream: compression.DecompressionStream,
+  DOMException,
+  ErrorEvent: event.ErrorEvent,
+  Event: event.Event,
+  EventSource,
+  EventTarget: event.EventTarget,
+  ExtendableEvent: platformEvents.ExtendableEvent,
+  FetchEvent: platformEvents.FetchEvent,
+  File: file.File,
+  FixedLengthStream,
+  FormData,
+  Headers,
+  IdentityTransformStream,
+  MessageChannel: message.MessageChannel,
+  MessageEvent: event.MessageEvent,
+  MessagePort: message.MessagePort,
+  Navigator,
+  Performance: timing.Performance,
+  PerformanceEntry: timing.PerformanceEntry,
+  PerformanceMark: timing.PerformanceMark,
+  PerformanceMeasure: timing.PerformanceMeasure,
+  PerformanceObserver: timing.PerformanceObserver,
+  PerformanceObserverEntryList: timing.PerformanceObserverEntryList,
+  PromiseRejectionEvent: event.PromiseRejectionEvent,
+  ReadableByteStreamController: streams.ReadableByteStreamController,
+  ReadableStream: streams.ReadableStream,
+  ReadableStreamBYOBReader: streams.ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest: streams.ReadableStreamBYOBRequest,
+  ReadableStreamDefaultController: streams.ReadableStreamDefaultController,
+  ReadableStreamDefaultReader: streams.ReadableStreamDefaultReader,
+  Request,
+  Response,
+  ScheduledEvent: platformEvents.ScheduledEvent,
+  Scheduler,
+  ServiceWorkerGlobalScope,
+  SubtleCrypto: crypto.SubtleCrypto,
+  TailEvent: platformEvents.TailEvent,
+  TextDecoder: encoding.TextDecoder,
+  TextDecoderStream: encoding.TextDecoderStream,
+  TextEncoder: encoding.TextEncoder,
+  TextEncoderStream: encoding.TextEncoderStream,
+  TraceEvent: platformEvents.TraceEvent,
+  TransformStream: streams.TransformStream,
+  TransformStreamDefaultController: streams.TransformStreamDefaultController,
+  URL: url.URL,
+  URLPattern,
+  URLSearchParams: url.URLSearchParams,
+  WorkerGlobalScope,
+  WritableStream: streams.WritableStream,
+  WritableStreamDefaultController: streams.WritableStreamDefaultController,
+  WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
+  console,
+});
+
+defineValues({
+  atob: base64.atob,
+  btoa: base64.btoa,
+  clearInterval,
+  clearTimeout,
+  Cloudflare: cloudflare,
+  fetch,
+  navigator,
+  performance: timing.performance,
+  reportError,
+  scheduler,
+  self: globalThis,
+  setInterval,
+  setTimeout,
+  structuredClone: message.structuredClone,
+});
+
+ObjectDefineProperty(globalThis, "origin", {
+  __proto__: null,
+  value: "null",
+  enumerable: true,
+  configurable: true,
+});
+
+// Objects have no URLs: nothing could load them.
+for (const name of ["createObjectURL", "revokeObjectURL"]) {
+  delete url.URL[name];
+}
+
+/** The parts of the bootstrap that need a live isolate: objects backed by Rust, the clock. */
+export function startGlobals() {
+  timing.setTimeOrigin();
+  defineValues({ crypto: crypto.crypto });
+}

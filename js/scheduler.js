@@ -1,0 +1,68 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// https://developers.cloudflare.com/workers/runtime-apis/scheduler/
+
+import { core, primordials } from "ext:core/mod.js";
+import { clearTimeout, setTimeout } from "ext:stead/timers.js";
+import { tagClass } from "ext:stead/scope.js";
+
+const { Promise, PromiseReject, TypeError } = primordials;
+const { AbortSignalPrototype, add, remove } = core.loadExtScript(
+  "ext:deno_web/03_abort_signal.js",
+);
+const { ObjectPrototypeIsPrototypeOf } = primordials;
+
+/** Only the global `scheduler` passes the check of its methods. */
+let constructed = false;
+
+export class Scheduler {
+  #brand = true;
+
+  constructor() {
+    if (constructed) throw new TypeError("Illegal constructor");
+    constructed = true;
+  }
+
+  /**
+   * Resolves after `delay` milliseconds, or rejects with the signal's reason when it aborts.
+   * @param {number} delay
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<void>}
+   */
+  wait(delay, options) {
+    if (!(#brand in this)) throw new TypeError("Illegal invocation");
+    if (arguments.length === 0) {
+      throw new TypeError(
+        "Failed to execute 'wait' on 'Scheduler': parameter 1 is not of type 'number'.",
+      );
+    }
+    const signal = options?.signal;
+    if (signal === undefined || signal === null) {
+      return new Promise((resolve) => {
+        setTimeout(() => resolve(undefined), delay);
+      });
+    }
+    if (!ObjectPrototypeIsPrototypeOf(AbortSignalPrototype, signal)) {
+      throw new TypeError(
+        "Incorrect type for the 'signal' field on 'WaitOptions': the provided value is not of type 'AbortSignal'.",
+      );
+    }
+    const aborting = /** @type {any} */ (signal);
+    if (signal.aborted) return PromiseReject(signal.reason);
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const timer = setTimeout(() => {
+        aborting[remove](onAbort);
+        resolve(undefined);
+      }, delay);
+      aborting[add](onAbort);
+    });
+  }
+}
+tagClass(Scheduler);
+
+export const scheduler = new Scheduler();

@@ -1,0 +1,73 @@
+//! Where `console` prints: JavaScript formats, the process decides where the line goes.
+
+use std::io::Write;
+use std::rc::Rc;
+
+use deno_core::OpState;
+use deno_core::op2;
+
+deno_core::extension!(
+    stead_console,
+    ops = [op_console_print],
+    state = |state| state.put(ConsoleSink::default()),
+);
+
+/// How urgent a line is, from the method that printed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConsoleLevel {
+    Debug,
+    Log,
+    Info,
+    Warn,
+    Error,
+}
+
+impl ConsoleLevel {
+    fn from_method(method: &str) -> Self {
+        match method {
+            "debug" => Self::Debug,
+            "info" => Self::Info,
+            "warn" => Self::Warn,
+            "error" => Self::Error,
+            _ => Self::Log,
+        }
+    }
+}
+
+/// What one call of a `console` method printed.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsoleLine<'a> {
+    /// The level of the method.
+    pub level: ConsoleLevel,
+    /// The formatted arguments. May hold several lines; the last one has no line end.
+    pub text: &'a str,
+}
+
+/// Receives what the console prints. Put another one into the state to redirect it.
+#[derive(Clone)]
+pub struct ConsoleSink(pub Rc<dyn Fn(ConsoleLine<'_>)>);
+
+impl Default for ConsoleSink {
+    /// Warnings and errors go to standard error, the rest to standard output.
+    fn default() -> Self {
+        // A closed output must not end the process, so failures to write are ignored.
+        Self(Rc::new(|line| {
+            let _ = match line.level {
+                ConsoleLevel::Warn | ConsoleLevel::Error => {
+                    writeln!(std::io::stderr(), "{}", line.text)
+                }
+                _ => writeln!(std::io::stdout(), "{}", line.text),
+            };
+        }))
+    }
+}
+
+/// Hands one formatted line to the sink.
+#[op2(fast)]
+fn op_console_print(state: &mut OpState, #[string] text: &str, #[string] method: &str) {
+    let sink = state.borrow::<ConsoleSink>().clone();
+    (sink.0)(ConsoleLine {
+        level: ConsoleLevel::from_method(method),
+        text,
+    });
+}

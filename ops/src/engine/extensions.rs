@@ -1,0 +1,98 @@
+//! The one ordered list of extensions, and the extension that holds Stead's JavaScript.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use deno_core::Extension;
+use deno_error::JsErrorBox;
+use deno_tls::RootCertStoreProvider;
+use deno_tls::rustls::RootCertStore;
+use deno_web::BlobStore;
+use deno_web::InMemoryBroadcastChannel;
+
+use crate::console::stead_console;
+use crate::digest::stead_digest;
+use crate::exception::stead_exception;
+
+deno_core::extension!(
+    stead,
+    deps = [
+        deno_webidl,
+        deno_web,
+        deno_crypto,
+        deno_fetch,
+        stead_console,
+        stead_digest,
+        stead_exception
+    ],
+    esm_entry_point = "ext:stead/bootstrap.js",
+    esm = [
+        dir "../js",
+        "bootstrap.js",
+        "console.js",
+        "context.js",
+        "digest.js",
+        "errors.js",
+        "events.js",
+        "exceptions.js",
+        "globals.js",
+        "navigator.js",
+        "ops.js",
+        "scheduler.js",
+        "scope.js",
+        "streams.js",
+        "timers.js",
+    ],
+    lazy_loaded_js = [
+        dir "../js",
+        "ext:stead/core_view.js" = "stubs/core_view.js",
+        "ext:stead/late.js" = "stubs/late.js",
+        // deno_fetch asks for these two packages; it gets stand-ins, so that neither they nor
+        // what they need (QUIC, OpenTelemetry, a TypeScript transpiler) is in the binary.
+        "ext:deno_net/02_tls.js" = "stubs/tls.js",
+        "ext:deno_telemetry/telemetry.ts" = "stubs/telemetry.js",
+        "ext:deno_telemetry/util.ts" = "stubs/telemetry_util.js",
+    ],
+);
+
+/// Every extension, in the order in which they are initialised. Used to make the snapshot and
+/// to load it: deno_core refuses a snapshot whose extensions differ in name or order.
+///
+/// An area of Stead adds its extension above `stead`, whose JavaScript uses the ops of all.
+/// `seed` makes `crypto.getRandomValues` and `crypto.randomUUID` repeatable.
+pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
+    vec![
+        deno_webidl::deno_webidl::init(),
+        deno_web::deno_web::init(
+            Arc::new(BlobStore::default()),
+            None,
+            false,
+            InMemoryBroadcastChannel::default(),
+        ),
+        deno_crypto::deno_crypto::init(seed),
+        deno_fetch::deno_fetch::init(fetch_options(user_agent)),
+        stead_console::init(),
+        stead_digest::init(),
+        stead_exception::init(),
+        stead::init(),
+    ]
+}
+
+fn fetch_options(user_agent: String) -> deno_fetch::Options {
+    deno_fetch::Options {
+        user_agent,
+        root_cert_store_provider: Some(Arc::new(BundledRoots)),
+        ..Default::default()
+    }
+}
+
+/// The certificate authorities Mozilla trusts, as the binary carries them. Parsed once per
+/// process, at the first request over TLS.
+struct BundledRoots;
+
+impl RootCertStoreProvider for BundledRoots {
+    fn get_or_try_init(&self) -> Result<&RootCertStore, JsErrorBox> {
+        static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
+        Ok(ROOTS.get_or_init(deno_tls::create_default_root_cert_store))
+    }
+}
