@@ -12,6 +12,7 @@ import { setCompatibilityFlags } from "ext:stead/navigator.js";
 import { rebindOps } from "ext:stead/ops.js";
 import { adoptGlobal } from "ext:stead/scope.js";
 import "ext:stead/context.js";
+import "ext:stead/dispatch.js";
 import "ext:stead/exceptions.js";
 
 const { ObjectDefineProperty } = primordials;

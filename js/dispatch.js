@@ -9,6 +9,7 @@ import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";
 import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
+import { enterContext } from "ext:stead/context.js";
 import { enterObject, ObjectRecord } from "ext:stead/record.js";
 import { callLocally } from "ext:stead/rpc.js";
 import {
@@ -150,8 +151,21 @@ function workerFor(ctx) {
   return typeof worker === "function" ? new worker(ctx, env) : worker;
 }
 
+/** The context of a handler of the worker. */
+class WorkerEvent {
+  /** @param {any} request */
+  constructor(request) {
+    this.request = request;
+  }
+}
+
 /** @param {any} native */
-async function workerFetch(native) {
+function workerFetch(native) {
+  enterContext(new WorkerEvent(native), answerRequest, native);
+}
+
+/** @param {any} native */
+async function answerRequest(native) {
   try {
     const ctx = new ExecutionContext();
     const handler = workerFor(ctx);
@@ -202,11 +216,6 @@ function construct(handle, namespace, hex, name) {
   }
   record.handlers = handlers;
   return record;
-}
-
-/** @param {any} thrown */
-function cloneThrown(thrown) {
-  return serializeThrown(thrown);
 }
 
 /**
@@ -323,7 +332,7 @@ Object.defineProperty(globalThis, "__dispatch", {
     workerFetch,
     runTest,
     construct,
-    cloneThrown,
+    cloneThrown: serializeThrown,
     objectFetch,
     objectCall,
     objectAlarm,

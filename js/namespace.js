@@ -7,7 +7,7 @@
 import { bindOps } from "ext:stead/ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize } from "ext:stead/clone.js";
-import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
 import { makeProperty, serializeForCall } from "ext:stead/rpc.js";
 import { Request, requestToNative, responseFromNative } from "ext:stead/http.js";
 
@@ -33,6 +33,11 @@ const encoder = new TextEncoder();
 function requireInternal(token) {
   if (token !== INTERNAL) throw new TypeError("Illegal constructor");
 }
+
+/** @type {(value: any) => boolean} */
+let isId;
+/** @type {(index: number, id: DurableObjectId) => any} */
+let makeStub;
 
 export class DurableObjectId {
   #hex;
@@ -68,8 +73,6 @@ export class DurableObjectId {
     isId = (value) => typeof value === "object" && value !== null && #hex in value;
   }
 }
-/** @type {(value: any) => boolean} */
-var isId;
 tagClass(DurableObjectId);
 
 /**
@@ -191,6 +194,7 @@ export class DurableObject extends Fetcher {
     if (this.#broken !== null) throw this.#broken;
     const calling = op_stub_fetch(
       currentHandle(),
+      currentRequest(),
       this.#index,
       this.#id.toString(),
       this.#name(),
@@ -213,6 +217,7 @@ export class DurableObject extends Fetcher {
     if (this.#broken !== null) throw this.#broken;
     const calling = op_stub_call(
       currentHandle(),
+      currentRequest(),
       this.#index,
       this.#id.toString(),
       this.#name(),
@@ -273,6 +278,4 @@ export class DurableObject extends Fetcher {
     makeStub = DurableObject.#make;
   }
 }
-/** @type {(index: number, id: DurableObjectId) => any} */
-var makeStub;
 tagClass(DurableObject);

@@ -72,6 +72,11 @@ export function currentHandle() {
   return currentRecord()?.handle ?? null;
 }
 
+/** The request that the worker is answering, for ops; null in an object's code. */
+export function currentRequest() {
+  return /** @type {any} */ (currentContext())?.request ?? null;
+}
+
 /**
  * Delivers an event to an object.
  * @param {ObjectRecord} record

@@ -67,6 +67,28 @@ const REASON_BYTES_MAX = 123;
 
 const encoder = new TextEncoder();
 
+// The shim's way into the private parts of WebSocket, set by its static block.
+/** A socket for one end. @type {(end: any) => WebSocket} */
+export let makeSocket;
+/** @type {() => [WebSocket, WebSocket]} */
+let makePair;
+/** Makes a socket one of an object's. @type {(socket: any, owner: any, number: number) => void} */
+export let ownSocket;
+/** One of an object's sockets as a new JavaScript value. @type {(owner: any, number: number) => WebSocket} */
+export let restoreSocket;
+/** @type {(socket: any) => any} */
+export let endForObject;
+/** @type {(socket: any) => any} */
+export let endForResponse;
+/** The number of an object's socket; -1 for any other value. @type {(socket: any, owner: any) => number} */
+export let socketNumber;
+/** @type {(value: any) => boolean} */
+export let isSocket;
+/** @type {(socket: any, frame: any) => { code: number, reason: string, wasClean: boolean }} */
+export let receiveClose;
+/** Answers a Close frame that nobody has answered. @type {(socket: any, code: number) => void} */
+export let replyToClose;
+
 export class WebSocket extends EventTarget {
   #kind = FRESH;
   #readyState = OPEN;
@@ -374,27 +396,6 @@ for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED }
     Object.defineProperty(WebSocket.prototype, key, { value, enumerable: true });
   }
 }
-
-/** A socket for one end. @type {(end: any) => WebSocket} */
-export let makeSocket;
-/** @type {() => [WebSocket, WebSocket]} */
-let makePair;
-/** Makes a socket one of an object's. @type {(socket: any, owner: any, number: number) => void} */
-export let ownSocket;
-/** One of an object's sockets as a new JavaScript value. @type {(owner: any, number: number) => WebSocket} */
-export let restoreSocket;
-/** @type {(socket: any) => any} */
-export let endForObject;
-/** @type {(socket: any) => any} */
-export let endForResponse;
-/** The number of an object's socket; -1 for any other value. @type {(socket: any, owner: any) => number} */
-export let socketNumber;
-/** @type {(value: any) => boolean} */
-export let isSocket;
-/** @type {(socket: any, frame: any) => { code: number, reason: string, wasClean: boolean }} */
-export let receiveClose;
-/** Answers a Close frame that nobody has answered. @type {(socket: any, code: number) => void} */
-export let replyToClose;
 
 /** Two connected sockets. */
 export class WebSocketPair {

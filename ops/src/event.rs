@@ -14,7 +14,9 @@ use deno_error::JsErrorBox;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use tokio::sync::oneshot;
 
+use crate::answer::Owed;
 use crate::body::Body;
 use crate::headers::headers_from_js;
 use crate::headers::headers_to_js;
@@ -23,9 +25,9 @@ use crate::host::object_label;
 use crate::instance::Instance;
 use crate::instance::ObjectHandle;
 use crate::message::CallError;
-use crate::message::Failure;
 use crate::message::FetchRequest;
 use crate::message::FetchResponse;
+use crate::message::ObjectKey;
 use crate::message::Reply;
 use crate::stub::PendingBody;
 use crate::stub::body_from_js;
@@ -47,53 +49,53 @@ deno_core::extension!(
     op_call_throw,
     op_report_error,
     op_now,
+    op_test_end,
   ],
 );
+
+/// Which object had a part in answering a request: shown in the request's line.
+pub type RequestNote = Rc<RefCell<Option<(ObjectKey, Option<String>)>>>;
 
 /// A request that the worker (or, with an instance, an object) is answering.
 pub struct IncomingRequest {
   request: RefCell<Option<FetchRequest>>,
-  reply: RefCell<Option<Reply<FetchResponse>>>,
-  instance: Option<Rc<Instance>>,
+  owed: Rc<Owed<FetchResponse>>,
+  note: Option<RequestNote>,
 }
 
 impl IncomingRequest {
-  /// A request for JavaScript to answer.
-  pub fn new(
+  /// A request for the worker to answer; what it calls is written to `note`.
+  pub fn for_worker(
     request: FetchRequest,
     reply: Reply<FetchResponse>,
-    instance: Option<Rc<Instance>>,
+    note: RequestNote,
   ) -> IncomingRequest {
     IncomingRequest {
       request: RefCell::new(Some(request)),
-      reply: RefCell::new(Some(reply)),
-      instance,
+      owed: Owed::new(reply, None),
+      note: Some(note),
     }
   }
 
-  fn answer(&self, answer: Result<FetchResponse, CallError>) {
-    if let Some(reply) = self.reply.borrow_mut().take() {
-      answer_after(self.instance.as_ref(), reply, answer);
+  /// A request for an object to answer.
+  pub fn for_object(
+    request: FetchRequest,
+    reply: Reply<FetchResponse>,
+    instance: Rc<Instance>,
+  ) -> IncomingRequest {
+    IncomingRequest {
+      request: RefCell::new(Some(request)),
+      owed: Owed::new(reply, Some(instance)),
+      note: None,
     }
   }
-}
 
-/// Sends an answer; if an object says it, once all that it wrote is durable.
-fn answer_after<T: 'static>(
-  instance: Option<&Rc<Instance>>,
-  reply: Reply<T>,
-  answer: Result<T, CallError>,
-) {
-  let Some(instance) = instance else {
-    drop(reply.send(answer));
-    return;
-  };
-  instance.say(move |durable| {
-    drop(reply.send(match durable {
-      Ok(()) => answer,
-      Err(broken) => Err(CallError::Failed(Failure::reset(broken.message))),
-    }));
-  });
+  /// Notes that the request's handler calls an object. The first one is kept.
+  pub fn note_call(&self, key: ObjectKey, name: Option<&str>) {
+    if let Some(note) = &self.note {
+      note.borrow_mut().get_or_insert_with(|| (key, name.map(str::to_owned)));
+    }
+  }
 }
 
 // SAFETY: the request holds no references into the JavaScript heap.
@@ -163,7 +165,7 @@ fn op_respond<'s>(
   let headers = headers_from_js(scope, headers)?;
   let body = body_from_js(scope, state, body)?;
   let socket = socket.map(PairEnd::take).transpose()?;
-  request.answer(Ok(FetchResponse { status, status_text, headers, body, socket }));
+  request.owed.give(Ok(FetchResponse { status, status_text, headers, body, socket }));
   Ok(())
 }
 
@@ -172,7 +174,7 @@ fn op_respond<'s>(
 fn op_respond_text(#[cppgc] request: &IncomingRequest, #[string] text: String) {
   let mut headers = HeaderMap::with_capacity(1);
   headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
-  request.answer(Ok(FetchResponse {
+  request.owed.give(Ok(FetchResponse {
     status: 200,
     status_text: String::new(),
     headers,
@@ -184,15 +186,14 @@ fn op_respond_text(#[cppgc] request: &IncomingRequest, #[string] text: String) {
 /// Answers a request with what its handler threw, cloned.
 #[op2]
 fn op_respond_error(#[cppgc] request: &IncomingRequest, #[buffer(copy)] thrown: Vec<u8>) {
-  request.answer(Err(CallError::Thrown(thrown)));
+  request.owed.give(Err(CallError::Thrown(thrown)));
 }
 
 /// A call that an object is answering.
 pub struct IncomingCall {
   path: Vec<String>,
   arguments: RefCell<Option<Vec<u8>>>,
-  reply: RefCell<Option<Reply<Vec<u8>>>>,
-  instance: Rc<Instance>,
+  owed: Rc<Owed<Vec<u8>>>,
 }
 
 impl IncomingCall {
@@ -206,14 +207,7 @@ impl IncomingCall {
     IncomingCall {
       path,
       arguments: RefCell::new(arguments),
-      reply: RefCell::new(Some(reply)),
-      instance,
-    }
-  }
-
-  fn answer(&self, answer: Result<Vec<u8>, CallError>) {
-    if let Some(reply) = self.reply.borrow_mut().take() {
-      answer_after(Some(&self.instance), reply, answer);
+      owed: Owed::new(reply, Some(instance)),
     }
   }
 }
@@ -247,12 +241,12 @@ fn op_call_arguments(#[cppgc] call: &IncomingCall) -> Option<Uint8Array> {
 
 #[op2]
 fn op_call_return(#[cppgc] call: &IncomingCall, #[buffer(copy)] result: Vec<u8>) {
-  call.answer(Ok(result));
+  call.owed.give(Ok(result));
 }
 
 #[op2]
 fn op_call_throw(#[cppgc] call: &IncomingCall, #[buffer(copy)] thrown: Vec<u8>) {
-  call.answer(Err(CallError::Thrown(thrown)));
+  call.owed.give(Err(CallError::Thrown(thrown)));
 }
 
 /// Tells the person at the terminal about an error that nobody will catch.
@@ -275,4 +269,22 @@ fn op_report_error(
 #[op2(fast)]
 fn op_now(state: &mut OpState) -> f64 {
   state.borrow::<HostRef>().now_ms() as f64
+}
+
+/// Where the outcome of a test goes: the text of what it threw, if it did.
+pub struct TestReply(pub RefCell<Option<oneshot::Sender<Option<String>>>>);
+
+// SAFETY: the reply holds no references into the JavaScript heap.
+unsafe impl GarbageCollected for TestReply {
+  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+  fn get_name(&self) -> &'static std::ffi::CStr {
+    c"TestReply"
+  }
+}
+
+#[op2]
+fn op_test_end(#[cppgc] reply: &TestReply, #[string] error: Option<String>) {
+  if let Some(reply) = reply.0.borrow_mut().take() {
+    drop(reply.send(error));
+  }
 }

@@ -14,6 +14,7 @@ use stead_storage::OutputGate;
 use stead_storage::StorageError;
 use tokio::sync::oneshot;
 
+use crate::answer::Owes;
 use crate::host::HostRef;
 use crate::message::Failure;
 use crate::message::ObjectEvent;
@@ -67,6 +68,8 @@ pub enum AlarmRun {
 pub struct Instance {
   /// Which object this is.
   pub key: ObjectKey,
+  /// Tells this instance from earlier ones of the same object.
+  pub incarnation: u64,
   /// The name from which the id was derived, once known.
   pub name: RefCell<Option<String>>,
   /// The object's durable state.
@@ -75,6 +78,8 @@ pub struct Instance {
   pub output: OutputGate,
   /// Holds back events while a critical section runs.
   pub input: InputGate<Entry>,
+  /// The answers that running handlers have not given yet.
+  pub owes: Owes,
   /// The object's hibernatable sockets.
   pub sockets: SocketSet,
   /// How a run of the alarm stands.
@@ -91,6 +96,7 @@ impl Instance {
   /// A fresh instance on an open database.
   pub fn new(
     key: ObjectKey,
+    incarnation: u64,
     name: Option<String>,
     database: Rc<Database>,
     host: HostRef,
@@ -98,10 +104,12 @@ impl Instance {
   ) -> Rc<Instance> {
     Rc::new(Instance {
       key,
+      incarnation,
       name: RefCell::new(name),
       database,
       output: OutputGate::new(),
       input: InputGate::new(),
+      owes: Owes::default(),
       sockets: SocketSet::default(),
       alarm_run: Cell::new(AlarmRun::Idle),
       syncing: Cell::new(None),

@@ -1,7 +1,26 @@
 //! What JavaScript may call: the engine and Stead's deno_core extensions, one file per area.
 
+mod alarm;
+mod answer;
+pub mod body;
 pub mod console;
 pub mod digest;
 pub mod engine;
+pub mod event;
 pub mod exception;
+mod gate;
+mod headers;
+pub mod host;
+pub mod instance;
+mod kv;
 mod md5;
+pub mod message;
+pub mod socket;
+mod socket_set;
+mod sql;
+mod stub;
+mod transaction;
+mod websocket;
+
+pub use alarm::AlarmReply;
+pub use websocket::JsFrame;

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::body::Body;
 use crate::body::body_from_resource;
+use crate::event::IncomingRequest;
 use crate::headers::headers_from_js;
 use crate::headers::headers_to_js;
 use crate::host::HostRef;
@@ -214,9 +215,11 @@ async fn answer<T>(receiver: oneshot::Receiver<Result<T, CallError>>) -> Answer<
 
 /// Calls a method of an object, or reads a property when there are no arguments.
 #[op2]
+#[allow(clippy::too_many_arguments, reason = "the parts of one call, taken in one call")]
 fn op_stub_call(
   state: &mut OpState,
   #[cppgc] caller: Option<&ObjectHandle>,
+  #[cppgc] request: Option<&IncomingRequest>,
   #[smi] namespace: u16,
   #[string] id: &str,
   #[string] name: Option<String>,
@@ -225,6 +228,9 @@ fn op_stub_call(
 ) -> Result<impl Future<Output = Answer<Vec<u8>>> + use<>, JsErrorBox> {
   let host = state.borrow::<HostRef>().clone();
   let key = key(&host, namespace, id)?;
+  if let Some(request) = request {
+    request.note_call(key, name.as_deref());
+  }
   let (reply, receiver) = oneshot::channel();
   let event = ObjectEvent::Call { path, arguments, reply };
   send(host, caller.map(|handle| handle.0.clone()), key, name, event);
@@ -238,6 +244,7 @@ fn op_stub_fetch<'s>(
   scope: &mut v8::PinScope<'s, '_>,
   state: &mut OpState,
   #[cppgc] caller: Option<&ObjectHandle>,
+  #[cppgc] request: Option<&IncomingRequest>,
   #[smi] namespace: u16,
   #[string] id: &str,
   #[string] name: Option<String>,
@@ -248,6 +255,9 @@ fn op_stub_fetch<'s>(
 ) -> Result<impl Future<Output = Answer<FetchResponse>> + use<>, JsErrorBox> {
   let host = state.borrow::<HostRef>().clone();
   let key = key(&host, namespace, id)?;
+  if let Some(request) = request {
+    request.note_call(key, name.as_deref());
+  }
   let headers = headers_from_js(scope, headers)?;
   let body = body_from_js(scope, state, body)?;
   let (reply, receiver) = oneshot::channel();

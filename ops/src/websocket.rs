@@ -42,6 +42,8 @@ deno_core::extension!(
     op_socket_send,
     op_socket_close,
     op_socket_connect,
+    op_socket_attach,
+    op_socket_attachment,
     op_object_socket_accept,
     op_object_socket_list,
     op_object_socket_tags,
@@ -62,6 +64,7 @@ pub struct PairEnd {
   end: RefCell<Option<SocketEnd>>,
   open: RefCell<Option<OpenEnd>>,
   receiver: RefCell<Option<SocketReceiver>>,
+  attachment: RefCell<Option<Vec<u8>>>,
 }
 
 /// An end on which JavaScript speaks.
@@ -79,6 +82,7 @@ impl PairEnd {
       end: RefCell::new(Some(end)),
       open: RefCell::new(None),
       receiver: RefCell::new(None),
+      attachment: RefCell::new(None),
     }
   }
 
@@ -259,9 +263,10 @@ fn op_object_socket_accept(
 ) -> Result<u32, JsErrorBox> {
   let instance = &handle.0;
   let tags = instance.sockets.admit(&tags)?;
+  let attachment = end.attachment.borrow_mut().take();
   let end = end.take()?;
   end.settle(instance.host().shard());
-  let socket = AcceptedSocket { sender: end.sender, tags, attachment: None, reader: None };
+  let socket = AcceptedSocket { sender: end.sender, tags, attachment, reader: None };
   let number = instance.sockets.add(socket);
   let reader = deno_core::unsync::spawn(read(instance.clone(), number, end.receiver));
   instance.sockets.with(number, |socket| socket.reader = Some(Reader(reader)));
@@ -331,14 +336,44 @@ fn op_object_socket_remove(#[cppgc] handle: &ObjectHandle, #[smi] number: u32) {
   handle.0.sockets.remove(number);
 }
 
-/// Keeps a cloned value with a socket.
+/// Refuses an attachment that is too large.
+fn check_attachment(attachment: Vec<u8>) -> Result<Vec<u8>, JsErrorBox> {
+  let length = attachment.len();
+  if length > ATTACHMENT_BYTES_MAX {
+    // The platform's text lacks the space, too.
+    return Err(JsErrorBox::generic(format!(
+      "A WebSocket 'attachment' cannot be larger than {ATTACHMENT_BYTES_MAX} bytes.'attachment' was {length} bytes."
+    )));
+  }
+  Ok(attachment)
+}
+
+/// Keeps a cloned value with an end that no object has accepted.
+#[op2]
+fn op_socket_attach(
+  #[cppgc] end: &PairEnd,
+  #[buffer(copy)] attachment: Vec<u8>,
+) -> Result<(), JsErrorBox> {
+  *end.attachment.borrow_mut() = Some(check_attachment(attachment)?);
+  Ok(())
+}
+
+/// What `op_socket_attach` kept; null if nothing.
+#[op2]
+fn op_socket_attachment(#[cppgc] end: &PairEnd) -> Option<Uint8Array> {
+  end.attachment.borrow().clone().map(Uint8Array::from)
+}
+
+/// Keeps a cloned value with one of an object's sockets.
 #[op2]
 fn op_object_socket_attach(
   #[cppgc] handle: &ObjectHandle,
   #[smi] number: u32,
   #[buffer(copy)] attachment: Vec<u8>,
-) {
+) -> Result<(), JsErrorBox> {
+  let attachment = check_attachment(attachment)?;
   handle.0.sockets.with(number, |socket| socket.attachment = Some(attachment));
+  Ok(())
 }
 
 /// What `op_object_socket_attach` kept; null if nothing.

@@ -13,6 +13,14 @@ use deno_web::InMemoryBroadcastChannel;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
 use crate::exception::stead_exception;
+use crate::sql::stead_sql;
+use crate::kv::stead_kv;
+use crate::transaction::stead_transaction;
+use crate::alarm::stead_alarm;
+use crate::gate::stead_gate;
+use crate::stub::stead_stub;
+use crate::event::stead_event;
+use crate::websocket::stead_websocket;
 
 deno_core::extension!(
     stead,
@@ -23,28 +31,50 @@ deno_core::extension!(
         deno_fetch,
         stead_console,
         stead_digest,
-        stead_exception
+        stead_exception,
+        stead_sql,
+        stead_kv,
+        stead_transaction,
+        stead_alarm,
+        stead_gate,
+        stead_stub,
+        stead_event,
+        stead_websocket
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
         dir "../js",
         "bootstrap.js",
+        "clone.js",
         "console.js",
         "context.js",
         "digest.js",
+        "dispatch.js",
         "errors.js",
         "events.js",
         "exceptions.js",
+        "front_door.js",
         "globals.js",
+        "http.js",
+        "kv.js",
+        "namespace.js",
         "navigator.js",
+        "object_state.js",
         "ops.js",
+        "record.js",
+        "rpc.js",
         "scheduler.js",
         "scope.js",
+        "sql.js",
+        "storage.js",
         "streams.js",
         "timers.js",
+        "websocket.js",
+        "workers.js",
     ],
     lazy_loaded_js = [
         dir "../js",
+        "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
         // deno_fetch asks for these two packages; it gets stand-ins, so that neither they nor
@@ -53,6 +83,7 @@ deno_core::extension!(
         "ext:deno_telemetry/telemetry.ts" = "stubs/telemetry.js",
         "ext:deno_telemetry/util.ts" = "stubs/telemetry_util.js",
     ],
+    synthetic_esm = ["cloudflare:workers" = "ext:stead/cloudflare_workers.js"],
 );
 
 /// Every extension, in the order in which they are initialised. Used to make the snapshot and
@@ -74,6 +105,14 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_console::init(),
         stead_digest::init(),
         stead_exception::init(),
+        stead_sql::init(),
+        stead_kv::init(),
+        stead_transaction::init(),
+        stead_alarm::init(),
+        stead_gate::init(),
+        stead_stub::init(),
+        stead_event::init(),
+        stead_websocket::init(),
         stead::init(),
     ]
 }

@@ -1,0 +1,458 @@
+//! What the user may ask for on the command line, as data.
+//!
+//! Every option here has an effect; one that is accepted and ignored is a defect.
+
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+/// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
+#[derive(Clone, Debug, Parser)]
+#[command(name = "stead", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  stead run chat.ts                               serve one file on http://127.0.0.1:8787
+  stead call chat.ts ChatRoom lobby history       call a method of one object
+  stead test                                      run every *.test.ts below this folder
+  stead run --help                                the options of a command
+
+Exit codes:
+  0 ok   1 the worker's code failed   2 usage   3 the worker does not load
+  4 cannot listen   5 state directory   70 a defect of stead";
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    Run(RunArgs),
+    Call(CallArgs),
+    Test(TestArgs),
+    Completions(CompletionsArgs),
+}
+
+/// Serve one TypeScript file over HTTP and WebSockets
+///
+/// Every exported class that extends `DurableObject` gets its own durable storage; the default export, if there is one,
+/// answers the requests. Ctrl-C finishes the requests that run, closes WebSockets with 1001 and leaves complete files.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    /// Port to listen on; 0 takes a free one, which the banner shows
+    #[arg(long, value_name = "PORT", default_value_t = 8787)]
+    pub port: u16,
+
+    /// Address to listen on; 0.0.0.0 is every interface of this machine
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1", value_hint = ValueHint::Hostname)]
+    pub host: String,
+
+    /// Threads that run objects [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = parse_shards)]
+    pub shards: Option<NonZeroU16>,
+
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  stead run chat.ts
+  stead run chat.ts --port 3000 --host 0.0.0.0
+  stead run chat.ts --state /var/lib/chat --shards 4
+  stead run chat.ts --env-file .env --var GREETING='good morning'
+  stead run chat.ts --log-format json | tee requests.jsonl";
+
+/// Call one method of one object and print its result as JSON
+///
+/// If a server runs on the same state directory, it makes the call, with its own code and variables; otherwise the object
+/// is started here, for this call. What the code logs goes to stderr, so that stdout is the result and nothing else.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = CALL_EXAMPLES)]
+pub struct CallArgs {
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+
+    /// The object's class, as the file exports it
+    #[arg(value_name = "CLASS")]
+    pub class: String,
+
+    /// The object's name, as in `idFromName(name)`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// The method to call
+    #[arg(value_name = "METHOD")]
+    pub method: String,
+
+    /// The method's arguments, each one JSON; a string needs its own quotes: '"text"'
+    #[arg(value_name = "JSON", value_parser = parse_json, allow_negative_numbers = true)]
+    pub arguments: Vec<Json>,
+}
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  stead call counter.ts Counter a increment
+  stead call counter.ts Counter a add 5
+  stead call chat.ts ChatRoom lobby post '\"ann\"' '{\"text\":\"hello\"}'
+  stead call chat.ts ChatRoom lobby history | jq length";
+
+/// Run tests written in TypeScript, each with storage of its own
+#[derive(Clone, Debug, Args)]
+#[command(after_help = TEST_EXAMPLES)]
+pub struct TestArgs {
+    /// Test files, and folders that are searched for *.test.ts
+    #[arg(value_name = "PATH", default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+
+    /// Run only the tests whose name contains PATTERN
+    #[arg(short = 't', long = "name", value_name = "PATTERN")]
+    pub pattern: Option<String>,
+
+    /// Threads that run objects [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = parse_shards)]
+    pub shards: Option<NonZeroU16>,
+
+    /// Stop at the first test that fails
+    #[arg(long)]
+    pub bail: bool,
+
+    /// Keep the tests' storage in DIR instead of a temporary folder that is removed
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+}
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  stead test
+  stead test tests/rooms.test.ts -t 'a message reaches everyone'
+  stead test --bail --state /tmp/look-at-this";
+
+/// Print the script that completes commands and options in a shell
+#[derive(Clone, Debug, Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub struct CompletionsArgs {
+    /// The shell that will read the script
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  stead completions bash > ~/.local/share/bash-completion/completions/stead
+  stead completions zsh > \"${fpath[1]}/_stead\"
+  stead completions fish > ~/.config/fish/completions/stead.fish";
+
+/// The worker, where its objects live, and what its code finds in `env`.
+#[derive(Clone, Debug, Args)]
+pub struct WorkerArgs {
+    /// The TypeScript or JavaScript file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+
+    /// Where objects are stored [default: .stead beside FILE]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+
+    /// Read variables for `env` from a .env file; may be repeated, a later file wins
+    #[arg(long = "env-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_files: Vec<PathBuf>,
+
+    /// Set one variable of `env`; may be repeated, wins over every file
+    #[arg(long = "var", value_name = "K=V", value_parser = parse_variable)]
+    pub vars: Vec<Variable>,
+
+    /// Storage folder of a class, also the key of its object ids [default: FILE's stem, a hyphen, the class]
+    ///
+    /// Changing it gives the class new, empty objects; setting it to the old key opens what was stored by another tool or
+    /// under another file name.
+    #[arg(long = "unique-key", value_name = "CLASS=KEY", value_parser = parse_unique_key)]
+    pub unique_keys: Vec<UniqueKey>,
+
+    /// When a write counts as done
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = Durability::Strict)]
+    pub durability: Durability,
+}
+
+impl WorkerArgs {
+    /// The state directory: `--state`, or `.stead` beside the file, so that `call` finds it from any folder.
+    pub fn state_dir(&self) -> PathBuf {
+        match &self.state {
+            Some(dir) => dir.clone(),
+            None => self.file.parent().unwrap_or(Path::new("")).join(".stead"),
+        }
+    }
+
+    /// The storage folder of `class`.
+    pub fn unique_key(&self, class: &str) -> String {
+        match self.unique_keys.iter().rfind(|given| given.class == class) {
+            Some(given) => given.key.clone(),
+            None => {
+                let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
+                format!("{stem}-{class}")
+            }
+        }
+    }
+}
+
+/// What is printed while the server runs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LogArgs {
+    /// How the banner, requests and console output are printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// Print no banner and no requests, only what the code logs and what goes wrong
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people; in colour on a terminal unless NO_COLOR is set
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// Nothing leaves an object before the writes it may depend on are on the disk: also a power failure loses nothing
+    Strict,
+    /// The operating system has the writes, the disk follows: faster, and a power failure may lose the last moments
+    Relaxed,
+}
+
+impl Durability {
+    pub fn name(self) -> &'static str {
+        match self {
+            Durability::Strict => "strict",
+            Durability::Relaxed => "relaxed",
+        }
+    }
+}
+
+/// `--var NAME=VALUE`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    pub name: String,
+    pub value: String,
+}
+
+/// `--unique-key CLASS=KEY`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UniqueKey {
+    pub class: String,
+    pub key: String,
+}
+
+/// Text that is known to be one JSON value. It stays text, so that no digit of a number is lost on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Json(String);
+
+impl Json {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn parse_shards(text: &str) -> Result<NonZeroU16, String> {
+    text.parse()
+        .map_err(|_| "a whole number from 1 to 65535 is needed".to_owned())
+}
+
+fn parse_variable(text: &str) -> Result<Variable, String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("write a name, `=` and a value, for example `{text}=1`"))?;
+    super::env_file::check_name(name)?;
+    Ok(Variable {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    })
+}
+
+fn parse_unique_key(text: &str) -> Result<UniqueKey, String> {
+    match text.split_once('=') {
+        Some((class, key)) if !class.is_empty() && is_folder_name(key) => Ok(UniqueKey {
+            class: class.to_owned(),
+            key: key.to_owned(),
+        }),
+        Some((class, _)) if !class.is_empty() => Err(
+            "the key is the name of a folder: not empty, no `/`, and no dot in front".to_owned(),
+        ),
+        _ => Err("write a class, `=` and a key, for example `ChatRoom=chat-ChatRoom`".to_owned()),
+    }
+}
+
+fn is_folder_name(key: &str) -> bool {
+    !key.is_empty() && !key.starts_with('.') && !key.contains(['/', '\\', '\0'])
+}
+
+fn parse_json(text: &str) -> Result<Json, String> {
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Ok(_) => Ok(Json(text.to_owned())),
+        Err(error) => Err(format!(
+            "not JSON: {error} (a string needs its own quotes: '\"text\"')"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[track_caller]
+    fn run(line: &[&str]) -> RunArgs {
+        let line = ["stead", "run"].iter().chain(line);
+        match Cli::try_parse_from(line).unwrap().command {
+            Command::Run(args) => args,
+            other => panic!("not run: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn call(line: &[&str]) -> CallArgs {
+        let line = ["stead", "call"].iter().chain(line);
+        match Cli::try_parse_from(line).unwrap().command {
+            Command::Call(args) => args,
+            other => panic!("not call: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn check_refused(line: &[&str], expect: &str) {
+        let error = Cli::try_parse_from(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(text.contains(expect), "{text}");
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_is_enough_to_run() {
+        let args = run(&["chat.ts"]);
+        assert_eq!(
+            (args.host.as_str(), args.port, args.shards),
+            ("127.0.0.1", 8787, None)
+        );
+        assert_eq!(args.worker.state_dir(), Path::new(".stead"));
+        assert_eq!(args.worker.durability, Durability::Strict);
+        assert_eq!(args.log.log_format, LogFormat::Text);
+    }
+
+    #[test]
+    fn the_state_directory_is_beside_the_file() {
+        assert_eq!(
+            run(&["a/b/chat.ts"]).worker.state_dir(),
+            Path::new("a/b/.stead")
+        );
+        assert_eq!(
+            run(&["a/chat.ts", "--state", "/x"]).worker.state_dir(),
+            Path::new("/x")
+        );
+    }
+
+    #[test]
+    fn the_storage_folder_is_the_files_stem_and_the_class_unless_given() {
+        let args = run(&["a/chat.room.ts", "--unique-key", "Room=kept"]);
+        assert_eq!(args.worker.unique_key("Room"), "kept");
+        assert_eq!(args.worker.unique_key("User"), "chat.room-User");
+        check_refused(
+            &["stead", "run", "a.ts", "--unique-key", "Room=../x"],
+            "the name of a folder",
+        );
+        check_refused(
+            &["stead", "run", "a.ts", "--unique-key", "Room"],
+            "write a class",
+        );
+    }
+
+    #[test]
+    fn a_variable_may_hold_an_equals_sign_or_nothing() {
+        let vars = run(&["a.ts", "--var", "A=b=c", "--var", "B="]).worker.vars;
+        let expect = [("A", "b=c"), ("B", "")].map(|(name, value)| Variable {
+            name: name.into(),
+            value: value.into(),
+        });
+        assert_eq!(vars, expect);
+        check_refused(&["stead", "run", "a.ts", "--var", "A"], "for example `A=1`");
+        check_refused(
+            &["stead", "run", "a.ts", "--var", "1A=x"],
+            "`1A` is not a variable's name",
+        );
+    }
+
+    #[test]
+    fn the_arguments_of_a_call_are_json_and_stay_text() {
+        let args = call(&[
+            "c.ts",
+            "Counter",
+            "a",
+            "add",
+            "-5",
+            r#"{"n":1.00}"#,
+            "--state",
+            "/x",
+        ]);
+        assert_eq!(
+            args.arguments.iter().map(Json::as_str).collect::<Vec<_>>(),
+            ["-5", r#"{"n":1.00}"#]
+        );
+        assert_eq!(args.worker.state.as_deref(), Some(Path::new("/x")));
+        check_refused(
+            &["stead", "call", "c.ts", "Counter", "a", "add", "text"],
+            "a string needs its own quotes",
+        );
+    }
+
+    #[test]
+    fn at_least_one_shard_is_needed() {
+        check_refused(
+            &["stead", "run", "a.ts", "--shards", "0"],
+            "a whole number from 1",
+        );
+        assert_eq!(
+            run(&["a.ts", "--shards", "3"]).shards.map(NonZeroU16::get),
+            Some(3)
+        );
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_with_the_nearest_one() {
+        check_refused(&["stead", "run", "a.ts", "--prot", "1"], "'--port'");
+        check_refused(&["stead", "rum", "a.ts"], "'run'");
+    }
+
+    #[test]
+    fn every_command_shows_examples_and_documents_every_option() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli
+            .get_subcommands()
+            .filter(|command| command.get_name() != "help")
+        {
+            let examples = command.get_after_help().map(|text| text.to_string());
+            assert!(examples.is_some_and(|text| text.starts_with("Examples:")));
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} has no help",
+                    argument.get_id()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is shown once, when the server is ready.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::Durability;
+use super::request_log::milliseconds;
+use super::style::{Style, printable};
+use super::timestamp::iso8601;
+
+/// The running server, as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct Banner {
+    pub version: &'static str,
+    /// Where it listens, with the port that was really taken: `http://127.0.0.1:8787`.
+    pub url: String,
+    pub objects: Vec<ObjectClass>,
+    pub state: PathBuf,
+    pub shards: usize,
+    pub durability: Durability,
+    /// From the start of the process until the first request could be answered.
+    pub ready_in: Duration,
+    /// Whether Stead answers requests itself, because the file exports no handler of its own.
+    pub front_door: bool,
+}
+
+/// A class whose objects are served.
+#[derive(Clone, Debug)]
+pub struct ObjectClass {
+    pub class: String,
+    /// The names under which `env` holds its namespace.
+    pub bindings: Vec<String>,
+    /// The folder of its objects in the state directory.
+    pub unique_key: String,
+}
+
+impl Banner {
+    pub fn text(&self, style: Style) -> String {
+        let title = format!(
+            "{}  {}",
+            style.bold(&format!("stead {}", self.version)),
+            style.dim(&format!("ready in {}", milliseconds(self.ready_in))),
+        );
+        let mut text = format!("\n  {title}\n\n");
+        let mut row = |label: &str, value: &str| {
+            let label = format!("{label:<8}");
+            text.push_str(&format!("  {}  {value}\n", style.dim(&label)));
+        };
+        row("url", &style.cyan(&self.url));
+        if self.front_door {
+            row(
+                "handler",
+                "stead's front door, as the file has no default export",
+            );
+        }
+        let width = self
+            .objects
+            .iter()
+            .map(|object| object.class.chars().count())
+            .max();
+        for (index, object) in self.objects.iter().enumerate() {
+            let class = format!(
+                "{:width$}",
+                printable(&object.class),
+                width = width.unwrap_or(0)
+            );
+            let bindings: Vec<_> = object
+                .bindings
+                .iter()
+                .map(|name| format!("env.{name}"))
+                .collect();
+            let value = format!(
+                "{}  {}",
+                style.bold(&class),
+                style.dim(&bindings.join(", "))
+            );
+            row(if index == 0 { "objects" } else { "" }, value.trim_end());
+        }
+        if self.objects.is_empty() {
+            row("objects", "none");
+        }
+        let durability = format!("({} durability)", self.durability.name());
+        row(
+            "state",
+            &format!("{}  {}", self.state.display(), style.dim(&durability)),
+        );
+        row("shards", &self.shards.to_string());
+        text
+    }
+
+    pub fn json(&self, unix_ms: u64) -> String {
+        let objects: Vec<_> = self
+            .objects
+            .iter()
+            .map(|object| {
+                json!({
+                    "class": object.class,
+                    "bindings": object.bindings,
+                    "uniqueKey": object.unique_key,
+                })
+            })
+            .collect();
+        json!({
+            "type": "ready",
+            "time": iso8601(unix_ms),
+            "version": self.version,
+            "url": self.url,
+            "objects": objects,
+            "state": self.state,
+            "shards": self.shards,
+            "durability": self.durability.name(),
+            "readyInMs": self.ready_in.as_secs_f64() * 1000.0,
+            "frontDoor": self.front_door,
+        })
+        .to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banner() -> Banner {
+        let class = |class: &str, binding: &str| ObjectClass {
+            class: class.into(),
+            bindings: vec![binding.into()],
+            unique_key: format!("chat-{class}"),
+        };
+        Banner {
+            version: "0.1.0",
+            url: "http://127.0.0.1:8787".into(),
+            objects: vec![class("ChatRoom", "CHAT_ROOM"), class("User", "USER")],
+            state: "/srv/.stead".into(),
+            shards: 2,
+            durability: Durability::Strict,
+            ready_in: Duration::from_micros(48_300),
+            front_door: false,
+        }
+    }
+
+    #[test]
+    fn the_text_says_everything_once() {
+        let expect = "
+  stead 0.1.0  ready in 48.3 ms
+
+  url       http://127.0.0.1:8787
+  objects   ChatRoom  env.CHAT_ROOM
+            User      env.USER
+  state     /srv/.stead  (strict durability)
+  shards    2
+";
+        assert_eq!(banner().text(Style::PLAIN), expect);
+    }
+
+    #[test]
+    fn colors_change_no_letter() {
+        let colored = banner().text(Style { colors: true });
+        let mut plain = String::new();
+        let mut rest = colored.as_str();
+        while let Some((before, after)) = rest.split_once('\x1b') {
+            plain.push_str(before);
+            rest = after.split_once('m').unwrap().1;
+        }
+        plain.push_str(rest);
+        assert_eq!(plain, banner().text(Style::PLAIN));
+    }
+
+    #[test]
+    fn a_file_without_objects_and_without_a_handler_says_so() {
+        let text = Banner {
+            objects: Vec::new(),
+            front_door: true,
+            ..banner()
+        }
+        .text(Style::PLAIN);
+        assert!(text.contains("  objects   none\n"), "{text}");
+        assert!(text.contains("  handler   stead's front door"), "{text}");
+    }
+
+    #[test]
+    fn the_json_is_one_line_with_the_url() {
+        let json = banner().json(0);
+        assert!(!json.contains('\n'));
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["type"], "ready");
+        assert_eq!(value["url"], "http://127.0.0.1:8787");
+        assert_eq!(value["objects"][0]["bindings"][0], "CHAT_ROOM");
+        assert_eq!(value["frontDoor"], false);
+    }
+}

@@ -1,0 +1,28 @@
+//! The command line: what the user may ask for, and everything the process prints.
+//!
+//! | file | what |
+//! |---|---|
+//! | `args` | commands and options, as data |
+//! | `banner` | what is shown once, when the server is ready |
+//! | `completions` | scripts that teach a shell the options |
+//! | `env_file` | `.env` files and `--var`: the variables of the worker |
+//! | `exit` | the process's exit codes |
+//! | `logger` | the one thread that prints, behind a bounded queue |
+//! | `problem` | failures at start: what, where, what to do |
+//! | `request_log` | one line per request |
+//! | `style` | colours, on or off |
+//! | `timestamp` | milliseconds since 1970 as text |
+//!
+//! Nothing here knows V8, storage or sockets. With `--log-format json` everything that would be a line for people is one
+//! JSON object per line instead; its `type` is `ready`, `request`, `console`, `error`, `note`, `dropped` or `problem`.
+
+pub mod args;
+pub mod banner;
+pub mod completions;
+pub mod env_file;
+pub mod exit;
+pub mod logger;
+pub mod problem;
+pub mod request_log;
+pub mod style;
+mod timestamp;

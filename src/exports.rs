@@ -1,0 +1,191 @@
+//! What the worker's module exports, and what becomes of it: object classes,
+//! the worker's own handlers, tests.
+
+use std::collections::BTreeMap;
+
+use deno_core::JsRuntime;
+use deno_core::ModuleSpecifier;
+use deno_core::serde_v8;
+use deno_core::v8;
+use serde::Deserialize;
+use serde::Serialize;
+use stead_ops::host::Namespace;
+use stead_storage::IdKey;
+
+use crate::isolate::Isolate;
+use crate::isolate::call;
+use crate::shard::StartError;
+
+/// One exported name.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Export {
+    /// The exported name.
+    pub name: String,
+    /// What it is.
+    pub kind: ExportKind,
+    /// The handlers of the platform that it has.
+    pub handlers: Vec<String>,
+}
+
+/// What an export is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportKind {
+    /// A class that extends `DurableObject`.
+    Object,
+    /// The default export with the worker's handlers.
+    Worker,
+    /// A named class that extends `WorkerEntrypoint`.
+    Entrypoint,
+    /// Any other class.
+    Class,
+    /// A function.
+    Function,
+    /// An object with a `test` method.
+    Test,
+    /// Anything else.
+    Value,
+}
+
+/// Why a module cannot be served.
+#[derive(Clone, Debug)]
+pub enum ExportsError {
+    /// A class is written like an object's and does not extend `DurableObject`.
+    NoExtends(String),
+    /// There is neither an object class nor a handler.
+    Nothing,
+}
+
+/// The worker's module, kept in the state of its isolate.
+pub struct WorkerModule(pub v8::Global<v8::Object>);
+
+/// Puts variables into `env`, where modules find them while they are evaluated.
+pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, String>) {
+    isolate.enter(|scope| {
+        let vars = serde_v8::to_v8(scope, vars).expect("strings are plain data");
+        let result = call(scope, &isolate.dispatch.set_vars, &[vars]);
+        assert!(result.is_ok(), "assigning strings does not throw");
+    });
+}
+
+/// Loads and evaluates the worker's module.
+///
+/// # Errors
+/// What it threw, with its stack.
+pub async fn evaluate(
+    runtime: &mut JsRuntime,
+    specifier: &ModuleSpecifier,
+) -> Result<v8::Global<v8::Object>, StartError> {
+    let failed = |error: String| StartError::Module(error);
+    let module = runtime.load_main_es_module(specifier).await.map_err(|e| failed(e.to_string()))?;
+    let evaluation = runtime.mod_evaluate(module);
+    runtime.run_event_loop(Default::default()).await.map_err(|e| failed(e.to_string()))?;
+    evaluation.await.map_err(|e| failed(e.to_string()))?;
+    runtime.get_module_namespace(module).map_err(|e| failed(e.to_string()))
+}
+
+/// Describes what a module exports.
+pub fn describe(isolate: &Isolate, module: &v8::Global<v8::Object>) -> Vec<Export> {
+    isolate.enter(|scope| {
+        let module = v8::Local::new(scope, module);
+        let described = call(scope, &isolate.dispatch.describe, &[module.into()]);
+        let Ok(described) = described else { return Vec::new() };
+        let described = v8::Local::new(scope, described);
+        serde_v8::from_v8(scope, described).expect("made by dispatch.js")
+    })
+}
+
+/// The object classes of a module, sorted by name.
+///
+/// # Errors
+/// A class that looks like an object's without being one; nothing to serve.
+pub fn namespaces(
+    exports: &[Export],
+    unique_key: &(dyn Fn(&str) -> String + Send + Sync),
+) -> Result<Vec<Namespace>, ExportsError> {
+    let has = |kind: ExportKind| exports.iter().any(|export| export.kind == kind);
+    let nothing = !has(ExportKind::Object) && !has(ExportKind::Worker) && !has(ExportKind::Test);
+    let suspects = |export: &&Export| {
+        export.kind == ExportKind::Class && (nothing || !export.handlers.is_empty())
+    };
+    if let Some(class) = exports.iter().find(suspects) {
+        return Err(ExportsError::NoExtends(class.name.clone()));
+    }
+    if nothing {
+        return Err(ExportsError::Nothing);
+    }
+    let objects = exports.iter().filter(|export| export.kind == ExportKind::Object);
+    let mut names: Vec<&str> = objects.map(|export| export.name.as_str()).collect();
+    names.sort_unstable();
+    let namespace = |class: &str| {
+        let unique_key = unique_key(class);
+        Namespace { class: class.to_owned(), ids: IdKey::new(&unique_key), unique_key }
+    };
+    Ok(names.into_iter().map(namespace).collect())
+}
+
+/// The names under which `env` holds the namespace of a class: its own, and the
+/// same in SCREAMING_SNAKE case.
+pub fn bindings(class: &str) -> Vec<String> {
+    let snake = screaming_snake(class);
+    if snake == class { vec![snake] } else { vec![class.to_owned(), snake] }
+}
+
+fn screaming_snake(class: &str) -> String {
+    let letters: Vec<char> = class.chars().collect();
+    let mut snake = String::with_capacity(class.len() + 4);
+    for (at, letter) in letters.iter().enumerate() {
+        let after_word = at > 0 && (letters[at - 1].is_lowercase() || letters[at - 1].is_numeric());
+        let ends_acronym = at > 0
+            && letters[at - 1].is_uppercase()
+            && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        if letter.is_uppercase() && (after_word || ends_acronym) {
+            snake.push('_');
+        }
+        snake.extend(letter.to_uppercase());
+    }
+    snake
+}
+
+#[derive(Serialize)]
+struct NamespaceBindings<'a> {
+    class: &'a str,
+    bindings: Vec<String>,
+}
+
+/// Hands the module to the isolate and makes the namespaces' bindings.
+pub fn configure(isolate: &Isolate, module: &v8::Global<v8::Object>, namespaces: &[Namespace]) {
+    let bindings: Vec<NamespaceBindings<'_>> = namespaces
+        .iter()
+        .map(|namespace| NamespaceBindings {
+            class: &namespace.class,
+            bindings: bindings(&namespace.class),
+        })
+        .collect();
+    isolate.enter(|scope| {
+        let module = v8::Local::new(scope, module);
+        let bindings = serde_v8::to_v8(scope, bindings).expect("plain data");
+        let result = call(scope, &isolate.dispatch.configure, &[module.into(), bindings]);
+        assert!(result.is_ok(), "making bindings does not throw");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(class: &str, expect: &str) {
+        assert_eq!(screaming_snake(class), expect);
+    }
+
+    #[test]
+    fn a_class_is_bound_under_its_screaming_snake_name() {
+        check("ChatRoom", "CHAT_ROOM");
+        check("Counter", "COUNTER");
+        check("HTTPServer", "HTTP_SERVER");
+        check("Room2Go", "ROOM2_GO");
+        check("Already_Snake", "ALREADY_SNAKE");
+        check("DO", "DO");
+    }
+}

@@ -1,0 +1,348 @@
+//! HTTP on a shard: connections, requests, responses, upgrades.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+use std::time::Instant;
+
+use bytes::Bytes;
+use deno_core::cppgc::make_cppgc_object;
+use deno_core::futures::Stream;
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use http::StatusCode;
+use http::header;
+use hyper::body::Body as _;
+use hyper::body::Frame;
+use hyper::body::Incoming;
+use hyper::body::SizeHint;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use stead_ops::body::Body;
+use stead_ops::event::IncomingRequest;
+use stead_ops::event::RequestNote;
+use stead_ops::host::object_label;
+use stead_ops::message::CallError;
+use stead_ops::message::FetchRequest;
+use stead_ops::message::FetchResponse;
+use stead_ops::socket::SocketEnd;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use crate::cli::request_log::RequestLine;
+use crate::isolate::call;
+use crate::shard::Shard;
+use crate::shared::Message;
+use crate::shared::adopt;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Shard {
+    /// Serves a connection until it ends or the shard is told to stop.
+    pub fn serve_connection(&self, stream: std::net::TcpStream) {
+        let Some(shard) = self.me.upgrade() else { return };
+        let Ok(stream) = adopt(stream) else { return };
+        // Small answers leave at once; a failure costs only that.
+        drop(stream.set_nodelay(true));
+        let mut stopping = self.stopping.subscribe();
+        let counted = Counted::new(&shard);
+        deno_core::unsync::spawn(async move {
+            let service = hyper::service::service_fn({
+                let shard = shard.clone();
+                move |request| answer(shard.clone(), request)
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .pipeline_flush(true)
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades();
+            let mut connection = std::pin::pin!(connection);
+            let stop = stopping.wait_for(|stop| *stop);
+            tokio::select! {
+                // What goes wrong on a connection is the client's to know.
+                _ = connection.as_mut() => {}
+                _ = stop => {
+                    connection.as_mut().graceful_shutdown();
+                    drop(connection.await);
+                }
+            }
+            drop(counted);
+        });
+    }
+
+    /// Hands a request to the worker.
+    fn worker_fetch(
+        &self,
+        request: FetchRequest,
+        note: RequestNote,
+    ) -> oneshot::Receiver<Result<FetchResponse, CallError>> {
+        let (reply, receiver) = oneshot::channel();
+        self.isolate.enter(|scope| {
+            let native = IncomingRequest::for_worker(request, reply, note);
+            let native = make_cppgc_object(scope, native).into();
+            let result = call(scope, &self.isolate.dispatch.worker_fetch, &[native]);
+            assert!(result.is_ok(), "dispatch.js threw");
+        });
+        self.end_turn();
+        self.wake();
+        receiver
+    }
+}
+
+/// Counts a connection for as long as it lives.
+struct Counted(Rc<Shard>);
+
+impl Counted {
+    fn new(shard: &Rc<Shard>) -> Counted {
+        add(&shard.connections, 1);
+        Counted(shard.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        add(&self.0.connections, -1);
+        self.0.wake();
+    }
+}
+
+fn add(count: &Cell<usize>, difference: isize) {
+    count.set(count.get().wrapping_add_signed(difference));
+}
+
+type Response = hyper::Response<Outgoing>;
+
+async fn answer(
+    shard: Rc<Shard>,
+    mut request: hyper::Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let begun = Instant::now();
+    let note = RequestNote::default();
+    let line = shard.shared.logger.wants_requests().then(|| {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        (request.method().clone(), path.to_owned())
+    });
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
+    let response = match to_fetch(request) {
+        Ok(request) => {
+            let answered = shard.worker_fetch(request, note.clone()).await;
+            match answered {
+                Ok(Ok(response)) => from_fetch(&shard, response, upgrade, key),
+                Ok(Err(error)) => failed(&error),
+                Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            }
+        }
+        Err(refused) => refused,
+    };
+    if let Some((method, path)) = line {
+        log(&shard, method, path, &response, &note, begun);
+    }
+    Ok(response)
+}
+
+fn log(
+    shard: &Shard,
+    method: http::Method,
+    path: String,
+    response: &Response,
+    note: &RequestNote,
+    begun: Instant,
+) {
+    let object = note.borrow().as_ref().map(|(key, name)| {
+        object_label(shard, key.namespace, name.as_deref(), &key.id.to_string())
+    });
+    shard.shared.logger.request(RequestLine {
+        method: method.to_string().into(),
+        path,
+        status: response.status().as_u16(),
+        object,
+        elapsed: begun.elapsed(),
+        bytes: response.body().size_hint().exact(),
+    });
+}
+
+/// The request as the worker sees it: with an absolute URL.
+fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Response> {
+    let (parts, body) = request.into_parts();
+    let url = if parts.uri.scheme().is_some() {
+        parts.uri.to_string()
+    } else {
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let Some(host) = host.filter(|host| !host.is_empty()) else {
+            return Err(plain(StatusCode::BAD_REQUEST, "the request has no Host header"));
+        };
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        format!("http://{host}{path}")
+    };
+    let length = body.size_hint().exact();
+    let body = match length {
+        Some(0) => Body::Empty,
+        _ => Body::Stream { stream: Box::pin(Arriving(body)), length },
+    };
+    Ok(FetchRequest { method: parts.method.to_string(), url, headers: parts.headers, body })
+}
+
+/// The chunks of a request's body.
+struct Arriving(Incoming);
+
+impl Stream for Arriving {
+    type Item = std::io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match std::task::ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Some(Err(error)) => {
+                    return Poll::Ready(Some(Err(std::io::Error::other(error))));
+                }
+            }
+        }
+    }
+}
+
+fn from_fetch(
+    shard: &Rc<Shard>,
+    response: FetchResponse,
+    upgrade: Option<OnUpgrade>,
+    key: Option<HeaderValue>,
+) -> Response {
+    let Ok(status) = StatusCode::from_u16(response.status) else {
+        return plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+    };
+    let mut answer = hyper::Response::new(Outgoing::from(response.body));
+    *answer.status_mut() = status;
+    *answer.headers_mut() = response.headers;
+    remove_framing(answer.headers_mut());
+    if let Some(end) = response.socket {
+        return switch_protocols(shard, answer, end, upgrade, key);
+    }
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+    }
+    answer
+}
+
+/// The server says itself how a response is framed.
+fn remove_framing(headers: &mut HeaderMap) {
+    for name in [header::TRANSFER_ENCODING, header::CONNECTION, HeaderName::from_static("keep-alive")] {
+        headers.remove(name);
+    }
+}
+
+/// Answers a WebSocket handshake; the connection then goes to the shard on which
+/// the other end of the pair was accepted.
+fn switch_protocols(
+    shard: &Rc<Shard>,
+    mut answer: Response,
+    end: SocketEnd,
+    upgrade: Option<OnUpgrade>,
+    key: Option<HeaderValue>,
+) -> Response {
+    let (Some(upgrade), Some(key)) = (upgrade, key) else {
+        return plain(StatusCode::UPGRADE_REQUIRED, "this address speaks WebSocket");
+    };
+    let accept = crate::sockets::accept_key(key.as_bytes());
+    let Ok(accept) = HeaderValue::from_str(&accept) else {
+        return plain(StatusCode::BAD_REQUEST, "the WebSocket key is malformed");
+    };
+    let headers = answer.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    let shard = shard.clone();
+    deno_core::unsync::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+        let stream = parts.io.into_inner();
+        match end.other_home().filter(|home| *home != shard.index) {
+            None => crate::sockets::serve(stream, parts.read_buf, end),
+            Some(home) => {
+                if let Ok(stream) = stream.into_std() {
+                    let message = Message::Socket(stream, parts.read_buf, end);
+                    drop(shard.shared.shards[home].send(message).await);
+                }
+            }
+        }
+    });
+    answer
+}
+
+/// What a client is told of an error: the error itself is in the log.
+fn failed(error: &CallError) -> Response {
+    match error {
+        CallError::Failed(failure) if failure.overloaded => {
+            plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+        }
+        _ => plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = hyper::Response::new(Outgoing(Body::Full(Bytes::from_static(text.as_bytes()))));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain;charset=UTF-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// A response's body on its way to the client.
+struct Outgoing(Body);
+
+impl From<Body> for Outgoing {
+    fn from(body: Body) -> Outgoing {
+        Outgoing(body)
+    }
+}
+
+impl hyper::body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match &mut self.0 {
+            Body::Empty => Poll::Ready(None),
+            Body::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Body::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Body::Stream { stream, .. } => {
+                stream.as_mut().poll_next(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Body::Empty => true,
+            Body::Full(bytes) => bytes.is_empty(),
+            Body::Stream { .. } => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Body::Empty => SizeHint::with_exact(0),
+            Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Stream { length: Some(length), .. } => SizeHint::with_exact(*length),
+            Body::Stream { length: None, .. } => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Entering a shard's isolate from the tasks of its thread.
+//!
+//! A task that has something for JavaScript enters the isolate itself: there is no
+//! channel to a task that owns the runtime, and no promise that Rust watches.
+
+use std::sync::Arc;
+
+use deno_core::JsRuntime;
+use deno_core::futures::task::AtomicWaker;
+use deno_core::v8;
+
+/// The functions of `js/dispatch.js`.
+pub struct Dispatch {
+    /// Puts variables into `env`.
+    pub set_vars: v8::Global<v8::Function>,
+    /// Describes what a module exports.
+    pub describe: v8::Global<v8::Function>,
+    /// Takes the worker's module and makes its bindings.
+    pub configure: v8::Global<v8::Function>,
+    /// Answers a request with the worker's `fetch`.
+    pub worker_fetch: v8::Global<v8::Function>,
+    /// Runs one exported test.
+    pub run_test: v8::Global<v8::Function>,
+    /// Makes an instance of an object.
+    pub construct: v8::Global<v8::Function>,
+    /// Clones what was thrown.
+    pub clone_thrown: v8::Global<v8::Function>,
+    /// Delivers a request to an object.
+    pub object_fetch: v8::Global<v8::Function>,
+    /// Delivers a call to an object.
+    pub object_call: v8::Global<v8::Function>,
+    /// Runs an object's alarm.
+    pub object_alarm: v8::Global<v8::Function>,
+    /// Delivers a frame to an object.
+    pub object_socket: v8::Global<v8::Function>,
+}
+
+/// A shard's isolate as its tasks enter it. Must stay on the shard's thread and
+/// be used only while the runtime lives.
+pub struct Isolate {
+    isolate: v8::UnsafeRawIsolatePtr,
+    context: v8::Global<v8::Context>,
+    waker: Arc<AtomicWaker>,
+    /// What can be called.
+    pub dispatch: Dispatch,
+}
+
+impl Isolate {
+    /// Takes the entry functions of a runtime that was just started.
+    ///
+    /// # Panics
+    /// When called twice for one runtime.
+    pub fn new(runtime: &mut JsRuntime) -> Isolate {
+        let waker = runtime.op_state().borrow().waker.clone();
+        let context = runtime.main_context();
+        // SAFETY: the pointer is used on this thread while the runtime lives; see `enter`.
+        let isolate = unsafe { runtime.v8_isolate().as_raw_isolate_ptr() };
+        deno_core::scope!(scope, runtime);
+        let global = scope.get_current_context().global(scope);
+        let key = v8::String::new(scope, "__dispatch").expect("a short string");
+        let value = global.get(scope, key.into()).expect("the global object has no traps");
+        let object = v8::Local::<v8::Object>::try_from(value).expect("set by dispatch.js");
+        global.delete(scope, key.into());
+        let mut function = |name: &str| {
+            let key = v8::String::new(scope, name).expect("a short string");
+            let value = object.get(scope, key.into()).expect("a plain object");
+            let function = v8::Local::<v8::Function>::try_from(value).expect("set by dispatch.js");
+            v8::Global::new(scope, function)
+        };
+        let dispatch = Dispatch {
+            set_vars: function("setVars"),
+            describe: function("describe"),
+            configure: function("configure"),
+            worker_fetch: function("workerFetch"),
+            run_test: function("runTest"),
+            construct: function("construct"),
+            clone_thrown: function("cloneThrown"),
+            object_fetch: function("objectFetch"),
+            object_call: function("objectCall"),
+            object_alarm: function("objectAlarm"),
+            object_socket: function("objectSocket"),
+        };
+        Isolate { isolate, context, waker, dispatch }
+    }
+
+    /// Runs `work` in the isolate, then the microtasks that it left. Never called
+    /// from inside JavaScript.
+    pub fn enter<R>(&self, work: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
+        // SAFETY: tasks of the shard's thread run one at a time and never inside
+        // JavaScript, and the shard ends them before it drops the runtime.
+        let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(self.isolate) };
+        v8::scope!(let handle_scope, &mut isolate);
+        let context = v8::Local::new(handle_scope, &self.context);
+        let scope = &mut v8::ContextScope::new(handle_scope, context);
+        let scope: &mut v8::PinScope<'_, '_> = scope;
+        let result = work(scope);
+        scope.perform_microtask_checkpoint();
+        // The event loop has not seen what the microtasks began.
+        self.waker.wake();
+        result
+    }
+}
+
+/// Calls a function of `dispatch.js`.
+///
+/// # Errors
+/// What it threw.
+pub fn call<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    function: &v8::Global<v8::Function>,
+    arguments: &[v8::Local<'s, v8::Value>],
+) -> Result<v8::Global<v8::Value>, v8::Global<v8::Value>> {
+    v8::tc_scope!(let scope, scope);
+    let function = v8::Local::new(scope, function);
+    let receiver = v8::undefined(scope).into();
+    match function.call(scope, receiver, arguments) {
+        Some(value) => Ok(v8::Global::new(scope, value)),
+        None => {
+            let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
+            scope.reset();
+            Err(v8::Global::new(scope, exception))
+        }
+    }
+}

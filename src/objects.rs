@@ -1,0 +1,373 @@
+//! The life of objects on a shard: making instances, delivering events, ending
+//! turns, resetting what is broken, closing everything at the end.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use deno_core::cppgc::make_cppgc_object;
+use deno_core::v8;
+use stead_ops::AlarmReply;
+use stead_ops::JsFrame;
+use stead_ops::event::IncomingCall;
+use stead_ops::event::IncomingRequest;
+use stead_ops::host::ConnectRequest;
+use stead_ops::host::Connected;
+use stead_ops::host::Host;
+use stead_ops::host::HostRef;
+use stead_ops::host::Namespace;
+use stead_ops::instance::AlarmRun;
+use stead_ops::instance::Entry;
+use stead_ops::instance::Instance;
+use stead_ops::instance::ObjectHandle;
+use stead_ops::message::AlarmOutcome;
+use stead_ops::message::CallError;
+use stead_ops::message::Failure;
+use stead_ops::message::ObjectEvent;
+use stead_ops::message::ObjectKey;
+use stead_storage::Database;
+use stead_storage::Durability;
+use stead_storage::GateBroken;
+
+use crate::isolate::call;
+use crate::shard::Shard;
+
+/// An object in memory: its Rust half and its JavaScript half.
+pub struct Resident {
+    /// The storage, gates and sockets.
+    pub instance: Rc<Instance>,
+    /// The `ObjectRecord` of record.js.
+    record: v8::Global<v8::Value>,
+}
+
+impl Resident {
+    /// Whether a handler has still to answer, or a commit is not durable yet.
+    pub fn is_busy(&self) -> bool {
+        let instance = &self.instance;
+        instance.owes.any() || !instance.output.is_open(instance.database.wait_point())
+    }
+}
+
+impl Shard {
+    /// Delivers one event: to the instance, to its input gate's queue, or back to
+    /// the caller as a failure.
+    pub fn deliver(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        let resident = self.objects.borrow().get(&key).map(|r| (r.instance.clone(), r.record.clone()));
+        let (instance, record) = match resident {
+            Some(found) => found,
+            None => match self.instantiate(key, name) {
+                Ok(made) => made,
+                Err(error) => return fail(event, error),
+            },
+        };
+        match instance.input.offer(Entry::Event(event)) {
+            Ok(Some(Entry::Event(event))) => self.enter(&instance, &record, event),
+            Ok(_) => {}
+            Err(overloaded) => {
+                if let Entry::Event(event) = overloaded.0 {
+                    event.fail(Failure::overloaded());
+                }
+            }
+        }
+    }
+
+    /// Opens the object's storage and runs its constructor.
+    fn instantiate(
+        &self,
+        key: ObjectKey,
+        name: Option<String>,
+    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), CallError> {
+        let made = self.construct(key, name);
+        if made.is_err() {
+            self.objects.borrow_mut().remove(&key);
+            self.shared.placement.release(key, self.index);
+        }
+        made
+    }
+
+    fn construct(
+        &self,
+        key: ObjectKey,
+        name: Option<String>,
+    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), CallError> {
+        let shared = &self.shared;
+        let unique_key = &self.namespaces[key.namespace as usize].unique_key;
+        let failed = |error: stead_storage::StorageError| {
+            CallError::Failed(Failure::reset(error.to_string()))
+        };
+        shared.state.namespace_dir(unique_key).map_err(failed)?;
+        let path = shared.state.object_path(unique_key, &key.id);
+        let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
+        let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
+        let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
+        let instance =
+            Instance::new(key, incarnation, name.clone(), database, host, self.turn.clone());
+        let record = self.isolate.enter(|scope| {
+            let arguments = [
+                make_cppgc_object(scope, ObjectHandle(instance.clone())).into(),
+                v8::Integer::new(scope, key.namespace.into()).into(),
+                string(scope, &key.id.to_string()),
+                name.map_or_else(|| v8::null(scope).into(), |name| string(scope, &name)),
+            ];
+            match call(scope, &self.isolate.dispatch.construct, &arguments) {
+                Ok(record) => Ok(record),
+                Err(thrown) => Err(self.clone_thrown(scope, &thrown)),
+            }
+        });
+        let record = match record {
+            Ok(record) => record,
+            Err(thrown) => {
+                self.drop_instance(&instance, &Failure::reset("the constructor threw"));
+                return Err(CallError::Thrown(thrown));
+            }
+        };
+        if let Some(failure) = instance.failure() {
+            return Err(CallError::Failed(failure));
+        }
+        let resident = Resident { instance: instance.clone(), record: record.clone() };
+        self.objects.borrow_mut().insert(key, resident);
+        self.end_turn();
+        Ok((instance, record))
+    }
+
+    fn clone_thrown(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        thrown: &v8::Global<v8::Value>,
+    ) -> Vec<u8> {
+        let thrown = v8::Local::new(scope, thrown);
+        let bytes = call(scope, &self.isolate.dispatch.clone_thrown, &[thrown]);
+        let Ok(bytes) = bytes else { return Vec::new() };
+        let bytes = v8::Local::new(scope, bytes);
+        let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(bytes) else {
+            return Vec::new();
+        };
+        let mut copy = vec![0; view.byte_length()];
+        view.copy_contents(&mut copy);
+        copy
+    }
+
+    /// Hands an event that may enter now to JavaScript.
+    fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
+        let dispatch = &self.isolate.dispatch;
+        let instance = instance.clone();
+        self.isolate.enter(|scope| {
+            let record = v8::Local::new(scope, record);
+            let result = match event {
+                ObjectEvent::Fetch { request, reply } => {
+                    let native = IncomingRequest::for_object(request, reply, instance);
+                    let native = make_cppgc_object(scope, native).into();
+                    call(scope, &dispatch.object_fetch, &[record, native])
+                }
+                ObjectEvent::Call { path, arguments, reply } => {
+                    let native = IncomingCall::new(path, arguments, reply, instance);
+                    let native = make_cppgc_object(scope, native).into();
+                    call(scope, &dispatch.object_call, &[record, native])
+                }
+                ObjectEvent::Alarm { scheduled_ms, retry_count, reply } => {
+                    match begin_alarm(&instance, scheduled_ms, self.shared.clock.now_ms()) {
+                        Ok(()) => {
+                            let native = AlarmReply(RefCell::new(Some(reply)));
+                            let arguments = [
+                                record,
+                                make_cppgc_object(scope, native).into(),
+                                v8::Number::new(scope, scheduled_ms as f64).into(),
+                                v8::Integer::new_from_unsigned(scope, retry_count).into(),
+                            ];
+                            call(scope, &dispatch.object_alarm, &arguments)
+                        }
+                        Err(outcome) => {
+                            drop(reply.send(outcome));
+                            return;
+                        }
+                    }
+                }
+                ObjectEvent::Socket { socket, frame, permit } => {
+                    drop(permit);
+                    let Ok(frame) = deno_core::ToV8::to_v8(JsFrame(Some(frame)), scope);
+                    let number = v8::Integer::new_from_unsigned(scope, socket).into();
+                    call(scope, &dispatch.object_socket, &[record, number, frame])
+                }
+            };
+            // The functions answer what user code throws; what is left is ours.
+            assert!(result.is_ok(), "dispatch.js threw");
+        });
+        self.end_turn();
+    }
+
+    /// Commits what the turn wrote, and has it made durable.
+    pub fn end_turn(&self) {
+        for instance in self.turn.take() {
+            if instance.failure().is_some() {
+                continue;
+            }
+            match instance.database.commit() {
+                Ok(Some(commit)) => {
+                    if let Some(change) = commit.alarm {
+                        let unique_key = &self.namespaces[instance.key.namespace as usize].unique_key;
+                        let name = instance.name.borrow().clone();
+                        self.shared.alarms.set(instance.key, unique_key, name, change.to_ms);
+                    }
+                    self.sync(&instance);
+                }
+                Ok(None) => {}
+                Err(error) => self.reset(&instance, Failure::reset(error.to_string())),
+            }
+        }
+    }
+
+    /// Has the committer make durable what is not yet; one request per object at a time.
+    fn sync(&self, instance: &Rc<Instance>) {
+        let sequence = instance.database.sequence();
+        if instance.syncing.get().is_some() || sequence <= instance.output.durable_sequence() {
+            return;
+        }
+        if self.shared.storage.durability == Durability::Relaxed {
+            return instance.output.durable(sequence);
+        }
+        match instance.database.sync_target() {
+            Ok(target) => {
+                instance.syncing.set(Some(sequence));
+                let synced = self.synced.clone();
+                let (key, incarnation) = (instance.key, instance.incarnation);
+                let done = move |result| drop(synced.send((key, incarnation, sequence, result)));
+                self.shared.committer.submit(target, Box::new(done));
+            }
+            Err(error) => self.reset(instance, Failure::reset(error.to_string())),
+        }
+    }
+
+    /// Hears that commits up to `sequence` are durable, or that they never will be.
+    pub fn synced(
+        &self,
+        key: ObjectKey,
+        incarnation: u64,
+        sequence: u64,
+        result: Result<(), String>,
+    ) {
+        let instance = self.objects.borrow().get(&key).map(|r| r.instance.clone());
+        let Some(instance) = instance.filter(|found| found.incarnation == incarnation) else {
+            return;
+        };
+        instance.syncing.set(None);
+        match result {
+            Ok(()) => {
+                instance.output.durable(sequence);
+                self.sync(&instance);
+            }
+            Err(error) => self.reset(&instance, Failure::reset(error)),
+        }
+    }
+
+    /// Ends an instance: nothing it has not made durable counts.
+    fn drop_instance(&self, instance: &Rc<Instance>, failure: &Failure) {
+        instance.fail(failure.clone());
+        instance.database.abort();
+        instance.output.break_with(GateBroken { message: failure.message.clone() });
+        for entry in instance.input.drain() {
+            if let Entry::Event(event) = entry {
+                event.fail(failure.clone());
+            }
+        }
+        instance.owes.fail(failure);
+        instance.sockets.clear();
+    }
+
+    /// Closes the storage of all objects, so that each is one complete file.
+    pub fn close_all(&self) {
+        self.end_turn();
+        for (_, resident) in self.objects.borrow_mut().drain() {
+            if let Err(error) = resident.instance.database.close() {
+                self.shared.logger.error(None, error.to_string());
+            }
+            resident.instance.sockets.clear();
+        }
+    }
+}
+
+/// Whether the alarm that the scheduler woke is still the object's own.
+fn begin_alarm(
+    instance: &Rc<Instance>,
+    scheduled_ms: i64,
+    now_ms: i64,
+) -> Result<(), AlarmOutcome> {
+    match instance.database.alarm() {
+        Ok(Some(at_ms)) if at_ms <= scheduled_ms || at_ms <= now_ms => {
+            instance.alarm_run.set(AlarmRun::Running);
+            Ok(())
+        }
+        Ok(alarm) => Err(AlarmOutcome::Stale(alarm)),
+        Err(_) => Err(AlarmOutcome::Failed),
+    }
+}
+
+fn fail(event: ObjectEvent, error: CallError) {
+    match (event, error) {
+        (ObjectEvent::Fetch { reply, .. }, error) => drop(reply.send(Err(error))),
+        (ObjectEvent::Call { reply, .. }, error) => drop(reply.send(Err(error))),
+        (event, CallError::Failed(failure)) => event.fail(failure),
+        (event, CallError::Thrown(_)) => event.fail(Failure::reset("the constructor threw")),
+    }
+}
+
+fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
+    v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into()
+}
+
+impl Host for Shard {
+    fn shard(&self) -> usize {
+        self.index
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.shared.clock.now_ms()
+    }
+
+    fn random_id(&self) -> [u8; 16] {
+        self.shared.random.bytes()
+    }
+
+    fn namespaces(&self) -> &[Namespace] {
+        &self.namespaces
+    }
+
+    fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        let shard = match self.objects.borrow().contains_key(&key) {
+            true => self.index,
+            false => self.shared.placement.place(key, self.index),
+        };
+        if shard == self.index {
+            self.enqueue(key, name, event);
+        } else {
+            self.shared.send_to(shard, key, name, event);
+        }
+    }
+
+    fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
+        self.enqueue_first(instance.key, events);
+    }
+
+    fn reset(&self, instance: &Rc<Instance>, failure: Failure) {
+        self.drop_instance(instance, &failure);
+        let mut objects = self.objects.borrow_mut();
+        let current = objects.get(&instance.key).map(|r| r.instance.incarnation);
+        if current == Some(instance.incarnation) {
+            let resident = objects.remove(&instance.key);
+            drop(objects);
+            drop(resident);
+            self.shared.placement.release(instance.key, self.index);
+        }
+    }
+
+    fn connect(
+        &self,
+        request: ConnectRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Connected, String>>>> {
+        Box::pin(crate::sockets::connect(request))
+    }
+
+    fn report(&self, object: Option<String>, error: &str) {
+        self.shared.logger.error(object, error);
+    }
+}

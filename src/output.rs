@@ -1,0 +1,45 @@
+//! Where the console and uncaught exceptions of a worker go: to the log.
+
+use std::rc::Rc;
+
+use deno_core::OpState;
+use stead_ops::console::ConsoleSink;
+use stead_ops::exception::ExceptionKind;
+use stead_ops::exception::ExceptionSink;
+
+use crate::cli::logger::Level;
+use crate::cli::logger::Logger;
+
+/// The sinks of one isolate.
+pub struct Sinks {
+    console: ConsoleSink,
+    exceptions: ExceptionSink,
+}
+
+impl Sinks {
+    /// Hands the sinks to the ops.
+    pub fn put_into(self, state: &mut OpState) {
+        state.put(self.console);
+        state.put(self.exceptions);
+    }
+}
+
+/// Sinks that print through the logger.
+pub fn sinks(logger: &Logger) -> Sinks {
+    let console = logger.clone();
+    let exceptions = logger.clone();
+    Sinks {
+        console: ConsoleSink(Rc::new(move |line| {
+            console.console(level(&line.level), None, line.text);
+        })),
+        exceptions: ExceptionSink(Rc::new(move |report| {
+            let prefix = match report.kind {
+                ExceptionKind::Uncaught => "Uncaught",
+                ExceptionKind::UnhandledRejection => "Uncaught (in promise)",
+            };
+            let error = &report.error;
+            let text = error.stack.as_ref().unwrap_or(&error.exception_message);
+            exceptions.error(None, format!("{prefix} {text}"));
+        })),
+    }
+}

@@ -1,0 +1,274 @@
+//! A shard: one thread, one isolate of the worker, and the objects placed on it.
+//!
+//! The thread's root task takes messages, delivers events, lets deno_core's event
+//! loop run, commits what the turn wrote and hears what became durable. HTTP
+//! connections are tasks of their own, which enter the isolate directly.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::thread::JoinHandle;
+
+use deno_core::JsRuntime;
+use deno_core::OpState;
+use deno_core::PollEventLoopOptions;
+use stead_ops::engine::EngineOptions;
+use stead_ops::host::HostRef;
+use stead_ops::host::Namespace;
+use stead_ops::instance::Turn;
+use stead_ops::message::Failure;
+use stead_ops::message::ObjectEvent;
+use stead_ops::message::ObjectKey;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+use crate::bundle::loader::BundleLoader;
+use crate::exports::Export;
+use crate::isolate::Isolate;
+use crate::objects::Resident;
+use crate::output;
+use crate::placement::ShardIndex;
+use crate::shared::Message;
+use crate::shared::Shared;
+use crate::shared::adopt;
+
+/// Stack of a shard's thread. V8 uses about one megabyte of it, bundled
+/// JavaScript parsers and SQLite the rest.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+/// Events that are delivered before the event loop runs again.
+const EVENTS_PER_ROUND: usize = 256;
+/// Events that may wait to be delivered on one shard.
+const QUEUE_MAX: usize = 256 * 1024;
+
+/// What a commit's sync came to: which object, which instance, up to where.
+pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
+
+/// A shard, as the tasks of its thread share it.
+pub struct Shard {
+    /// Its number.
+    pub index: ShardIndex,
+    /// What all shards share.
+    pub shared: Arc<Shared>,
+    /// The way into JavaScript.
+    pub isolate: Isolate,
+    /// The worker's object classes.
+    pub namespaces: Vec<Namespace>,
+    /// The objects in memory.
+    pub objects: RefCell<HashMap<ObjectKey, Resident>>,
+    /// Objects that were written to in the current turn.
+    pub turn: Rc<Turn>,
+    /// Hears of finished syncs.
+    pub synced: mpsc::UnboundedSender<Synced>,
+    /// Turns true when connections are to end.
+    pub stopping: watch::Sender<bool>,
+    /// This shard, for tasks that outlive a call.
+    pub me: Weak<Shard>,
+    queue: RefCell<VecDeque<(ObjectKey, Option<String>, ObjectEvent)>>,
+    root: RefCell<Waker>,
+    /// Connections that are being served.
+    pub connections: Cell<usize>,
+}
+
+/// Why a shard could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The worker's module threw, or does not load: the error with its stack.
+    Module(String),
+    /// The module exports something that cannot be served.
+    Exports(crate::exports::ExportsError),
+}
+
+/// What a shard says when it is ready.
+pub type Started = Result<Vec<Export>, StartError>;
+
+/// Starts a shard's thread.
+pub fn start(
+    index: ShardIndex,
+    shared: Arc<Shared>,
+    messages: mpsc::Receiver<Message>,
+    started: oneshot::Sender<Started>,
+) -> JoinHandle<()> {
+    let thread = std::thread::Builder::new().name(format!("shard-{index}")).stack_size(STACK_BYTES);
+    thread
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a process that cannot make an epoll instance cannot serve");
+            runtime.block_on(serve(index, shared, messages, started));
+        })
+        .expect("a process that cannot start a thread cannot serve")
+}
+
+async fn serve(
+    index: ShardIndex,
+    shared: Arc<Shared>,
+    messages: mpsc::Receiver<Message>,
+    started: oneshot::Sender<Started>,
+) {
+    let (synced, done) = mpsc::unbounded_channel();
+    match bring_up(index, shared, synced).await {
+        Ok((mut runtime, shard, exports)) => {
+            drop(started.send(Ok(exports)));
+            let stopped = run(&mut runtime, &shard, messages, done).await;
+            // The records and functions of JavaScript go before the isolate.
+            shard.objects.borrow_mut().clear();
+            drop(runtime);
+            drop(stopped.send(()));
+        }
+        Err(error) => drop(started.send(Err(error))),
+    }
+}
+
+/// Starts the isolate and evaluates the worker's module.
+async fn bring_up(
+    index: ShardIndex,
+    shared: Arc<Shared>,
+    synced: mpsc::UnboundedSender<Synced>,
+) -> Result<(JsRuntime, Rc<Shard>, Vec<Export>), StartError> {
+    let loader = Rc::new(BundleLoader::new(shared.bundle.clone()));
+    let specifier = loader.specifier().clone();
+    let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
+    let sinks = output::sinks(&shared.logger);
+    options.state = Box::new(move |state: &mut OpState| sinks.put_into(state));
+    let mut runtime = stead_ops::engine::new_runtime(options);
+    let isolate = Isolate::new(&mut runtime);
+    crate::exports::set_vars(&isolate, &shared.vars);
+    let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
+    let exports = crate::exports::describe(&isolate, &module);
+    let namespaces = crate::exports::namespaces(&exports, &shared.unique_key)
+        .map_err(StartError::Exports)?;
+    crate::exports::configure(&isolate, &module, &namespaces);
+    let shard = Rc::new_cyclic(|me| Shard {
+        index,
+        shared,
+        isolate,
+        namespaces,
+        objects: RefCell::default(),
+        turn: Rc::default(),
+        synced,
+        stopping: watch::Sender::new(false),
+        me: me.clone(),
+        queue: RefCell::default(),
+        root: RefCell::new(Waker::noop().clone()),
+        connections: Cell::new(0),
+    });
+    let host: HostRef = shard.clone();
+    runtime.op_state().borrow_mut().put::<HostRef>(host);
+    runtime.op_state().borrow_mut().put(crate::exports::WorkerModule(module));
+    Ok((runtime, shard, exports))
+}
+
+/// Runs the shard until it is told to stop; the sender says that it has.
+async fn run(
+    runtime: &mut JsRuntime,
+    shard: &Rc<Shard>,
+    mut messages: mpsc::Receiver<Message>,
+    mut done: mpsc::UnboundedReceiver<Synced>,
+) -> oneshot::Sender<()> {
+    let mut stop: Option<oneshot::Sender<()>> = None;
+    poll_fn(|cx| {
+        shard.root.borrow_mut().clone_from(cx.waker());
+        loop {
+            while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
+                shard.synced(key, incarnation, sequence, result);
+            }
+            while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
+                if let Some(sender) = shard.receive(message) {
+                    stop = Some(sender);
+                }
+            }
+            shard.deliver_queued();
+            poll_javascript(runtime, shard, cx);
+            if shard.queue.borrow().is_empty() {
+                break;
+            }
+        }
+        match &stop {
+            Some(_) if shard.has_stopped() => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+    shard.close_all();
+    stop.expect("the loop ends only when it was told to")
+}
+
+/// Lets timers, ops and microtasks run, and ends their turn.
+fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<'_>) {
+    let options = PollEventLoopOptions::default();
+    if let Poll::Ready(Err(error)) = runtime.poll_event_loop(cx, options) {
+        shard.shared.logger.error(None, error.to_string());
+    }
+    shard.end_turn();
+}
+
+impl Shard {
+    /// Queues an event for an object of this shard.
+    pub fn enqueue(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() >= QUEUE_MAX {
+            drop(queue);
+            return event.fail(Failure::overloaded());
+        }
+        queue.push_back((key, name, event));
+        drop(queue);
+        self.wake();
+    }
+
+    /// Queues events ahead of all others, in their order.
+    pub fn enqueue_first(&self, key: ObjectKey, events: Vec<ObjectEvent>) {
+        let mut queue = self.queue.borrow_mut();
+        for event in events.into_iter().rev() {
+            queue.push_front((key, None, event));
+        }
+        drop(queue);
+        self.wake();
+    }
+
+    /// Has the root task run again.
+    pub fn wake(&self) {
+        self.root.borrow().wake_by_ref();
+    }
+
+    fn deliver_queued(&self) {
+        for _ in 0..EVENTS_PER_ROUND {
+            let Some((key, name, event)) = self.queue.borrow_mut().pop_front() else { return };
+            self.deliver(key, name, event);
+        }
+    }
+
+    /// Takes a message; a stop comes back as what to tell when it is done.
+    fn receive(&self, message: Message) -> Option<oneshot::Sender<()>> {
+        match message {
+            Message::Connection(stream) => self.serve_connection(stream),
+            Message::Event(key, name, event) => self.enqueue(key, name, event),
+            Message::Socket(stream, rest, end) => match adopt(stream) {
+                Ok(stream) => crate::sockets::serve(stream, rest, end),
+                Err(error) => {
+                    end.sender.send(stead_ops::socket::Frame::Failed(error.to_string()));
+                }
+            },
+            Message::Test(name, reply) => self.run_test(&name, reply),
+            Message::Stop(done) => {
+                self.stopping.send_replace(true);
+                return Some(done);
+            }
+        }
+        None
+    }
+
+    /// Whether everything that a stop waits for has ended.
+    fn has_stopped(&self) -> bool {
+        self.connections.get() == 0 && !self.objects.borrow().values().any(Resident::is_busy)
+    }
+}

@@ -1,0 +1,115 @@
+//! What all shards of a running worker share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use stead_ops::message::Failure;
+use stead_ops::message::ObjectEvent;
+use stead_ops::message::ObjectKey;
+use stead_ops::socket::SocketEnd;
+use stead_storage::Committer;
+use stead_storage::Options;
+use stead_storage::StateDir;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use crate::alarms::Alarms;
+use crate::bundle::Bundle;
+use crate::cli::logger::Logger;
+use crate::clock::Clock;
+use crate::clock::Random;
+use crate::placement::Placement;
+use crate::placement::ShardIndex;
+
+/// Messages that may wait for one shard.
+pub const MESSAGES_MAX: usize = 64 * 1024;
+
+/// What a shard is told.
+pub enum Message {
+    /// A client has connected; the shard speaks HTTP with it.
+    Connection(std::net::TcpStream),
+    /// An event for an object that lives on the shard, or is to live there.
+    Event(ObjectKey, Option<String>, ObjectEvent),
+    /// A WebSocket connection moves to the shard, with what was read of it.
+    Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
+    /// Runs an exported test; the answer is what it threw.
+    Test(String, oneshot::Sender<Option<String>>),
+    /// Requests are to end: finish what runs, close the sockets, close the storage.
+    Stop(oneshot::Sender<()>),
+}
+
+/// What all shards share. Its parts are changed only behind their own locks.
+pub struct Shared {
+    /// Where objects live.
+    pub placement: Placement,
+    /// The way to each shard.
+    pub shards: Vec<mpsc::Sender<Message>>,
+    /// The worker's code.
+    pub bundle: Arc<Bundle>,
+    /// What the worker's `env` holds besides namespaces.
+    pub vars: BTreeMap<String, String>,
+    /// The folder of each class's objects.
+    pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
+    /// Where everything durable is.
+    pub state: StateDir,
+    /// How each object's storage is opened.
+    pub storage: Options,
+    /// Makes commits durable.
+    pub committer: Committer,
+    /// Wakes objects.
+    pub alarms: Alarms,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub random: Random,
+    /// Prints.
+    pub logger: Logger,
+    /// Numbers instances.
+    pub incarnations: AtomicU64,
+    /// Set once the process is to end.
+    pub stopping: AtomicBool,
+}
+
+impl Shared {
+    /// Sends an event to its object, from outside of any shard.
+    pub fn send(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        let shard = self.placement.place(key, self.placement.least_busy());
+        self.send_to(shard, key, name, event);
+    }
+
+    /// Sends an event to an object that `shard` holds.
+    pub fn send_to(
+        &self,
+        shard: ShardIndex,
+        key: ObjectKey,
+        name: Option<String>,
+        event: ObjectEvent,
+    ) {
+        use mpsc::error::TrySendError;
+        match self.shards[shard].try_send(Message::Event(key, name, event)) {
+            Err(TrySendError::Full(Message::Event(_, _, event))) => {
+                event.fail(Failure::overloaded());
+            }
+            Err(TrySendError::Closed(Message::Event(_, _, event))) => event.fail(Failure::lost()),
+            _ => {}
+        }
+    }
+
+    /// Whether the process is to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// A standard stream for tokio.
+///
+/// # Errors
+/// The system's, for a socket that cannot be made non-blocking.
+pub fn adopt(stream: std::net::TcpStream) -> std::io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
+}
