@@ -1,0 +1,518 @@
+//! One object's SQLite file: how it is opened, its implicit transaction, and
+//! how it ends.
+//!
+//! Invariants:
+//!
+//! * A write happens inside a transaction that [`Database::begin_implicit`]
+//!   opened; `dirty` says whether one is open. SQLite never commits by itself.
+//! * After a transaction was lost, or after [`Database::abort`], nothing
+//!   reaches SQLite any more.
+//! * The connection is the only one to its file. It holds the file's lock for
+//!   as long as it is open (`locking_mode=EXCLUSIVE`), which spares each read
+//!   two system calls and each object a shared memory file. Who wants to look
+//!   at a database of a running process copies the file with its `-wal`.
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::ffi;
+
+use crate::authorizer::Authority;
+use crate::kv::KvState;
+use crate::limits::KvLimits;
+use crate::metadata::{AlarmChange, AlarmState};
+use crate::pinned::Pinned;
+use crate::statement::Handle;
+use crate::statement_cache::StatementCache;
+use crate::sync::{SyncState, SyncTarget};
+use crate::transaction::Transactions;
+use crate::{Result, StorageError, cursor, limits, result_code};
+
+/// Bytes of write-ahead log from which [`Database::checkpoint_if_large`] acts.
+const LARGE_WAL_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Whether answers wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What an object says waits until the commits it may depend on are on the
+    /// disk. Nothing acknowledged is lost when the power fails.
+    #[default]
+    Strict,
+    /// Nothing waits. A process that is killed loses nothing, since the system
+    /// holds what was written; a machine that loses power may lose the last
+    /// commits, but never part of a commit.
+    Relaxed,
+}
+
+/// How a database behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether answers wait for the disk. The database itself behaves the same
+    /// either way; who pushes to the gate asks.
+    pub durability: Durability,
+    /// Limits on keys and values.
+    pub limits: KvLimits,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            durability: Durability::Strict,
+            limits: KvLimits::Platform,
+        }
+    }
+}
+
+/// A commit that has reached SQLite's write-ahead log, but perhaps not the
+/// disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Counts the commits of this [`Database`] from 1.
+    pub sequence: u64,
+    /// What became of the object's alarm, if the commit changed it.
+    pub alarm: Option<AlarmChange>,
+}
+
+/// One object's SQLite. Lives on the thread of the object's shard, shared by
+/// the cursors that read it.
+pub struct Database {
+    path: PathBuf,
+    pub(crate) options: Options,
+    connection: RefCell<Option<Connection>>,
+    pub(crate) handle: Rc<Handle>,
+    state: RefCell<State>,
+    /// Whether `state` is [`State::Open`], to be read at each call.
+    open: Cell<bool>,
+    dirty: Cell<bool>,
+    sequence: Cell<u64>,
+    page_bytes: u64,
+    pub(crate) cache: StatementCache,
+    pub(crate) kv: KvState,
+    pub(crate) alarm: AlarmState,
+    pub(crate) transactions: Transactions,
+    pub(crate) sync: SyncState,
+    own: Own,
+}
+
+enum State {
+    Open,
+    Broken(StorageError),
+    Closed,
+}
+
+/// Our own statements of everyday use.
+struct Own {
+    begin: Pinned,
+    commit: Pinned,
+    page_count: Pinned,
+    freelist_count: Pinned,
+}
+
+impl Database {
+    /// Opens the file at `path`, creating it if need be; its directory exists.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] when the file is not a database, is held by
+    /// another process, or cannot be read or written.
+    pub fn open(path: &Path, options: &Options) -> Result<Database> {
+        let context = |error| StorageError::sqlite(path, error);
+        let sync = SyncState::before_open(path)?;
+        let mut connection = Connection::open(path).map_err(context)?;
+        configure(&connection, sync.wal_is_new()).map_err(context)?;
+        let page_bytes = connection
+            .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
+            .map_err(context)?;
+        let authority = Authority::install(&mut connection).map_err(context)?;
+        // SAFETY: `shut` closes the handle before the connection.
+        let handle = unsafe { Handle::new(connection.handle(), authority) };
+        Ok(Database {
+            path: path.to_owned(),
+            options: options.clone(),
+            connection: RefCell::new(Some(connection)),
+            handle,
+            state: RefCell::new(State::Open),
+            open: Cell::new(true),
+            dirty: Cell::new(false),
+            sequence: Cell::new(0),
+            page_bytes: page_bytes.into(),
+            cache: StatementCache::default(),
+            kv: KvState::new(),
+            alarm: AlarmState::new(),
+            transactions: Transactions::new(),
+            sync,
+            own: Own {
+                begin: Pinned::new("BEGIN TRANSACTION"),
+                commit: Pinned::new("COMMIT TRANSACTION"),
+                page_count: Pinned::new("PRAGMA page_count"),
+                freelist_count: Pinned::new("PRAGMA freelist_count"),
+            },
+        })
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The options it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Bytes in use: free pages do not count, as in
+    /// <https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#databasesize>.
+    ///
+    /// # Errors
+    /// The object's own error when it is broken or closed.
+    pub fn size(&self) -> Result<u64> {
+        self.check_open()?;
+        let pages = self.pinned_integer(&self.own.page_count)?
+            - self.pinned_integer(&self.own.freelist_count)?;
+        Ok(pages as u64 * self.page_bytes)
+    }
+
+    /// Whether a transaction is open, so that a commit is due.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty.get()
+    }
+
+    /// Number of the last commit, 0 before the first.
+    pub fn sequence(&self) -> u64 {
+        self.sequence.get()
+    }
+
+    /// The commit that must be durable before a message that leaves now may be
+    /// seen: the one that is due, or else the last one.
+    pub fn wait_point(&self) -> u64 {
+        self.sequence.get() + u64::from(self.dirty.get())
+    }
+
+    /// Ends a turn: commits the implicit transaction, if there is one and no
+    /// explicit transaction is open. The commit is durable after a sync of
+    /// [`Database::sync_target`]; this call waits for no disk.
+    ///
+    /// # Errors
+    /// [`StorageError::Broken`] when the commit failed. The transaction was
+    /// rolled back, and the object must be reset.
+    pub fn commit(&self) -> Result<Option<Commit>> {
+        self.check_open()?;
+        if !self.dirty.get() || self.transactions.is_open() {
+            return Ok(None);
+        }
+        let alarm = self.pending_alarm()?;
+        let committed = self.with(&self.own.commit, |statement| {
+            statement
+                .step()
+                .map_err(|code| self.commit_failed(code))
+                .map(drop)
+        });
+        committed?;
+        self.dirty.set(false);
+        self.alarm.committed();
+        self.sequence.set(self.sequence.get() + 1);
+        self.after_first_commit()?;
+        Ok(Some(Commit {
+            sequence: self.sequence.get(),
+            alarm,
+        }))
+    }
+
+    /// The files whose sync makes every commit up to now durable. May be asked
+    /// at any time; the same target serves until the database is closed.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] when the write-ahead log cannot be opened, or the
+    /// object's own error when it is broken or closed.
+    pub fn sync_target(&self) -> Result<SyncTarget> {
+        self.check_open()?;
+        self.sync.target(&self.path)
+    }
+
+    /// Moves the write-ahead log into the database file when it has grown
+    /// over 4 MiB. Returns whether it did.
+    ///
+    /// This waits for the disk (the log is synced before the file is written
+    /// and the file after), so a shard calls it when it is idle. Nothing else
+    /// shrinks the log: it would otherwise grow with each commit.
+    ///
+    /// # Errors
+    /// [`StorageError::Broken`] when the disk fails, or the object's own error
+    /// when it is broken or closed.
+    pub fn checkpoint_if_large(&self) -> Result<bool> {
+        self.check_open()?;
+        if self.dirty.get() || self.sync.wal_bytes(&self.path) <= LARGE_WAL_BYTES {
+            return Ok(false);
+        }
+        self.run_once("PRAGMA wal_checkpoint(PASSIVE)")?;
+        Ok(true)
+    }
+
+    /// Rolls back what is not committed and closes the database at once.
+    /// Everything asked of it later fails with `Durable Object storage is no
+    /// longer accessible.`, or with the error that had broken the object.
+    ///
+    /// Commits stay, durable or not: they are in the write-ahead log.
+    pub fn abort(&self) {
+        self.shut();
+    }
+
+    /// Stops cleanly: commits, moves the write-ahead log into the file and
+    /// closes it, so that other tools find one complete file. Waits for the
+    /// disk. An explicit transaction that is still open is rolled back.
+    ///
+    /// # Errors
+    /// [`StorageError::Broken`] when the commit failed, [`StorageError::Io`]
+    /// when the last sync did. The database is closed all the same.
+    pub fn close(&self) -> Result<()> {
+        self.check_open()?;
+        let committed = match self.transactions.is_open() {
+            true => Ok(None),
+            false => self.commit(),
+        };
+        self.handle.finalize_statements();
+        let checkpointed = if committed.is_ok() {
+            self.checkpoint_fully()
+        } else {
+            Ok(())
+        };
+        self.shut();
+        committed.map(drop).and(checkpointed)
+    }
+
+    /// Deletes everything in the database: keys, the application's tables, and
+    /// the alarm if `delete_alarm`. Uncommitted writes go too. Open cursors
+    /// fail from now on with `SQLite query was canceled because the database
+    /// was deleted.`
+    ///
+    /// The file stays, and SQLite empties it in one commit of its own, rather
+    /// than the files being unlinked as in workerd: a crash leaves everything
+    /// or nothing, the lock is held throughout, and the write-ahead log that
+    /// is being synced stays the same file. The file shrinks at the next
+    /// checkpoint; [`Database::size`] tells the new size at once. A
+    /// transaction is open afterwards, so that the commit at the end of the
+    /// turn covers the deletion. An alarm that is kept is written in that
+    /// commit: a process killed between the two loses it, while nobody has
+    /// been told of the deletion either.
+    ///
+    /// <https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#deleteall>
+    ///
+    /// # Errors
+    /// [`StorageError::Sql`] `Cannot call deleteAll() within a transaction`,
+    /// or the object's own error when it is broken or closed.
+    pub fn delete_all(&self, delete_alarm: bool) -> Result<()> {
+        self.check_open()?;
+        if self.transactions.is_open() {
+            return Err(StorageError::Sql(
+                "Cannot call deleteAll() within a transaction".to_owned(),
+            ));
+        }
+        let kept = if delete_alarm { None } else { self.alarm()? };
+        self.alarm.remember(self)?;
+        self.cache.clear();
+        self.handle.finalize_statements();
+        if self.dirty.get() {
+            self.run_once("ROLLBACK TRANSACTION")?;
+            self.dirty.set(false);
+        }
+        self.schema_changed();
+        self.reset_file()?;
+        self.begin_implicit()?;
+        if kept.is_some() {
+            self.set_alarm(kept)?;
+        }
+        Ok(())
+    }
+
+    /// Opens the implicit transaction unless it is open.
+    pub(crate) fn begin_implicit(&self) -> Result<()> {
+        if !self.dirty.get() {
+            self.run(&self.own.begin)?;
+            self.dirty.set(true);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// The object's own error when it is broken or closed.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.open.get() {
+            Ok(())
+        } else {
+            Err(self.gone())
+        }
+    }
+
+    /// What a caller gets whose statement is gone.
+    pub(crate) fn gone(&self) -> StorageError {
+        match &*self.state.borrow() {
+            State::Open => cursor::deleted(),
+            State::Broken(error) => error.clone(),
+            State::Closed => StorageError::Closed,
+        }
+    }
+
+    /// The error of a step that failed with `code`. If SQLite has rolled the
+    /// transaction back, the object is broken from now on.
+    pub(crate) fn failed(&self, code: i32) -> StorageError {
+        // SAFETY: the connection is open, and its last call failed.
+        let text = unsafe { result_code::describe(self.handle.db()) };
+        let lost = self.dirty.get() && self.handle.is_autocommit();
+        if lost || (code & 0xff) == ffi::SQLITE_IOERR {
+            return self.break_with(text);
+        }
+        StorageError::Sql(text)
+    }
+
+    /// Forgets what was known about the tables that exist.
+    pub(crate) fn schema_changed(&self) {
+        self.kv.forget();
+        self.alarm.forget();
+    }
+
+    /// The error of a failed commit, after which the object is broken.
+    fn commit_failed(&self, code: i32) -> StorageError {
+        // SAFETY: the connection is open, and its last call failed.
+        let text = unsafe { result_code::describe(self.handle.db()) };
+        if code & 0xff == ffi::SQLITE_CONSTRAINT {
+            return self.break_with(format!(
+                "Durable Object was reset and rolled back to its last known good state because the application left \
+                 the database in a state where constraints were violated: {text}"
+            ));
+        }
+        self.break_with(text)
+    }
+
+    /// Makes the object answer everything with this error.
+    fn break_with(&self, text: String) -> StorageError {
+        let error = StorageError::Broken(text);
+        *self.state.borrow_mut() = State::Broken(error.clone());
+        self.open.set(false);
+        self.dirty.set(false);
+        self.cache.clear();
+        self.handle.finalize_statements();
+        error
+    }
+
+    /// SQLite's way to empty a file in one commit, whatever is in it:
+    /// <https://sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfigresetdatabase>
+    fn reset_file(&self) -> Result<()> {
+        let context = |error| StorageError::sqlite(&self.path, error);
+        let connection = self.connection.borrow();
+        let connection = connection
+            .as_ref()
+            .expect("an open database has a connection");
+        // VACUUM attaches a database for its own use.
+        connection
+            .set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_ATTACHED, 1)
+            .map_err(context)?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)
+            .map_err(context)?;
+        let emptied = self.run_once("VACUUM");
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)
+            .map_err(context)?;
+        connection
+            .set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_ATTACHED, 0)
+            .map_err(context)?;
+        emptied
+    }
+
+    /// From the second commit on, SQLite syncs the header of a log that it
+    /// starts over; the header of a new file needs no sync, see `configure`.
+    fn after_first_commit(&self) -> Result<()> {
+        if self.sync.wal_is_new() {
+            self.run_once("PRAGMA synchronous = NORMAL")?;
+            self.sync.wal_is_used();
+        }
+        Ok(())
+    }
+
+    fn checkpoint_fully(&self) -> Result<()> {
+        let context = |error| StorageError::sqlite(&self.path, error);
+        let connection = self.connection.borrow();
+        let connection = connection
+            .as_ref()
+            .expect("an open database has a connection");
+        if self.transactions.is_open() {
+            self.run_once("ROLLBACK TRANSACTION")?;
+        }
+        self.run_once("PRAGMA synchronous = NORMAL")?;
+        self.run_once("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        // Closing now removes the log, which is empty.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+            .map_err(context)?;
+        Ok(())
+    }
+
+    /// Closes the connection; SQLite rolls back what is not committed.
+    fn shut(&self) {
+        if self.handle.is_closed() {
+            return;
+        }
+        if self.open.replace(false) {
+            *self.state.borrow_mut() = State::Closed;
+        }
+        self.dirty.set(false);
+        self.cache.clear();
+        self.handle.close();
+        drop(self.connection.take());
+        self.sync.close();
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+/// Settings of a new connection.
+///
+/// A commit does not sync (`synchronous=NORMAL`); the committer does. Even so
+/// SQLite syncs the header of a log before its first page, lest the rest of an
+/// older log be taken for part of the new one. A log that was just created has
+/// no such rest, so until its first commit SQLite does not sync at all: the
+/// thread that runs JavaScript does not wait for a disk when an object is new.
+fn configure(connection: &Connection, wal_is_new: bool) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::ZERO)?;
+    connection.pragma_update(
+        None,
+        "synchronous",
+        if wal_is_new { "OFF" } else { "NORMAL" },
+    )?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", LARGE_WAL_BYTES as i64 * 2)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    limits::restrict(connection)?;
+    drop_modules(connection)
+}
+
+/// Leaves only the virtual table modules that the application may use, so that
+/// the others do not exist, as on the platform.
+fn drop_modules(connection: &Connection) -> rusqlite::Result<()> {
+    let mut keep = [
+        c"fts5".as_ptr(),
+        c"fts5vocab".as_ptr(),
+        c"rtree".as_ptr(),
+        c"rtree_i32".as_ptr(),
+        std::ptr::null(),
+    ];
+    // SAFETY: the connection is open, and the list ends with a null pointer.
+    let code = unsafe { ffi::sqlite3_drop_modules(connection.handle(), keep.as_mut_ptr()) };
+    match code {
+        ffi::SQLITE_OK => Ok(()),
+        code => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)),
+    }
+}

@@ -1,0 +1,245 @@
+//! The two gates of an object, as state machines without a runtime.
+//!
+//! The **output gate** holds what an object says until the commits it may
+//! depend on are durable. The **input gate** holds events while a critical
+//! section (`blockConcurrencyWhile()`) runs.
+//!
+//! <https://blog.cloudflare.com/durable-objects-easy-fast-correct-choose-three/>
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use crate::{Result, StorageError};
+
+/// Outputs one gate holds, at most.
+pub const MAX_OUTPUTS: usize = 65_536;
+
+/// Events one gate holds, at most.
+pub const MAX_EVENTS: usize = 65_536;
+
+/// Critical sections nested in one another, at most.
+pub const MAX_SECTIONS: usize = 64;
+
+/// A deed that is done when the commits it depends on are durable, or that
+/// learns that they never will be.
+pub type Output = Box<dyn FnOnce(Result<(), GateBroken>)>;
+
+/// Why an output gate will not open any more: the text for whoever waits.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct GateBroken {
+    /// What the waiting caller is told.
+    pub message: String,
+}
+
+/// Holds outputs, in the order they were pushed.
+///
+/// Invariants: the points of waiting outputs do not matter for their order, an
+/// output runs only after all that were pushed before it; nothing waits in a
+/// broken gate; outputs run while nothing of the gate is borrowed, so they may
+/// use it.
+#[derive(Default)]
+pub struct OutputGate {
+    durable: Cell<u64>,
+    waiting: RefCell<VecDeque<(u64, Output)>>,
+    broken: RefCell<Option<GateBroken>>,
+    /// Whether somebody further up the stack is running outputs; it will also
+    /// run those that become ready meanwhile, so that order is kept.
+    running: Cell<bool>,
+}
+
+impl OutputGate {
+    /// An open gate at sequence 0.
+    pub fn new() -> OutputGate {
+        OutputGate::default()
+    }
+
+    /// Runs `output` at once if the commit `point` is durable and nothing
+    /// waits, and keeps it otherwise. In a broken gate it runs at once with
+    /// the reason.
+    ///
+    /// # Errors
+    /// [`Overloaded`] with the output when [`MAX_OUTPUTS`] wait already.
+    pub fn push(&self, point: u64, output: Output) -> Result<(), Overloaded<Output>> {
+        let broken = self.broken.borrow().clone();
+        if let Some(broken) = broken {
+            output(Err(broken));
+            return Ok(());
+        }
+        if self.is_open(point) && !self.running.get() {
+            output(Ok(()));
+            return Ok(());
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= MAX_OUTPUTS {
+            return Err(Overloaded(output));
+        }
+        waiting.push_back((point, output));
+        Ok(())
+    }
+
+    /// Tells that all commits up to `sequence` are durable.
+    pub fn durable(&self, sequence: u64) {
+        self.durable.set(self.durable.get().max(sequence));
+        self.run_ready();
+    }
+
+    /// Tells that the commits which are not durable yet never will be. All
+    /// that waits learns the reason, and so does all that is pushed later.
+    /// The first reason stays.
+    pub fn break_with(&self, broken: GateBroken) {
+        let broken = self.broken.borrow_mut().get_or_insert(broken).clone();
+        while let Some((_, output)) = self.pop() {
+            output(Err(broken.clone()));
+        }
+    }
+
+    /// Whether an output that depends on `point` would run now.
+    pub fn is_open(&self, point: u64) -> bool {
+        point <= self.durable.get()
+            && self.waiting.borrow().is_empty()
+            && self.broken.borrow().is_none()
+    }
+
+    /// The last commit known to be durable.
+    pub fn durable_sequence(&self) -> u64 {
+        self.durable.get()
+    }
+
+    /// Why the gate is broken, if it is.
+    pub fn broken(&self) -> Option<GateBroken> {
+        self.broken.borrow().clone()
+    }
+
+    fn run_ready(&self) {
+        if self.running.replace(true) {
+            return;
+        }
+        // Also after a panic of an output the gate must go on.
+        let _running = ResetOnDrop(&self.running);
+        while self
+            .front()
+            .is_some_and(|point| point <= self.durable.get())
+        {
+            let Some((_, output)) = self.pop() else { break };
+            output(Ok(()));
+        }
+    }
+
+    fn front(&self) -> Option<u64> {
+        self.waiting.borrow().front().map(|(point, _)| *point)
+    }
+
+    fn pop(&self) -> Option<(u64, Output)> {
+        self.waiting.borrow_mut().pop_front()
+    }
+}
+
+struct ResetOnDrop<'a>(&'a Cell<bool>);
+
+impl Drop for ResetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+/// A queue is full; what did not fit comes back.
+#[derive(Debug)]
+pub struct Overloaded<T>(pub T);
+
+/// A critical section that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SectionId(usize);
+
+/// Holds events, in the order they came, while a critical section runs.
+///
+/// Sections nest: an inner one ends before its outer one. Events wait until
+/// the outermost has ended. What belongs to the section itself does not go
+/// through the gate; that is the caller's to know.
+pub struct InputGate<E> {
+    depth: Cell<usize>,
+    waiting: RefCell<VecDeque<E>>,
+}
+
+impl<E> Default for InputGate<E> {
+    fn default() -> Self {
+        InputGate {
+            depth: Cell::new(0),
+            waiting: RefCell::default(),
+        }
+    }
+}
+
+impl<E> InputGate<E> {
+    /// An open gate.
+    pub fn new() -> InputGate<E> {
+        InputGate::default()
+    }
+
+    /// Brings an event to the gate. It comes back when it may enter now;
+    /// otherwise it is kept.
+    ///
+    /// # Errors
+    /// [`Overloaded`] with the event when [`MAX_EVENTS`] wait already.
+    pub fn offer(&self, event: E) -> Result<Option<E>, Overloaded<E>> {
+        let mut waiting = self.waiting.borrow_mut();
+        if !self.is_locked() && waiting.is_empty() {
+            return Ok(Some(event));
+        }
+        if waiting.len() >= MAX_EVENTS {
+            return Err(Overloaded(event));
+        }
+        waiting.push_back(event);
+        Ok(None)
+    }
+
+    /// Begins a critical section inside those that run.
+    ///
+    /// # Errors
+    /// [`StorageError::Sql`] `blockConcurrencyWhile() calls are nested too
+    /// deeply.`
+    pub fn begin_section(&self) -> Result<SectionId> {
+        let depth = self.depth.get();
+        if depth >= MAX_SECTIONS {
+            return Err(StorageError::Sql(
+                "blockConcurrencyWhile() calls are nested too deeply.".to_owned(),
+            ));
+        }
+        self.depth.set(depth + 1);
+        Ok(SectionId(depth))
+    }
+
+    /// Ends a section. Returns the events that may enter now, in order: none
+    /// unless it was the outermost.
+    ///
+    /// # Panics
+    /// When a section inside it has not ended, or it has ended already.
+    pub fn end_section(&self, section: SectionId) -> Vec<E> {
+        assert_eq!(
+            self.depth.get(),
+            section.0 + 1,
+            "sections end from the inside out, once"
+        );
+        self.depth.set(section.0);
+        if self.is_locked() {
+            Vec::new()
+        } else {
+            self.drain()
+        }
+    }
+
+    /// Whether a critical section runs.
+    pub fn is_locked(&self) -> bool {
+        self.depth.get() > 0
+    }
+
+    /// Takes all events that wait, for an object that is being reset.
+    pub fn drain(&self) -> Vec<E> {
+        self.waiting.borrow_mut().drain(..).collect()
+    }
+
+    /// How many events wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+}

@@ -1,0 +1,178 @@
+//! Object ids: 32 bytes, of which the second half proves that the first half
+//! was made for this namespace.
+//!
+//! The algorithm is the platform's local one, so ids (and the file names made
+//! of them) are those of workerd and wrangler:
+//! <https://developers.cloudflare.com/durable-objects/api/id/>.
+
+use std::fmt;
+
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::{Result, StorageError};
+
+/// Bytes of an id's first half, from a name or from randomness.
+const BASE_BYTES: usize = 16;
+
+/// The identity of an object. Displays as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectId([u8; 32]);
+
+impl ObjectId {
+    /// The id's bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// An id from its digits, without asking which namespace made it. For
+    /// names of files in a namespace's own directory; what a user supplies
+    /// goes through [`IdKey::parse`].
+    pub(crate) fn from_hex(digits: &str) -> Option<ObjectId> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).ok()?;
+        Some(ObjectId(bytes))
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 64];
+        hex::encode_to_slice(self.0, &mut digits).expect("64 digits hold 32 bytes");
+        f.write_str(std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII"))
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectId({self})")
+    }
+}
+
+/// What a namespace makes and checks its ids with. Kept per namespace, since
+/// it holds the hash of the namespace's unique key.
+#[derive(Clone)]
+pub struct IdKey {
+    /// HMAC-SHA256 keyed with SHA256(unique key).
+    mac: Hmac<Sha256>,
+}
+
+impl IdKey {
+    /// The key of the namespace called `unique_key`.
+    pub fn new(unique_key: &str) -> IdKey {
+        let key = Sha256::digest(unique_key.as_bytes());
+        IdKey {
+            mac: Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"),
+        }
+    }
+
+    /// The id that `name` always has.
+    pub fn from_name(&self, name: &str) -> ObjectId {
+        self.complete(self.half(name.as_bytes()))
+    }
+
+    /// A new id from 16 random bytes.
+    pub fn unique(&self, random: [u8; 16]) -> ObjectId {
+        self.complete(random)
+    }
+
+    /// The id with these digits, in either case.
+    ///
+    /// # Errors
+    /// A `TypeError` when the text is not 64 hexadecimal digits, or when
+    /// another namespace made the id.
+    pub fn parse(&self, digits: &str) -> Result<ObjectId> {
+        let id = ObjectId::from_hex(digits).ok_or_else(|| {
+            StorageError::Type("Invalid Durable Object ID: must be 64 hex digits".to_owned())
+        })?;
+        let base = id.0[..BASE_BYTES].try_into().expect("half of 32 bytes");
+        if self.complete(base) != id {
+            return Err(StorageError::Type(
+                "Durable Object ID is not valid for this namespace.".to_owned(),
+            ));
+        }
+        Ok(id)
+    }
+
+    /// The first half of `data`'s keyed hash.
+    fn half(&self, data: &[u8]) -> [u8; BASE_BYTES] {
+        let mut mac = self.mac.clone();
+        mac.update(data);
+        mac.finalize().into_bytes()[..BASE_BYTES]
+            .try_into()
+            .expect("half of 32 bytes")
+    }
+
+    /// `base` followed by its proof.
+    fn complete(&self, base: [u8; BASE_BYTES]) -> ObjectId {
+        let mut bytes = [0; 32];
+        bytes[..BASE_BYTES].copy_from_slice(&base);
+        bytes[BASE_BYTES..].copy_from_slice(&self.half(&base));
+        ObjectId(bytes)
+    }
+}
+
+impl fmt::Debug for IdKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdKey")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_name(name: &str, digits: &str) {
+        assert_eq!(IdKey::new("mykey").from_name(name).to_string(), digits);
+    }
+
+    #[test]
+    fn names_have_the_ids_of_workerd() {
+        check_name(
+            "http://foo/",
+            "59002eb8cf872e541722977a258a12d6a93bbe8192b502e1c0cb250aa91af234",
+        );
+        check_name(
+            "http://foo/bar",
+            "02b496f65dd35cbac90e3e72dc5a398ee93926ea4a3821e26677082d2e6f9b79",
+        );
+    }
+
+    #[test]
+    fn an_id_survives_its_digits_in_either_case() {
+        let key = IdKey::new("ns");
+        let id = key.unique([7; 16]);
+        assert_eq!(key.parse(&id.to_string()).unwrap(), id);
+        assert_eq!(key.parse(&id.to_string().to_uppercase()).unwrap(), id);
+    }
+
+    #[track_caller]
+    fn check_refused(digits: &str, text: &str) {
+        let error = IdKey::new("ns").parse(digits).unwrap_err();
+        assert_eq!(
+            (error.js_class(), error.to_string().as_str()),
+            ("TypeError", text)
+        );
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_refused() {
+        for digits in [
+            "",
+            "ab",
+            &"g".repeat(64),
+            &"0".repeat(63),
+            &"0".repeat(66),
+            &"é".repeat(32),
+        ] {
+            check_refused(digits, "Invalid Durable Object ID: must be 64 hex digits");
+        }
+    }
+
+    #[test]
+    fn an_id_of_another_namespace_is_refused() {
+        let id = IdKey::new("other").from_name("a").to_string();
+        check_refused(&id, "Durable Object ID is not valid for this namespace.");
+    }
+}
