@@ -127,7 +127,12 @@ impl Diagnostic {
             let indent = format!("\n{:width$}", "", width = gutter + 9);
             let help = help.replace('\n', &indent);
             let equals = paint.blue("=");
-            let _ = write!(out, "\n{:gutter$} {equals} {} {help}", "", paint.bold("help:"));
+            let _ = write!(
+                out,
+                "\n{:gutter$} {equals} {} {help}",
+                "",
+                paint.bold("help:")
+            );
         }
         out
     }
@@ -282,6 +287,10 @@ mod tests {
     #[test]
     fn without_a_place_it_is_one_line() {
         assert_eq!(Diagnostic::new("no").render(false), "error: no");
-        assert!(Diagnostic::new("no").render(true).contains("\x1b[1;31merror"));
+        assert!(
+            Diagnostic::new("no")
+                .render(true)
+                .contains("\x1b[1;31merror")
+        );
     }
 }

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use deno_ast::DecoratorsTranspileOption;
 use deno_ast::EmitOptions;
-use deno_ast::MediaType;
 use deno_ast::ProgramRef;
 use deno_ast::SourceMapOption;
 use deno_ast::StartSourcePos;
@@ -28,8 +27,6 @@ pub(super) struct Lowered {
     pub code: String,
     /// Source map to the file as written, JSON.
     pub source_map: String,
-    /// JSX is kept: rolldown transforms it like everywhere else.
-    pub is_jsx: bool,
 }
 
 /// Lowers the decorators of `source`; `None` if it has none.
@@ -57,12 +54,12 @@ pub(super) fn lower(
     if !finder.found {
         return Ok(None);
     }
-    let is_jsx = matches!(parsed.media_type(), MediaType::Jsx | MediaType::Tsx);
     let emitted = parsed
         .transpile(
             &TranspileOptions {
                 decorators: DecoratorsTranspileOption::Ecma,
                 verbatim_module_syntax,
+                // rolldown transforms JSX, here as everywhere else.
                 jsx: None,
                 ..TranspileOptions::default()
             },
@@ -74,14 +71,16 @@ pub(super) fn lower(
             },
         )
         .map_err(|error| {
-            Diagnostic::new(format!("cannot lower the decorators of `{}`", file.display()))
-                .with_help(error.to_string())
+            Diagnostic::new(format!(
+                "cannot lower the decorators of `{}`",
+                file.display()
+            ))
+            .with_help(error.to_string())
         })?
         .into_source();
     Ok(Some(Lowered {
         code: emitted.text,
         source_map: emitted.source_map.unwrap_or_default(),
-        is_jsx,
     }))
 }
 

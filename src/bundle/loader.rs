@@ -18,6 +18,7 @@ use deno_core::error::ModuleLoaderError;
 use deno_error::JsErrorBox;
 
 use super::Bundle;
+use super::plugin::is_runtime_module;
 
 /// The module loader of one isolate. Several isolates share the bundle.
 ///
@@ -78,8 +79,14 @@ impl ModuleLoader for BundleLoader {
         referrer: &str,
         _kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        deno_core::resolve_import(specifier, referrer)
-            .map_err(|_| refuse(specifier, Some(referrer)))
+        let resolved = deno_core::resolve_import(specifier, referrer)
+            .map_err(|_| refuse(specifier, Some(referrer)))?;
+        // Refused here rather than in `load`, which is not told who imports dynamically. A runtime
+        // module may be registered by an extension, which only `load` can tell: it is not asked.
+        if resolved != self.specifier && !is_runtime_module(resolved.as_str()) {
+            return Err(refuse(resolved.as_str(), Some(referrer)));
+        }
+        Ok(resolved)
     }
 
     fn load(
@@ -126,10 +133,7 @@ fn refuse(specifier: &str, referrer: Option<&str>) -> ModuleLoaderError {
         Some(referrer) => format!(" (imported by `{referrer}`)"),
         None => String::new(),
     };
-    let builtin = ["node:", "cloudflare:", "workerd:", "stead:"]
-        .iter()
-        .any(|scheme| specifier.starts_with(scheme));
-    JsErrorBox::generic(if builtin {
+    JsErrorBox::generic(if is_runtime_module(specifier) {
         format!("{}{importer}", unavailable(specifier))
     } else {
         format!(

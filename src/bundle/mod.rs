@@ -33,16 +33,20 @@ use rolldown_common::bundler_options::ModuleType;
 use rolldown_common::bundler_options::OutputFormat;
 use rolldown_common::bundler_options::SourceMapPathTransform;
 use rolldown_common::bundler_options::SourceMapType;
-use rolldown_error::BuildDiagnostic;
 use rolldown_fs::OsFileSystem;
 use rolldown_fs::OxcResolverFileSystem as _;
 
 use crate::diagnostic::Diagnostic;
+use plugin::Erased;
 use plugin::WorkerModules;
 pub use syntax::locate_export;
 
 /// The extensions a worker's entry file may have.
 const ENTRY_EXTENSIONS: [&str; 6] = ["ts", "tsx", "js", "jsx", "mts", "mjs"];
+
+/// How often a build is repeated to drop re-exports of types. Each round drops all that rolldown
+/// sees at once, so a long chain of such files needs one or two.
+const TYPE_ROUNDS_MAX: usize = 8;
 
 /// One worker as one ES module.
 #[derive(Debug, Clone)]
@@ -136,15 +140,22 @@ fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
         Err(error) => return Err(Diagnostic::new(format!("cannot open `{shown}`: {error}"))),
     };
     if absolute.is_dir() {
-        return Err(Diagnostic::new(format!("`{shown}` is a folder, not a file")).with_help(
-            "name the file that exports the worker; `stead dev` runs a whole project",
-        ));
+        return Err(
+            Diagnostic::new(format!("`{shown}` is a folder, not a file")).with_help(
+                "name the file that exports the worker; `stead dev` runs a whole project",
+            ),
+        );
     }
-    let extension = absolute.extension().and_then(|extension| extension.to_str());
+    let extension = absolute
+        .extension()
+        .and_then(|extension| extension.to_str());
     if !extension.is_some_and(|extension| ENTRY_EXTENSIONS.contains(&extension)) {
         return Err(
             Diagnostic::new(format!("`{shown}` is not TypeScript or JavaScript")).with_help(
-                format!("the file's name must end in .{}", ENTRY_EXTENSIONS.join(", .")),
+                format!(
+                    "the file's name must end in .{}",
+                    ENTRY_EXTENSIONS.join(", .")
+                ),
             ),
         );
     }
@@ -153,19 +164,34 @@ fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
 
 async fn build(entry: &Path, options: &BundleOptions) -> Result<Bundle, Vec<Diagnostic>> {
     let cwd = entry.parent().unwrap_or(entry);
-    let plugin = Arc::new(WorkerModules::new(options.provided.clone()));
-    let report = |errors: Vec<BuildDiagnostic>| problems::collect(cwd, errors, &plugin.findings());
-    let bundler_options = bundler_options(entry, cwd, options);
-    let mut bundler = Bundler::with_plugins(bundler_options, vec![plugin.clone()])
-        .map_err(|errors| report(errors.into_vec()))?;
-    let output = match bundler.generate().await {
-        Ok(output) => output,
-        Err(errors) => return Err(report(errors.into_vec())),
+    let mut erased = Erased::new();
+    let mut round = 0;
+    let (bundler, output) = loop {
+        let plugin = Arc::new(WorkerModules::new(options.provided.clone(), erased.clone()));
+        let mut bundler =
+            Bundler::with_plugins(bundler_options(entry, cwd, options), vec![plugin.clone()])
+                .map_err(|errors| problems::collect(cwd, errors.into_vec(), &plugin.findings()))?;
+        let result = bundler.generate().await;
+        let findings = plugin.findings();
+        let errors = match result {
+            Ok(output) => {
+                let problems = problems::collect(cwd, Vec::new(), &findings);
+                if !problems.is_empty() {
+                    return Err(problems);
+                }
+                break (bundler, output);
+            }
+            Err(errors) => errors.into_vec(),
+        };
+        let types = problems::type_reexports(cwd, &errors, &findings);
+        if types.is_empty() || round == TYPE_ROUNDS_MAX {
+            return Err(problems::collect(cwd, errors, &findings));
+        }
+        for (file, ranges) in types {
+            erased.entry(file).or_default().extend(ranges);
+        }
+        round += 1;
     };
-    let problems = report(Vec::new());
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     let mut modules: Vec<PathBuf> = bundler
         .watch_files()
         .iter()
@@ -240,6 +266,8 @@ fn bundler_options(entry: &Path, cwd: &Path, options: &BundleOptions) -> Bundler
         strict_execution_order: Some(true),
         experimental: Some(ExperimentalOptions {
             attach_debug_info: Some(AttachDebugInfo::None),
+            // Without it every module becomes a function, also where the order is right anyway.
+            on_demand_wrapping: Some(true),
             ..ExperimentalOptions::default()
         }),
         ..BundlerOptions::default()

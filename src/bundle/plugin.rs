@@ -2,6 +2,8 @@
 //! and what happens to a module that is not there.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -78,6 +80,12 @@ const NODE_MODULES: [&str; 38] = [
     "zlib",
 ];
 
+/// The extensions of files that may be imported: code, JSON, and wrangler's default module rules.
+const MODULE_EXTENSIONS: [&str; 14] = [
+    "ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "json", "txt", "html", "sql", "bin",
+    "wasm",
+];
+
 /// A `require()` of a runtime module goes to a small CommonJS module of this name.
 const REQUIRE_PREFIX: &str = "\0stead:require/";
 
@@ -86,8 +94,22 @@ const REQUIRE_PREFIX: &str = "\0stead:require/";
 pub(super) struct Unresolved {
     pub importer: PathBuf,
     pub specifier: String,
-    pub reason: String,
+    pub reason: Reason,
 }
+
+/// Why an import found nothing.
+#[derive(Debug, Clone)]
+pub(super) enum Reason {
+    /// It is on another machine.
+    Url,
+    /// There is a file, and it is neither code nor data; its extension.
+    NoRule(String),
+    /// What the resolver says.
+    NotFound(String),
+}
+
+/// Byte ranges that are read as blanks, by file: re-exports of types.
+pub(super) type Erased = HashMap<PathBuf, Vec<Range<usize>>>;
 
 /// What the plugin learned during one build.
 #[derive(Debug, Default)]
@@ -95,6 +117,8 @@ pub(super) struct Findings {
     pub unresolved: Vec<Unresolved>,
     /// What swc said about files with decorators; used only if rolldown accepts such a file.
     pub unlowered: Vec<Diagnostic>,
+    /// The source maps of lowered files: rolldown's positions in them are not the user's.
+    pub lowered: HashMap<PathBuf, SourceMap>,
 }
 
 /// The rules of Workers' modules, as a rolldown plugin.
@@ -102,13 +126,15 @@ pub(super) struct Findings {
 pub(super) struct WorkerModules {
     /// The runtime modules that exist, besides `cloudflare:*`.
     provided: Vec<String>,
+    erased: Erased,
     findings: Mutex<Findings>,
 }
 
 impl WorkerModules {
-    pub fn new(provided: Vec<String>) -> WorkerModules {
+    pub fn new(provided: Vec<String>, erased: Erased) -> WorkerModules {
         WorkerModules {
             provided,
+            erased,
             findings: Mutex::default(),
         }
     }
@@ -166,30 +192,30 @@ impl Plugin for WorkerModules {
         if specifier.starts_with('\0') || specifier.starts_with("data:") {
             return Ok(None);
         }
-        if RUNTIME_SCHEMES
-            .iter()
-            .any(|scheme| specifier.starts_with(scheme))
-        {
+        if is_runtime_module(specifier) {
             return Ok(Some(self.keep(specifier, args.kind)));
         }
         let is_url = specifier.starts_with("https://") || specifier.starts_with("http://");
         let reason = if is_url {
-            "URL".to_string()
+            Reason::Url
         } else {
             let found =
                 ctx.resolver()
                     .resolve(Some(Path::new(importer)), specifier, args.kind, false);
             match found {
-                // rolldown asks again, and is answered from the resolver's cache. Helpers of its own
-                // are found only by it.
-                Ok(_) => return Ok(None),
+                // rolldown asks again, and is answered from the resolver's cache.
+                Ok(found) => match unknown_extension(&found.path) {
+                    Some(extension) => Reason::NoRule(extension.to_string()),
+                    None => return Ok(None),
+                },
                 Err(rolldown_resolver::ResolveError::Ignored(_)) => return Ok(None),
+                // Helpers of rolldown's own, which only it can find.
                 Err(_) if specifier.starts_with("@oxc-project/runtime") => return Ok(None),
                 Err(error) => {
                     let options = DiagnosticOptions {
                         cwd: ctx.cwd().clone(),
                     };
-                    rolldown_error::resolve_error_to_message(&error, &options)
+                    Reason::NotFound(rolldown_error::resolve_error_to_message(&error, &options))
                 }
             }
         };
@@ -247,6 +273,8 @@ impl Plugin for WorkerModules {
             ModuleType::Jsx | ModuleType::Tsx => true,
             _ => return Ok(None),
         };
+        let erased = self.erased.get(file).map(|ranges| erase(args.code, ranges));
+        let source = erased.as_deref().unwrap_or(args.code);
         let mut output = None;
         if file.is_absolute() {
             let tsconfig = match args.module_type {
@@ -262,13 +290,15 @@ impl Plugin for WorkerModules {
             let experimental = options.and_then(|o| o.experimental_decorators);
             let verbatim = options.and_then(|o| o.verbatim_module_syntax);
             if !experimental.unwrap_or(false) {
-                output = self.lower(file, args.code, verbatim.unwrap_or(false));
+                output = self.lower(file, source, args.module_type, verbatim.unwrap_or(false));
             }
         }
-        if output.is_none() && may_be_jsx {
-            let code = automatic_runtime(args.code);
+        if output.is_none() {
             // Wrangler gives `.js` files to esbuild's JSX loader.
-            let module_type = (*args.module_type == ModuleType::Js).then_some(ModuleType::Jsx);
+            let is_js = *args.module_type == ModuleType::Js;
+            let module_type = (may_be_jsx && is_js).then_some(ModuleType::Jsx);
+            let automatic = may_be_jsx.then(|| automatic_runtime(source)).flatten();
+            let code = automatic.or(erased);
             if code.is_some() || module_type.is_some() {
                 output = Some(HookTransformOutput {
                     code,
@@ -283,7 +313,13 @@ impl Plugin for WorkerModules {
 }
 
 impl WorkerModules {
-    fn lower(&self, file: &Path, source: &str, verbatim: bool) -> Option<HookTransformOutput> {
+    fn lower(
+        &self,
+        file: &Path,
+        source: &str,
+        module_type: &ModuleType,
+        verbatim: bool,
+    ) -> Option<HookTransformOutput> {
         let lowered = match decorators::lower(file, source, verbatim) {
             Ok(lowered) => lowered?,
             Err(diagnostic) => {
@@ -294,24 +330,51 @@ impl WorkerModules {
         let map = match serde_json::from_str(&lowered.source_map).map(SourceMap::from_json) {
             Ok(Ok(mut map)) => {
                 map.set_sources(vec![file.to_string_lossy().into_owned()]);
+                self.findings()
+                    .lowered
+                    .insert(file.to_path_buf(), map.clone());
                 HookTransformOutputMap::from(map)
             }
             _ => HookTransformOutputMap::Null,
         };
         let code = match automatic_runtime(&lowered.code) {
-            Some(code) if lowered.is_jsx => code,
+            Some(code) if *module_type != ModuleType::Ts => code,
             _ => lowered.code,
         };
         Some(HookTransformOutput {
             code: Some(code),
             map,
-            module_type: Some(match lowered.is_jsx {
-                true => ModuleType::Jsx,
-                false => ModuleType::Js,
-            }),
+            // TypeScript stays TypeScript although its types are gone: its rules for fields without a
+            // value and for the re-export of types still hold.
+            module_type: (*module_type == ModuleType::Js).then_some(ModuleType::Jsx),
             ..HookTransformOutput::default()
         })
     }
+}
+
+/// `source` with the ranges blank, so that everything else stays where it is.
+fn erase(source: &str, ranges: &[Range<usize>]) -> String {
+    let mut code = source.to_string();
+    for range in ranges {
+        // A specifier of an import or export clause: its bytes are replaced one by one.
+        code.replace_range(range.clone(), &" ".repeat(range.len()));
+    }
+    code
+}
+
+/// Whether the specifier names a module that the runtime provides, or refuses, by itself.
+pub(super) fn is_runtime_module(specifier: &str) -> bool {
+    RUNTIME_SCHEMES
+        .iter()
+        .any(|scheme| specifier.starts_with(scheme))
+}
+
+/// The extension of a file that is neither code nor one of wrangler's text and data modules.
+/// rolldown would read such a file as JavaScript.
+fn unknown_extension(path: &str) -> Option<&str> {
+    let path = path.split('?').next().unwrap_or(path);
+    let extension = Path::new(path).extension()?.to_str()?;
+    (!MODULE_EXTENSIONS.contains(&extension)).then_some(extension)
 }
 
 /// A file that names its JSX library in a comment means the automatic runtime, whatever the default.

@@ -9,19 +9,53 @@ use rolldown_error::BuildDiagnostic;
 use rolldown_error::DiagnosticOptions;
 use rolldown_error::EventKind;
 
+use super::plugin::Erased;
 use super::plugin::Findings;
+use super::plugin::Reason;
 use super::plugin::Unresolved;
 use super::syntax;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Location;
 
+/// The re-exports of types among `errors`, as places to erase: `export { Env } from "./types"`.
+///
+/// TypeScript accepts them without the word `type`, and a bundler sees a missing export. esbuild drops
+/// in silence what is missing in a TypeScript file and only passed on; so do we. Empty if there is
+/// nothing to erase, or an error of another kind.
+pub(super) fn type_reexports(
+    cwd: &Path,
+    errors: &[BuildDiagnostic],
+    findings: &Findings,
+) -> Erased {
+    let mut sources = Sources::default();
+    let mut erased = Erased::new();
+    for error in errors {
+        if !matches!(error.kind(), EventKind::MissingExportError) {
+            return Erased::new();
+        }
+        let Some((file, offset)) = place_of(cwd, error, findings, &mut sources) else {
+            continue;
+        };
+        let source = sources.get(&file).unwrap_or_default();
+        let ranges = syntax::passed_on(&file, source, offset);
+        if !ranges.is_empty() {
+            erased.entry(file).or_default().extend(ranges);
+        }
+    }
+    erased
+}
+
 /// Every problem of one build, in the order of files and lines. Empty if there is none.
-pub(super) fn collect(cwd: &Path, errors: Vec<BuildDiagnostic>, findings: &Findings) -> Vec<Diagnostic> {
+pub(super) fn collect(
+    cwd: &Path,
+    errors: Vec<BuildDiagnostic>,
+    findings: &Findings,
+) -> Vec<Diagnostic> {
     let mut sources = Sources::default();
     let mut found: Vec<Diagnostic> = Vec::new();
     let mut missing_exports = Vec::new();
     for error in &errors {
-        let diagnostic = from_rolldown(cwd, error, &mut sources);
+        let diagnostic = from_rolldown(cwd, error, findings, &mut sources);
         if matches!(error.kind(), EventKind::MissingExportError) {
             missing_exports.push(diagnostic);
         } else {
@@ -66,7 +100,12 @@ impl Sources {
     }
 }
 
-fn from_rolldown(cwd: &Path, error: &BuildDiagnostic, sources: &mut Sources) -> Diagnostic {
+fn from_rolldown(
+    cwd: &Path,
+    error: &BuildDiagnostic,
+    findings: &Findings,
+    sources: &mut Sources,
+) -> Diagnostic {
     let options = DiagnosticOptions {
         cwd: cwd.to_path_buf(),
     };
@@ -85,20 +124,49 @@ fn from_rolldown(cwd: &Path, error: &BuildDiagnostic, sources: &mut Sources) -> 
     }
     let mut diagnostic = Diagnostic::new(plain(&message));
     diagnostic.help = help_of(&report.convert_to_string(false));
-    let Some((label_file, line, column, _)) = report.get_primary_location() else {
+    let Some((file, offset)) = place_of(cwd, error, findings, sources) else {
         return diagnostic;
     };
+    let source = sources.get(&file).unwrap_or_default();
+    let length = token_length(&source[offset..]);
+    let location = Location::from_offset(&file, source, offset, length);
+    diagnostic.at(location, source)
+}
+
+/// The file and byte offset that rolldown's error points at.
+fn place_of(
+    cwd: &Path,
+    error: &BuildDiagnostic,
+    findings: &Findings,
+    sources: &mut Sources,
+) -> Option<(PathBuf, usize)> {
+    let report = error.to_diagnostic_with(&DiagnosticOptions {
+        cwd: cwd.to_path_buf(),
+    });
+    let (label_file, mut line, mut column, _) = report.get_primary_location()?;
     let file = match error.id() {
         Some(id) if Path::new(&id).is_absolute() => PathBuf::from(id),
         _ => cwd.join(label_file),
     };
-    let Some(source) = sources.get(&file) else {
-        return diagnostic;
-    };
-    let offset = offset_of(source, line, column);
-    let length = token_length(&source[offset..]);
-    let location = Location::from_offset(&file, source, offset, length);
-    diagnostic.at(location, source)
+    let source = sources.get(&file)?;
+    if let Some(map) = findings.lowered.get(&file) {
+        let table = map.generate_lookup_table();
+        let position = (as_u32(line - 1), as_u32(column));
+        if let Some(token) = map.lookup_token(&table, position.0, position.1) {
+            line = token.get_src_line() as usize + 1;
+            column = token.get_src_col() as usize;
+        }
+    }
+    let mut offset = offset_of(source, line, column);
+    if source[offset..].trim().is_empty() {
+        // The file ends too early: shown after its last word, not on an empty line.
+        offset = source.trim_end().len();
+    }
+    Some((file, offset))
+}
+
+fn as_u32(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Lower case, no full stop, as all our messages are.
@@ -161,7 +229,10 @@ fn token_length(source: &str) -> usize {
 fn unresolved(unresolved: &[Unresolved], sources: &mut Sources) -> Vec<Diagnostic> {
     let mut by_importer: HashMap<&Path, Vec<&Unresolved>> = HashMap::new();
     for import in unresolved {
-        by_importer.entry(&import.importer).or_default().push(import);
+        by_importer
+            .entry(&import.importer)
+            .or_default()
+            .push(import);
     }
     let mut found = Vec::new();
     for (importer, imports) in by_importer {
@@ -183,12 +254,19 @@ fn unresolved(unresolved: &[Unresolved], sources: &mut Sources) -> Vec<Diagnosti
                     found.push(message.clone().at(location, source));
                 }
             }
-            // Not in the text: rolldown added it (a JSX runtime).
-            if !known {
-                let place = source.find("@jsxImportSource");
-                let location = Location::from_offset(importer, source, place.unwrap_or(0), 1);
-                found.push(message.at(location, source));
+            if known {
+                continue;
             }
+            // Put together from constants, or added by rolldown: a JSX runtime, whose library is
+            // named in a comment or in tsconfig.json.
+            let name = package_of(&import.specifier);
+            found.push(match source.find(name) {
+                Some(offset) => {
+                    let location = Location::from_offset(importer, source, offset, name.len());
+                    message.at(location, source)
+                }
+                None => message,
+            });
         }
     }
     found
@@ -197,13 +275,25 @@ fn unresolved(unresolved: &[Unresolved], sources: &mut Sources) -> Vec<Diagnosti
 fn message_of(import: &Unresolved) -> Diagnostic {
     let specifier = &import.specifier;
     let folder = import.importer.parent().unwrap_or(&import.importer);
-    if specifier.starts_with("http://") || specifier.starts_with("https://") {
-        return Diagnostic::new(format!("cannot import `{specifier}`: modules are not downloaded"))
-            .with_help("install it with npm, or save it beside this file and import that");
+    if let Reason::NoRule(extension) = &import.reason {
+        return Diagnostic::new(format!("cannot import `{specifier}`: what is a `.{extension}` file?"))
+            .with_help(
+                "besides code and .json, a worker may import .txt, .html and .sql as strings, .bin as an ArrayBuffer and .wasm as a module",
+            );
+    }
+    if let Reason::Url = import.reason {
+        return Diagnostic::new(format!(
+            "cannot import `{specifier}`: modules are not downloaded"
+        ))
+        .with_help("install it with npm, or save it beside this file and import that");
     }
     if specifier.starts_with('.') || specifier.starts_with('/') {
         let wanted = folder.join(specifier);
         let wanted = clean(&wanted);
+        if wanted.is_dir() {
+            return Diagnostic::new(format!("cannot import `{specifier}`: it is a folder"))
+                .with_help(format!("there is no file `{}/index.ts`", wanted.display()));
+        }
         return Diagnostic::new(format!("cannot find `{specifier}`"))
             .with_help(format!("there is no file `{}`", wanted.display()));
     }
@@ -217,12 +307,17 @@ fn message_of(import: &Unresolved) -> Diagnostic {
         .map(|folder| folder.join("node_modules").join(package))
         .find(|folder| folder.is_dir());
     if let Some(installed) = installed {
-        return Diagnostic::new(format!("cannot find `{specifier}` in the package `{package}`"))
-            .with_help(format!(
-                "the package is installed in `{}`, but: {}",
-                installed.display(),
-                plain(&import.reason)
-            ));
+        return Diagnostic::new(format!(
+            "cannot find `{specifier}` in the package `{package}`"
+        ))
+        .with_help(format!(
+            "the package is installed in `{}`, but: {}",
+            installed.display(),
+            match &import.reason {
+                Reason::NotFound(reason) => plain(reason),
+                Reason::Url | Reason::NoRule(_) => unreachable!("answered above"),
+            }
+        ));
     }
     Diagnostic::new(format!("cannot find the package `{package}`")).with_help(format!(
         "install it with `npm install {package}`; packages are looked for in `node_modules` of `{}` and of the folders above it",

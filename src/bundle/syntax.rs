@@ -1,14 +1,15 @@
 //! Questions about one source file that need its syntax tree: where a name is exported, where a
 //! module is imported. Asked only when there is something to report, so it may take its time.
 
+use std::ops::Range;
 use std::path::Path;
 
 use deno_ast::MediaType;
 use deno_ast::ParseDiagnostic;
 use deno_ast::ParseParams;
 use deno_ast::ParsedSource;
-use deno_ast::StartSourcePos;
 use deno_ast::SourceRangedForSpanned;
+use deno_ast::StartSourcePos;
 use deno_ast::swc::ast::CallExpr;
 use deno_ast::swc::ast::Callee;
 use deno_ast::swc::ast::Decl;
@@ -26,6 +27,7 @@ use deno_ast::swc::ast::NamedExport;
 use deno_ast::swc::ast::Pat;
 use deno_ast::swc::ast::Stmt;
 use deno_ast::swc::ast::Str;
+use deno_ast::swc::ast::Tpl;
 use deno_ast::swc::ast::TryStmt;
 use deno_ast::swc::ast::TsImportEqualsDecl;
 use deno_ast::swc::ast::TsModuleRef;
@@ -135,10 +137,13 @@ fn declared<'a>(decl: &'a Decl, name: &str) -> Option<&'a Ident> {
         Decl::Fn(function) => &function.ident,
         Decl::TsEnum(ts_enum) => &ts_enum.id,
         Decl::Var(var) => {
-            return var.decls.iter().find_map(|declarator| match &declarator.name {
-                Pat::Ident(binding) if binding.id.sym == *name => Some(&binding.id),
-                _ => None,
-            });
+            return var
+                .decls
+                .iter()
+                .find_map(|declarator| match &declarator.name {
+                    Pat::Ident(binding) if binding.id.sym == *name => Some(&binding.id),
+                    _ => None,
+                });
         }
         _ => return None,
     };
@@ -161,6 +166,93 @@ impl Spot for Ident {
 impl Spot for deno_ast::SourceRange {
     fn spot(&self) -> (deno_ast::SourcePos, deno_ast::SourcePos) {
         (self.start, self.end)
+    }
+}
+
+/// The ranges to blank so that `file` no longer mentions the import at byte `offset`, if the file is
+/// TypeScript and does nothing with the imported name but export it again. Else empty.
+pub(super) fn passed_on(file: &Path, source: &str, offset: usize) -> Vec<Range<usize>> {
+    let Ok(parsed) = parse(file, source) else {
+        return Vec::new();
+    };
+    let deno_ast::ProgramRef::Module(module) = parsed.program_ref() else {
+        return Vec::new();
+    };
+    if !parsed.media_type().is_typed() {
+        return Vec::new();
+    }
+    let bytes = |node: deno_ast::SourceRange| {
+        let start = node.start - StartSourcePos::START_SOURCE_POS;
+        let end = node.end - StartSourcePos::START_SOURCE_POS;
+        let rest = &source[end..];
+        let comma = rest.len() - rest.trim_start().len();
+        match rest[comma..].starts_with(',') {
+            true => start..end + comma + 1,
+            false => start..end,
+        }
+    };
+    let decls = || module.body.iter().filter_map(|item| item.as_module_decl());
+    let mut local = None;
+    for decl in decls() {
+        match decl {
+            ModuleDecl::ExportNamed(export) if export.src.is_some() => {
+                for specifier in &export.specifiers {
+                    let range = bytes(specifier.range());
+                    if range.contains(&offset) {
+                        return vec![range];
+                    }
+                }
+            }
+            ModuleDecl::Import(import) => {
+                for specifier in &import.specifiers {
+                    let range = bytes(specifier.range());
+                    if range.contains(&offset) && specifier.is_named() {
+                        local = Some((specifier.local().sym.clone(), range));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let Some((local, range)) = local else {
+        return Vec::new();
+    };
+    let mut used = ValueUse {
+        name: &local,
+        found: false,
+    };
+    module.visit_with(&mut used);
+    if used.found {
+        return Vec::new();
+    }
+    let mut ranges = vec![range];
+    for decl in decls() {
+        let ModuleDecl::ExportNamed(export) = decl else {
+            continue;
+        };
+        for specifier in &export.specifiers {
+            if let ExportSpecifier::Named(named) = specifier
+                && export.src.is_none()
+                && **named.orig.atom() == *local
+            {
+                ranges.push(bytes(specifier.range()));
+            }
+        }
+    }
+    ranges
+}
+
+struct ValueUse<'a> {
+    name: &'a str,
+    found: bool,
+}
+
+impl Visit for ValueUse<'_> {
+    fn visit_expr(&mut self, expr: &Expr) {
+        if let Expr::Ident(ident) = expr {
+            self.found |= ident.sym == *self.name;
+        }
+        expr.visit_children_with(self);
     }
 }
 
@@ -241,10 +333,25 @@ impl Visit for ImportVisitor {
             }
             Callee::Super(_) => false,
         };
-        if let (true, Some(argument)) = (is_import, call.args.first())
-            && let Expr::Lit(Lit::Str(specifier)) = &*argument.expr
-        {
-            self.push(specifier, true);
+        if let (true, Some(argument)) = (is_import, call.args.first()) {
+            match &*argument.expr {
+                Expr::Lit(Lit::Str(specifier)) => self.push(specifier, true),
+                // A template without holes is as good as a string.
+                Expr::Tpl(Tpl { span, quasis, .. }) if quasis.len() == 1 => {
+                    let quasi = &quasis[0];
+                    let value = quasi.cooked.clone().unwrap_or_default();
+                    let span = *span;
+                    self.push(
+                        &Str {
+                            span,
+                            value,
+                            raw: None,
+                        },
+                        true,
+                    );
+                }
+                _ => {}
+            }
         }
     }
 
@@ -278,9 +385,17 @@ mod tests {
         check("class Room {}\nexport { Room }", "Room", Some((1, 7, 4)));
         check("class A {}\nexport { A as Room }", "Room", Some((1, 7, 1)));
         check("export { Room } from './room'", "Room", Some((1, 10, 4)));
-        check("import { Room } from './room'\nexport { Room }", "Room", Some((2, 10, 4)));
+        check(
+            "import { Room } from './room'\nexport { Room }",
+            "Room",
+            Some((2, 10, 4)),
+        );
         check("export default class Room {}", "default", Some((1, 22, 4)));
-        check("const worker = {}\nexport default worker", "default", Some((1, 7, 6)));
+        check(
+            "const worker = {}\nexport default worker",
+            "default",
+            Some((1, 7, 6)),
+        );
         check("export default { fetch() {} }", "default", Some((1, 1, 29)));
         check("export type Room = 1", "Room", None);
         check("class Room {}", "Room", None);
@@ -290,7 +405,7 @@ mod tests {
 
     #[test]
     fn imports_in_try_blocks_are_optional() {
-        let source = "import 'a'\ntry { require('b') } catch { require(\"c\") }\nimport type { X } from 'd'\nawait import('e')";
+        let source = "import 'a'\ntry { require('b') } catch { require(\"c\") }\nimport type { X } from 'd'\nawait import('e')\nimport(`f`)";
         let sites = import_sites(Path::new("/app/chat.ts"), source);
         let found: Vec<(&str, &str, bool)> = sites
             .iter()
@@ -305,7 +420,8 @@ mod tests {
                 ("a", "'a'", false),
                 ("b", "'b'", true),
                 ("c", "\"c\"", false),
-                ("e", "'e'", false)
+                ("e", "'e'", false),
+                ("f", "`f`", false)
             ]
         );
     }
