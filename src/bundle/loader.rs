@@ -1,0 +1,148 @@
+//! Gives one bundle to an isolate: its code, its source map, and nothing else.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deno_core::ModuleLoadOptions;
+use deno_core::ModuleLoadReferrer;
+use deno_core::ModuleLoadResponse;
+use deno_core::ModuleLoader;
+use deno_core::ModuleSource;
+use deno_core::ModuleSourceCode;
+use deno_core::ModuleSpecifier;
+use deno_core::ModuleType;
+use deno_core::ResolutionKind;
+use deno_core::error::ModuleLoaderError;
+use deno_error::JsErrorBox;
+
+use super::Bundle;
+use super::plugin::is_runtime_module;
+
+/// The module loader of one isolate. Several isolates share the bundle.
+///
+/// Everything a worker imports is in the bundle, apart from the modules that Stead itself provides
+/// (`cloudflare:*` and the like), which extensions register and which therefore never reach `load`.
+/// So any other specifier is a mistake, and the refusal names it and its importer.
+pub struct BundleLoader {
+    bundle: Arc<Bundle>,
+    specifier: ModuleSpecifier,
+    /// The lines of the user's files by URL, decoded from the source map when an error first asks.
+    source_lines: OnceCell<HashMap<String, Vec<String>>>,
+}
+
+impl BundleLoader {
+    /// A loader that serves `bundle` under its own specifier.
+    pub fn new(bundle: Arc<Bundle>) -> BundleLoader {
+        BundleLoader {
+            specifier: bundle.specifier(),
+            bundle,
+            source_lines: OnceCell::new(),
+        }
+    }
+
+    /// The specifier of the bundle's one module, for `load_main_es_module`.
+    pub fn specifier(&self) -> &ModuleSpecifier {
+        &self.specifier
+    }
+
+    fn source_lines(&self) -> HashMap<String, Vec<String>> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Sources {
+            sources: Vec<String>,
+            #[serde(default)]
+            sources_content: Vec<Option<String>>,
+        }
+        let Some(map) = &self.bundle.source_map else {
+            return HashMap::new();
+        };
+        let Ok(map) = serde_json::from_slice::<Sources>(map) else {
+            return HashMap::new();
+        };
+        map.sources
+            .into_iter()
+            .zip(map.sources_content)
+            .filter_map(|(source, content)| {
+                let lines = content?.lines().map(str::to_string).collect();
+                Some((source, lines))
+            })
+            .collect()
+    }
+}
+
+impl ModuleLoader for BundleLoader {
+    fn resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+        _kind: ResolutionKind,
+    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        let resolved = deno_core::resolve_import(specifier, referrer)
+            .map_err(|_| refuse(specifier, Some(referrer)))?;
+        // Refused here rather than in `load`, which is not told who imports dynamically. A runtime
+        // module may be registered by an extension, which only `load` can tell: it is not asked.
+        if resolved != self.specifier && !is_runtime_module(resolved.as_str()) {
+            return Err(refuse(resolved.as_str(), Some(referrer)));
+        }
+        Ok(resolved)
+    }
+
+    fn load(
+        &self,
+        specifier: &ModuleSpecifier,
+        referrer: Option<&ModuleLoadReferrer>,
+        _options: ModuleLoadOptions,
+    ) -> ModuleLoadResponse {
+        if *specifier != self.specifier {
+            let referrer = referrer.map(|referrer| referrer.specifier.as_str());
+            return ModuleLoadResponse::Sync(Err(refuse(specifier.as_str(), referrer)));
+        }
+        ModuleLoadResponse::Sync(Ok(ModuleSource::new(
+            ModuleType::JavaScript,
+            ModuleSourceCode::String(self.bundle.code.clone().into()),
+            &self.specifier,
+            None,
+        )))
+    }
+
+    fn get_source_map(&self, file_name: &str) -> Option<Cow<'_, [u8]>> {
+        if file_name != self.specifier.as_str() {
+            return None;
+        }
+        self.bundle.source_map.as_deref().map(Cow::Borrowed)
+    }
+
+    // Without this answer stack traces have the right line, but of the wrong file.
+    fn source_map_source_exists(&self, _source_url: &str) -> Option<bool> {
+        Some(true)
+    }
+
+    fn get_source_mapped_source_line(&self, file_name: &str, line_number: usize) -> Option<String> {
+        self.source_lines
+            .get_or_init(|| self.source_lines())
+            .get(file_name)?
+            .get(line_number)
+            .cloned()
+    }
+}
+
+fn refuse(specifier: &str, referrer: Option<&str>) -> ModuleLoaderError {
+    let importer = match referrer {
+        Some(referrer) => format!(" (imported by `{referrer}`)"),
+        None => String::new(),
+    };
+    JsErrorBox::generic(if is_runtime_module(specifier) {
+        format!("{}{importer}", unavailable(specifier))
+    } else {
+        format!(
+            "cannot import `{specifier}`{importer}: only modules that are named where they are imported are part of the worker"
+        )
+    })
+}
+
+/// The refusal of a module that the platform has and Stead does not.
+pub(super) fn unavailable(specifier: &str) -> String {
+    format!("`{specifier}` is not available in Stead yet")
+}

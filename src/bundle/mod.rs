@@ -1,0 +1,303 @@
+//! Bundles a worker: one TypeScript or JavaScript file and everything it imports become one ES module.
+//!
+//! The rules are wrangler's (conditions, main fields, CommonJS interop, text and data modules), so
+//! that a file means here what it means there. rolldown does the work in this process; there is no
+//! configuration but `tsconfig.json`, no Node and no network.
+
+mod decorators;
+pub mod loader;
+mod plugin;
+mod problems;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deno_core::ModuleSpecifier;
+use rolldown::Bundler;
+use rolldown::BundlerOptions;
+use rolldown_common::Output;
+use rolldown_common::Platform;
+use rolldown_common::ResolveOptions;
+use rolldown_common::TsConfig;
+use rolldown_common::bundler_options::AttachDebugInfo;
+use rolldown_common::bundler_options::BundlerTransformOptions;
+use rolldown_common::bundler_options::CodeSplittingMode;
+use rolldown_common::bundler_options::Either;
+use rolldown_common::bundler_options::ExperimentalOptions;
+use rolldown_common::bundler_options::JsxOptions;
+use rolldown_common::bundler_options::ModuleType;
+use rolldown_common::bundler_options::OutputFormat;
+use rolldown_common::bundler_options::SourceMapPathTransform;
+use rolldown_common::bundler_options::SourceMapType;
+use rolldown_fs::OsFileSystem;
+use rolldown_fs::OxcResolverFileSystem as _;
+
+use crate::diagnostic::Diagnostic;
+use plugin::Erased;
+use plugin::WorkerModules;
+pub use syntax::locate_export;
+
+/// The extensions a worker's entry file may have.
+const ENTRY_EXTENSIONS: [&str; 6] = ["ts", "tsx", "js", "jsx", "mts", "mjs"];
+
+/// How often a build is repeated to drop re-exports of types. Each round drops all that rolldown
+/// sees at once, so a long chain of such files needs one or two.
+const TYPE_ROUNDS_MAX: usize = 8;
+
+/// One worker as one ES module.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// The module's source. It imports only what the runtime provides: `cloudflare:*`, `node:*`, ….
+    pub code: String,
+    /// Source map, JSON. Its sources are absolute `file://` URLs, and their text is included.
+    pub source_map: Option<Vec<u8>>,
+    /// The entry file: absolute, symbolic links resolved.
+    pub entry: PathBuf,
+    /// Every file that was read: what to watch for changes.
+    pub modules: Vec<PathBuf>,
+}
+
+impl Bundle {
+    /// The name under which the bundle is loaded: the entry file's URL.
+    pub fn specifier(&self) -> ModuleSpecifier {
+        file_url(&self.entry)
+    }
+}
+
+/// What may differ between two bundles of the same entry.
+#[derive(Debug, Clone)]
+pub struct BundleOptions {
+    /// Expressions replaced by JSON or identifiers, as esbuild's `define`.
+    pub define: Vec<(String, String)>,
+    /// The modules besides `cloudflare:*` that the runtime provides, such as `node:buffer`.
+    ///
+    /// `import` of any other is left to the runtime, which refuses it by name; `require()` of any
+    /// other throws where it is called.
+    pub provided: Vec<String>,
+}
+
+impl Default for BundleOptions {
+    fn default() -> BundleOptions {
+        let define = [
+            ("process.env.NODE_ENV", "\"development\""),
+            ("navigator.userAgent", "\"Cloudflare-Workers\""),
+        ];
+        BundleOptions {
+            define: define
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .to_vec(),
+            provided: Vec::new(),
+        }
+    }
+}
+
+/// Bundles `entry` and everything it imports into one ES module.
+///
+/// Blocks until it is done. The work runs on threads of its own, so the caller may be inside a
+/// runtime. All problems found are returned, not only the first.
+pub fn bundle(entry: &Path, options: &BundleOptions) -> Result<Bundle, Vec<Diagnostic>> {
+    let entry = check_entry(entry).map_err(|problem| vec![problem])?;
+    let work = || {
+        // rolldown blocks in place, which a current-thread runtime refuses.
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("bundle")
+            .build()
+            .map_err(|error| vec![Diagnostic::new(format!("cannot start bundling: {error}"))])?
+            .block_on(build(&entry, options))
+    };
+    std::thread::scope(|scope| match scope.spawn(work).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+/// The entry as an absolute path, or what is wrong with it.
+fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
+    let shown = entry.display();
+    let absolute = match entry.canonicalize() {
+        Ok(absolute) => absolute,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let problem = Diagnostic::new(format!("there is no file `{shown}`"));
+            let completed = ENTRY_EXTENSIONS
+                .iter()
+                .map(|extension| {
+                    let mut name = entry.as_os_str().to_owned();
+                    name.push(".");
+                    name.push(extension);
+                    PathBuf::from(name)
+                })
+                .find(|path| path.is_file());
+            return Err(match completed {
+                Some(path) => problem.with_help(format!("did you mean `{}`?", path.display())),
+                None => problem,
+            });
+        }
+        Err(error) => return Err(Diagnostic::new(format!("cannot open `{shown}`: {error}"))),
+    };
+    if absolute.is_dir() {
+        return Err(
+            Diagnostic::new(format!("`{shown}` is a folder, not a file")).with_help(
+                "name the file that exports the worker; `stead dev` runs a whole project",
+            ),
+        );
+    }
+    let extension = absolute
+        .extension()
+        .and_then(|extension| extension.to_str());
+    if !extension.is_some_and(|extension| ENTRY_EXTENSIONS.contains(&extension)) {
+        return Err(
+            Diagnostic::new(format!("`{shown}` is not TypeScript or JavaScript")).with_help(
+                format!(
+                    "the file's name must end in .{}",
+                    ENTRY_EXTENSIONS.join(", .")
+                ),
+            ),
+        );
+    }
+    Ok(absolute)
+}
+
+async fn build(entry: &Path, options: &BundleOptions) -> Result<Bundle, Vec<Diagnostic>> {
+    let cwd = entry.parent().unwrap_or(entry);
+    let mut erased = Erased::new();
+    let mut round = 0;
+    let (bundler, output) = loop {
+        let plugin = Arc::new(WorkerModules::new(options.provided.clone(), erased.clone()));
+        let mut bundler =
+            Bundler::with_plugins(bundler_options(entry, cwd, options), vec![plugin.clone()])
+                .map_err(|errors| problems::collect(cwd, errors.into_vec(), &plugin.findings()))?;
+        let result = bundler.generate().await;
+        let findings = plugin.findings();
+        let errors = match result {
+            Ok(output) => {
+                let problems = problems::collect(cwd, Vec::new(), &findings);
+                if !problems.is_empty() {
+                    return Err(problems);
+                }
+                break (bundler, output);
+            }
+            Err(errors) => errors.into_vec(),
+        };
+        let types = problems::type_reexports(cwd, &errors, &findings);
+        if types.is_empty() || round == TYPE_ROUNDS_MAX {
+            return Err(problems::collect(cwd, errors, &findings));
+        }
+        for (file, ranges) in types {
+            erased.entry(file).or_default().extend(ranges);
+        }
+        round += 1;
+    };
+    let mut modules: Vec<PathBuf> = bundler
+        .watch_files()
+        .iter()
+        .map(|file| PathBuf::from(file.as_str()))
+        .collect();
+    modules.sort();
+    let mut code = None;
+    let mut source_map = None;
+    for file in output.assets {
+        match file {
+            Output::Chunk(chunk) => {
+                assert!(code.is_none(), "without code splitting there is one chunk");
+                code = Some(Arc::unwrap_or_clone(chunk).code);
+            }
+            Output::Asset(asset) if asset.filename.ends_with(".map") => {
+                source_map = Some(asset.source.as_bytes().to_vec());
+            }
+            Output::Asset(_) => {}
+        }
+    }
+    Ok(Bundle {
+        code: code.expect("a build without errors has a chunk"),
+        source_map,
+        entry: entry.to_path_buf(),
+        modules,
+    })
+}
+
+fn bundler_options(entry: &Path, cwd: &Path, options: &BundleOptions) -> BundlerOptions {
+    let strings = |list: &[&str]| list.iter().map(|&text| text.to_string()).collect();
+    let map_folder = cwd.to_path_buf();
+    BundlerOptions {
+        input: Some(vec![entry.to_string_lossy().into_owned().into()]),
+        cwd: Some(cwd.to_path_buf()),
+        // Nothing is written; the source map's paths are relative to this.
+        dir: Some(cwd.to_string_lossy().into_owned()),
+        platform: Some(Platform::Browser),
+        format: Some(OutputFormat::Esm),
+        // Hidden: the map is handed to V8's owner by the loader, not by a comment.
+        sourcemap: Some(SourceMapType::Hidden),
+        sourcemap_path_transform: Some(SourceMapPathTransform::new(Arc::new(move |source, _| {
+            let url = file_url(&map_folder.join(source)).to_string();
+            Box::pin(async move { Ok(url) })
+        }))),
+        resolve: Some(ResolveOptions {
+            condition_names: Some(strings(&["workerd", "worker", "browser", "module"])),
+            main_fields: Some(strings(&["browser", "module", "main"])),
+            ..ResolveOptions::default()
+        }),
+        module_types: Some(
+            [".txt", ".html", ".sql"]
+                .map(|extension| (extension.to_string(), ModuleType::Text))
+                .into_iter()
+                .collect(),
+        ),
+        define: Some(options.define.iter().cloned().collect()),
+        transform: Some(BundlerTransformOptions {
+            // No `target`: V8 runs everything that wrangler's es2024 would lower (`using`).
+            jsx: jsx_runtime(entry, cwd).map(|runtime| {
+                Either::Right(JsxOptions {
+                    runtime: Some(runtime.to_string()),
+                    ..JsxOptions::default()
+                })
+            }),
+            ..BundlerTransformOptions::default()
+        }),
+        tsconfig: Some(TsConfig::Auto(true)),
+        code_splitting: Some(CodeSplittingMode::Bool(false)),
+        // Class names are what users see as object classes, in errors and in `constructor.name`.
+        keep_names: Some(true),
+        // esbuild's order: modules run in the order of their imports, CommonJS when first required.
+        strict_execution_order: Some(true),
+        experimental: Some(ExperimentalOptions {
+            attach_debug_info: Some(AttachDebugInfo::None),
+            // Without it every module becomes a function, also where the order is right anyway.
+            on_demand_wrapping: Some(true),
+            ..ExperimentalOptions::default()
+        }),
+        ..BundlerOptions::default()
+    }
+}
+
+/// The JSX runtime to ask for; `None` if tsconfig.json decides.
+///
+/// esbuild's default is `React.createElement`, rolldown's is the automatic runtime. An explicit
+/// option would win over tsconfig.json, so it is given only where tsconfig.json says nothing, or
+/// says `preserve`, which V8 could not run.
+fn jsx_runtime(entry: &Path, cwd: &Path) -> Option<&'static str> {
+    let resolver = rolldown_resolver::Resolver::new(
+        OsFileSystem::new(false),
+        cwd.to_path_buf(),
+        Platform::Browser,
+        &TsConfig::Auto(true),
+        ResolveOptions::default(),
+    );
+    // A broken tsconfig.json is reported by the build.
+    let tsconfig = resolver.clone_default_resolver().find_tsconfig(entry);
+    let tsconfig = tsconfig.ok().flatten();
+    let compiler_options = tsconfig.as_ref().map(|tsconfig| &tsconfig.compiler_options);
+    match compiler_options.and_then(|options| options.jsx.as_deref()) {
+        Some("react" | "react-jsx" | "react-jsxdev") => None,
+        _ if compiler_options.is_some_and(|o| o.jsx_import_source.is_some()) => Some("automatic"),
+        _ => Some("classic"),
+    }
+}
+
+fn file_url(path: &Path) -> ModuleSpecifier {
+    ModuleSpecifier::from_file_path(path).expect("an absolute path is a URL")
+}

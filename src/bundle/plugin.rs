@@ -1,0 +1,389 @@
+//! What a Worker's modules are, told to rolldown: which imports stay imports, which files are data,
+//! and what happens to a module that is not there.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+
+use rolldown::plugin::HookLoadArgs;
+use rolldown::plugin::HookLoadOutput;
+use rolldown::plugin::HookLoadReturn;
+use rolldown::plugin::HookResolveIdArgs;
+use rolldown::plugin::HookResolveIdOutput;
+use rolldown::plugin::HookResolveIdReturn;
+use rolldown::plugin::HookTransformArgs;
+use rolldown::plugin::HookTransformOutput;
+use rolldown::plugin::HookTransformOutputMap;
+use rolldown::plugin::HookTransformReturn;
+use rolldown::plugin::HookUsage;
+use rolldown::plugin::Plugin;
+use rolldown::plugin::PluginContext;
+use rolldown::plugin::SharedLoadPluginContext;
+use rolldown::plugin::SharedTransformPluginContext;
+use rolldown_common::ImportKind;
+use rolldown_common::ModuleType;
+use rolldown_error::DiagnosticOptions;
+use rolldown_sourcemap::SourceMap;
+use rolldown_utils::base64::to_standard_base64;
+
+use super::decorators;
+use super::loader::unavailable;
+use crate::diagnostic::Diagnostic;
+
+/// Specifiers with these schemes are the runtime's business: the import statement is kept.
+const RUNTIME_SCHEMES: [&str; 4] = ["cloudflare:", "node:", "workerd:", "stead:"];
+
+/// Node's modules that packages also import without `node:`. One that is installed as a package
+/// (`events`, `buffer`) is taken from there.
+const NODE_MODULES: [&str; 38] = [
+    "assert",
+    "async_hooks",
+    "buffer",
+    "child_process",
+    "cluster",
+    "console",
+    "constants",
+    "crypto",
+    "dgram",
+    "diagnostics_channel",
+    "dns",
+    "domain",
+    "events",
+    "fs",
+    "http",
+    "http2",
+    "https",
+    "inspector",
+    "module",
+    "net",
+    "os",
+    "path",
+    "perf_hooks",
+    "process",
+    "punycode",
+    "querystring",
+    "readline",
+    "repl",
+    "stream",
+    "string_decoder",
+    "timers",
+    "tls",
+    "tty",
+    "url",
+    "util",
+    "vm",
+    "worker_threads",
+    "zlib",
+];
+
+/// The extensions of files that may be imported: code, JSON, and wrangler's default module rules.
+const MODULE_EXTENSIONS: [&str; 14] = [
+    "ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "json", "txt", "html", "sql", "bin",
+    "wasm",
+];
+
+/// A `require()` of a runtime module goes to a small CommonJS module of this name.
+const REQUIRE_PREFIX: &str = "\0stead:require/";
+
+/// An import that found nothing. Where it stands in the file is looked up when it is reported.
+#[derive(Debug, Clone)]
+pub(super) struct Unresolved {
+    pub importer: PathBuf,
+    pub specifier: String,
+    pub reason: Reason,
+}
+
+/// Why an import found nothing.
+#[derive(Debug, Clone)]
+pub(super) enum Reason {
+    /// It is on another machine.
+    Url,
+    /// There is a file, and it is neither code nor data; its extension.
+    NoRule(String),
+    /// What the resolver says.
+    NotFound(String),
+}
+
+/// Byte ranges that are read as blanks, by file: re-exports of types.
+pub(super) type Erased = HashMap<PathBuf, Vec<Range<usize>>>;
+
+/// What the plugin learned during one build.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub unresolved: Vec<Unresolved>,
+    /// What swc said about files with decorators; used only if rolldown accepts such a file.
+    pub unlowered: Vec<Diagnostic>,
+    /// The source maps of lowered files: rolldown's positions in them are not the user's.
+    pub lowered: HashMap<PathBuf, SourceMap>,
+}
+
+/// The rules of Workers' modules, as a rolldown plugin.
+#[derive(Debug)]
+pub(super) struct WorkerModules {
+    /// The runtime modules that exist, besides `cloudflare:*`.
+    provided: Vec<String>,
+    erased: Erased,
+    findings: Mutex<Findings>,
+}
+
+impl WorkerModules {
+    pub fn new(provided: Vec<String>, erased: Erased) -> WorkerModules {
+        WorkerModules {
+            provided,
+            erased,
+            findings: Mutex::default(),
+        }
+    }
+
+    pub fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.findings
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn keep(&self, specifier: &str, kind: ImportKind) -> HookResolveIdOutput {
+        // `require()` of an external module would throw when it is reached, so it is turned into an
+        // import by way of a module of our own.
+        if kind == ImportKind::Require {
+            return HookResolveIdOutput::from_id(format!("{REQUIRE_PREFIX}{specifier}"));
+        }
+        HookResolveIdOutput {
+            external: Some(true.into()),
+            ..HookResolveIdOutput::from_id(specifier)
+        }
+    }
+
+    fn required(&self, specifier: &str) -> String {
+        let quoted = serde_json::Value::from(specifier);
+        if specifier.starts_with("cloudflare:") || self.provided.iter().any(|p| p == specifier) {
+            return format!(
+                "import * as m from {quoted}; module.exports = 'default' in m ? m.default : m;"
+            );
+        }
+        // Thrown where the package asks for it, and not when the worker is loaded: packages guard
+        // such a call, or make it only on Node.
+        let message = serde_json::Value::from(unavailable(specifier));
+        format!("throw new Error({message}); module.exports = {{}};")
+    }
+}
+
+impl Plugin for WorkerModules {
+    fn name(&self) -> Cow<'static, str> {
+        "stead:modules".into()
+    }
+
+    fn register_hook_usage(&self) -> HookUsage {
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform
+    }
+
+    async fn resolve_id(
+        &self,
+        ctx: &PluginContext,
+        args: &HookResolveIdArgs<'_>,
+    ) -> HookResolveIdReturn {
+        let specifier = args.specifier;
+        let Some(importer) = args.importer else {
+            return Ok(None);
+        };
+        if specifier.starts_with('\0') || specifier.starts_with("data:") {
+            return Ok(None);
+        }
+        if is_runtime_module(specifier) {
+            return Ok(Some(self.keep(specifier, args.kind)));
+        }
+        let is_url = specifier.starts_with("https://") || specifier.starts_with("http://");
+        let reason = if is_url {
+            Reason::Url
+        } else {
+            let found =
+                ctx.resolver()
+                    .resolve(Some(Path::new(importer)), specifier, args.kind, false);
+            match found {
+                // rolldown asks again, and is answered from the resolver's cache.
+                Ok(found) => match unknown_extension(&found.path) {
+                    Some(extension) => Reason::NoRule(extension.to_string()),
+                    None => return Ok(None),
+                },
+                Err(rolldown_resolver::ResolveError::Ignored(_)) => return Ok(None),
+                // Helpers of rolldown's own, which only it can find.
+                Err(_) if specifier.starts_with("@oxc-project/runtime") => return Ok(None),
+                Err(error) => {
+                    let options = DiagnosticOptions {
+                        cwd: ctx.cwd().clone(),
+                    };
+                    Reason::NotFound(rolldown_error::resolve_error_to_message(&error, &options))
+                }
+            }
+        };
+        let root = specifier.split('/').next().unwrap_or_default();
+        if NODE_MODULES.contains(&root) {
+            return Ok(Some(self.keep(&format!("node:{specifier}"), args.kind)));
+        }
+        self.findings().unresolved.push(Unresolved {
+            importer: PathBuf::from(importer),
+            specifier: specifier.to_string(),
+            reason,
+        });
+        // Taken as external, so that the build goes on to find the other problems.
+        Ok(Some(HookResolveIdOutput {
+            external: Some(true.into()),
+            ..HookResolveIdOutput::from_id(specifier)
+        }))
+    }
+
+    async fn load(&self, ctx: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
+        let code = if let Some(specifier) = args.id.strip_prefix(REQUIRE_PREFIX) {
+            self.required(specifier)
+        } else {
+            let path = args.id.strip_suffix("?module").unwrap_or(args.id);
+            let wasm = path.ends_with(".wasm");
+            if !wasm && !path.ends_with(".bin") {
+                return Ok(None);
+            }
+            ctx.add_watch_file(path);
+            let bytes = to_standard_base64(&std::fs::read(path)?);
+            if wasm {
+                format!(
+                    "export default new WebAssembly.Module(Uint8Array.fromBase64(\"{bytes}\"));"
+                )
+            } else {
+                format!("export default Uint8Array.fromBase64(\"{bytes}\").buffer;")
+            }
+        };
+        Ok(Some(HookLoadOutput {
+            code: code.into(),
+            module_type: Some(ModuleType::Js),
+            ..HookLoadOutput::default()
+        }))
+    }
+
+    async fn transform(
+        &self,
+        ctx: SharedTransformPluginContext,
+        args: &HookTransformArgs<'_>,
+    ) -> HookTransformReturn {
+        let file = Path::new(args.id);
+        let may_be_jsx = match args.module_type {
+            ModuleType::Ts => false,
+            ModuleType::Js => args.code.contains("</") || args.code.contains("/>"),
+            ModuleType::Jsx | ModuleType::Tsx => true,
+            _ => return Ok(None),
+        };
+        let erased = self.erased.get(file).map(|ranges| erase(args.code, ranges));
+        let source = erased.as_deref().unwrap_or(args.code);
+        let mut output = None;
+        if file.is_absolute() {
+            let tsconfig = match args.module_type {
+                ModuleType::Ts | ModuleType::Tsx => ctx
+                    .resolver()
+                    .clone_default_resolver()
+                    .find_tsconfig(file)
+                    .ok()
+                    .flatten(),
+                _ => None,
+            };
+            let options = tsconfig.as_ref().map(|tsconfig| &tsconfig.compiler_options);
+            let experimental = options.and_then(|o| o.experimental_decorators);
+            let verbatim = options.and_then(|o| o.verbatim_module_syntax);
+            if !experimental.unwrap_or(false) {
+                output = self.lower(file, source, args.module_type, verbatim.unwrap_or(false));
+            }
+        }
+        if output.is_none() {
+            // Wrangler gives `.js` files to esbuild's JSX loader.
+            let is_js = *args.module_type == ModuleType::Js;
+            let module_type = (may_be_jsx && is_js).then_some(ModuleType::Jsx);
+            let automatic = may_be_jsx.then(|| automatic_runtime(source)).flatten();
+            let code = automatic.or(erased);
+            if code.is_some() || module_type.is_some() {
+                output = Some(HookTransformOutput {
+                    code,
+                    map: HookTransformOutputMap::Null,
+                    module_type,
+                    ..HookTransformOutput::default()
+                });
+            }
+        }
+        Ok(output)
+    }
+}
+
+impl WorkerModules {
+    fn lower(
+        &self,
+        file: &Path,
+        source: &str,
+        module_type: &ModuleType,
+        verbatim: bool,
+    ) -> Option<HookTransformOutput> {
+        let lowered = match decorators::lower(file, source, verbatim) {
+            Ok(lowered) => lowered?,
+            Err(diagnostic) => {
+                self.findings().unlowered.push(diagnostic);
+                return None;
+            }
+        };
+        let map = match serde_json::from_str(&lowered.source_map).map(SourceMap::from_json) {
+            Ok(Ok(mut map)) => {
+                map.set_sources(vec![file.to_string_lossy().into_owned()]);
+                self.findings()
+                    .lowered
+                    .insert(file.to_path_buf(), map.clone());
+                HookTransformOutputMap::from(map)
+            }
+            _ => HookTransformOutputMap::Null,
+        };
+        let code = match automatic_runtime(&lowered.code) {
+            Some(code) if *module_type != ModuleType::Ts => code,
+            _ => lowered.code,
+        };
+        Some(HookTransformOutput {
+            code: Some(code),
+            map,
+            // TypeScript stays TypeScript although its types are gone: its rules for fields without a
+            // value and for the re-export of types still hold.
+            module_type: (*module_type == ModuleType::Js).then_some(ModuleType::Jsx),
+            ..HookTransformOutput::default()
+        })
+    }
+}
+
+/// `source` with the ranges blank, so that everything else stays where it is.
+fn erase(source: &str, ranges: &[Range<usize>]) -> String {
+    let mut code = source.to_string();
+    for range in ranges {
+        // A specifier of an import or export clause: its bytes are replaced one by one.
+        code.replace_range(range.clone(), &" ".repeat(range.len()));
+    }
+    code
+}
+
+/// Whether the specifier names a module that the runtime provides, or refuses, by itself.
+pub(super) fn is_runtime_module(specifier: &str) -> bool {
+    RUNTIME_SCHEMES
+        .iter()
+        .any(|scheme| specifier.starts_with(scheme))
+}
+
+/// The extension of a file that is neither code nor one of wrangler's text and data modules.
+/// rolldown would read such a file as JavaScript.
+fn unknown_extension(path: &str) -> Option<&str> {
+    let path = path.split('?').next().unwrap_or(path);
+    let extension = Path::new(path).extension()?.to_str()?;
+    (!MODULE_EXTENSIONS.contains(&extension)).then_some(extension)
+}
+
+/// A file that names its JSX library in a comment means the automatic runtime, whatever the default.
+/// The word is added inside that comment, so that no line and no column of code moves.
+fn automatic_runtime(source: &str) -> Option<String> {
+    let at = source.find("@jsxImportSource ")?;
+    if source.contains("@jsxRuntime ") {
+        return None;
+    }
+    let (before, after) = source.split_at(at);
+    Some(format!("{before}@jsxRuntime automatic {after}"))
+}
