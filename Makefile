@@ -1,0 +1,66 @@
+# `make run` and `make test` do all the set-up that a fresh machine needs. What they compile and download stays outside
+# the clone, below $(STEAD_CACHE).
+
+STEAD_CACHE ?= $(HOME)/.cache/stead
+export CARGO_TARGET_DIR ?= $(STEAD_CACHE)/target
+
+# One profile for everything: the dependencies are many, and are compiled once.
+CARGO_PROFILE := --release
+STEAD = $(CARGO_TARGET_DIR)/release/stead
+FILE ?= examples/chat.ts
+
+TYPESCRIPT := 7.0.2
+WORKERS_TYPES := 4.20260702.1
+# The versions are in the folder's name, so that a change installs anew.
+NPM := $(STEAD_CACHE)/npm/typescript-$(TYPESCRIPT)-workers-types-$(WORKERS_TYPES)
+TSC = $(NPM)/node_modules/.bin/tsc
+
+# $(call step,NAME,COMMAND): says what runs, and how long it took.
+step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
+
+.PHONY: help run build test check fmt clippy types cargo-test install clean-cache v8
+.DEFAULT_GOAL := help
+# The steps share the machine's cores already, and their output is read from top to bottom.
+.NOTPARALLEL:
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+run: build ## Serve FILE (default examples/chat.ts) with ARGS: make run ARGS='--port 3000'
+	@exec $(STEAD) run $(FILE) $(ARGS)
+
+build: v8 ## Build the stead binary
+	cargo build $(CARGO_PROFILE) --bin stead
+
+test: fmt clippy types cargo-test ## Check everything and run every test
+
+check: fmt clippy types ## Formatting, clippy and types, without running tests
+
+fmt:
+	$(call step,formatting,cargo fmt --all --check)
+
+clippy: v8
+	$(call step,clippy,cargo clippy $(CARGO_PROFILE) --workspace --all-targets -- -D warnings)
+
+# js/ needs nothing from outside; the others are checked with the platform's types, as their authors would.
+types: $(TSC)
+	$(call step,types of js/,$(TSC) --project js)
+	$(call step,types of scripts and examples,$(TSC) --project test-scripts --typeRoots $(NPM)/node_modules)
+	$(call step,types of fixtures,$(TSC) --project tests/fixtures --typeRoots $(NPM)/node_modules)
+
+cargo-test: v8
+	$(call step,tests,cargo test $(CARGO_PROFILE) --workspace --no-fail-fast)
+
+install: v8 ## Install stead into cargo's bin folder
+	cargo install --locked --path .
+
+clean-cache: ## Remove what was compiled and downloaded
+	rm -rf $(STEAD_CACHE)
+
+v8:
+	@./vendor/v8/install.sh
+
+$(TSC):
+	@mkdir -p $(NPM)
+	npm install --prefix $(NPM) --no-audit --no-fund --loglevel=error \
+	  typescript@$(TYPESCRIPT) @cloudflare/workers-types@$(WORKERS_TYPES)

@@ -30,7 +30,7 @@ import { frontDoor } from "ext:stead/front_door.js";
 /** @type {any} */ let op_object_socket_remove;
 /** @type {any} */ let op_report_error;
 /** @type {any} */ let op_respond_error;
-/** @type {any} */ let op_test_end;
+/** @type {any} */ let op_outcome;
 bindOps((ops) =>
   ({
     op_alarm_end,
@@ -41,7 +41,7 @@ bindOps((ops) =>
     op_object_socket_remove,
     op_report_error,
     op_respond_error,
-    op_test_end,
+    op_outcome,
   } = ops)
 );
 
@@ -184,15 +184,46 @@ async function answerRequest(native) {
  * Runs one exported test.
  * @param {any} module
  * @param {string} name
- * @param {any} native
+ * @param {any} outcome
  */
-async function runTest(module, name, native) {
+async function runTest(module, name, outcome) {
   try {
     await module[name].test({}, env, new ExecutionContext());
-    op_test_end(native, null);
+    op_outcome(outcome, false, "");
   } catch (error) {
-    op_test_end(native, describeError(error));
+    op_outcome(outcome, true, describeError(error));
   }
+}
+
+/**
+ * Calls a method of an object for somebody who speaks JSON.
+ * @param {string} className
+ * @param {string} name
+ * @param {string} method
+ * @param {string} args a JSON array
+ * @param {any} outcome
+ */
+async function callForJson(className, name, method, args, outcome) {
+  try {
+    const result = await env[className].getByName(name)[method](...JSON.parse(args));
+    op_outcome(outcome, false, JSON.stringify(result, jsonValue) ?? "null");
+  } catch (error) {
+    op_outcome(outcome, true, describeError(error));
+  }
+}
+
+/**
+ * What JSON has no form for, in the form that is nearest.
+ * @param {string} _key
+ * @param {any} value
+ */
+function jsonValue(_key, value) {
+  if (typeof value === "bigint") return `${value}`;
+  if (value instanceof Map) return Object.fromEntries(value);
+  if (value instanceof Set) return [...value];
+  if (value instanceof ArrayBuffer) return [...new Uint8Array(value)];
+  if (ArrayBuffer.isView(value)) return [.../** @type {any} */ (value)];
+  return value;
 }
 
 /**
@@ -331,6 +362,7 @@ Object.defineProperty(globalThis, "__dispatch", {
     configure,
     workerFetch,
     runTest,
+    callForJson,
     construct,
     cloneThrown: serializeThrown,
     objectFetch,

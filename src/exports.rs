@@ -56,9 +56,6 @@ pub enum ExportsError {
     Nothing,
 }
 
-/// The worker's module, kept in the state of its isolate.
-pub struct WorkerModule(pub v8::Global<v8::Object>);
-
 /// Puts variables into `env`, where modules find them while they are evaluated.
 pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, String>) {
     isolate.enter(|scope| {

@@ -98,10 +98,11 @@ impl Shard {
 }
 
 /// Counts a connection for as long as it lives.
-struct Counted(Rc<Shard>);
+pub struct Counted(Rc<Shard>);
 
 impl Counted {
-    fn new(shard: &Rc<Shard>) -> Counted {
+    /// Counts one more.
+    pub fn new(shard: &Rc<Shard>) -> Counted {
         add(&shard.connections, 1);
         Counted(shard.clone())
     }
@@ -269,7 +270,7 @@ fn switch_protocols(
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
         let stream = parts.io.into_inner();
         match end.other_home().filter(|home| *home != shard.index) {
-            None => crate::sockets::serve(stream, parts.read_buf, end),
+            None => shard.serve_socket(stream, parts.read_buf, end),
             Some(home) => {
                 if let Ok(stream) = stream.into_std() {
                     let message = Message::Socket(stream, parts.read_buf, end);

@@ -21,6 +21,8 @@ pub struct Dispatch {
     pub worker_fetch: v8::Global<v8::Function>,
     /// Runs one exported test.
     pub run_test: v8::Global<v8::Function>,
+    /// Calls a method of an object, with JSON on both sides.
+    pub call_for_json: v8::Global<v8::Function>,
     /// Makes an instance of an object.
     pub construct: v8::Global<v8::Function>,
     /// Clones what was thrown.
@@ -73,6 +75,7 @@ impl Isolate {
             configure: function("configure"),
             worker_fetch: function("workerFetch"),
             run_test: function("runTest"),
+            call_for_json: function("callForJson"),
             construct: function("construct"),
             clone_thrown: function("cloneThrown"),
             object_fetch: function("objectFetch"),

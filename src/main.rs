@@ -1,3 +1,77 @@
-fn main() {
-    println!("stead");
+//! `stead`: runs Cloudflare Workers and Durable Objects on your own machine.
+
+mod alarms;
+mod bundle;
+mod cli;
+mod client_socket;
+mod clock;
+mod commands;
+mod control;
+mod diagnostic;
+mod exports;
+mod http;
+mod isolate;
+mod objects;
+mod outside;
+mod output;
+mod placement;
+mod shard;
+mod shared;
+mod sockets;
+mod worker;
+
+use std::io;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use crate::cli::args::Cli;
+use crate::cli::args::Command;
+use crate::cli::args::LogFormat;
+use crate::cli::problem::Problem;
+use crate::cli::style::Style;
+
+include!(concat!(env!("OUT_DIR"), "/snapshot.rs"));
+
+fn main() -> ExitCode {
+    let begun = Instant::now();
+    let cli = Cli::parse();
+    let format = match &cli.command {
+        Command::Run(args) => args.log.log_format,
+        _ => LogFormat::Text,
+    };
+    match run(cli, begun) {
+        Ok(code) => code.into(),
+        Err(problem) => {
+            let text = match format {
+                LogFormat::Text => problem.text(Style::of(&io::stderr())),
+                LogFormat::Json => problem.json() + "\n",
+            };
+            drop(io::stderr().write_all(text.as_bytes()));
+            problem.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
+    if let Command::Completions(args) = &cli.command {
+        drop(cli::completions::write(args.shell, &mut io::stdout()));
+        return Ok(cli::exit::ExitCode::Ok);
+    }
+    stead_ops::engine::init_platform(&[]);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::internal(error.to_string()))?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => commands::run::run(args, begun).await,
+            Command::Call(args) => commands::call::run(args).await,
+            Command::Test(args) => commands::test::run(args).await,
+            Command::Completions(_) => unreachable!("answered above"),
+        }
+    })
 }

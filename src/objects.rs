@@ -165,8 +165,9 @@ impl Shard {
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_call, &[record, native])
                 }
-                ObjectEvent::Alarm { scheduled_ms, retry_count, reply } => {
-                    match begin_alarm(&instance, scheduled_ms, self.shared.clock.now_ms()) {
+                ObjectEvent::Alarm { scheduled_ms, retry_count, give_up, reply } => {
+                    let now_ms = self.shared.clock.now_ms();
+                    match begin_alarm(&instance, scheduled_ms, now_ms, give_up) {
                         Ok(()) => {
                             let native = AlarmReply(RefCell::new(Some(reply)));
                             let arguments = [
@@ -286,13 +287,19 @@ impl Shard {
     }
 }
 
-/// Whether the alarm that the scheduler woke is still the object's own.
+/// Begins a run, if the alarm that the scheduler woke is still the object's own;
+/// removes the alarm instead when it is to be given up.
 fn begin_alarm(
     instance: &Rc<Instance>,
     scheduled_ms: i64,
     now_ms: i64,
+    give_up: bool,
 ) -> Result<(), AlarmOutcome> {
     match instance.database.alarm() {
+        Ok(Some(at_ms)) if give_up && at_ms <= now_ms => {
+            let removed = instance.check(instance.database.set_alarm(None));
+            Err(if removed.is_ok() { AlarmOutcome::Done(None) } else { AlarmOutcome::Failed })
+        }
         Ok(Some(at_ms)) if at_ms <= scheduled_ms || at_ms <= now_ms => {
             instance.alarm_run.set(AlarmRun::Running);
             Ok(())
@@ -364,7 +371,7 @@ impl Host for Shard {
         &self,
         request: ConnectRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Connected, String>>>> {
-        Box::pin(crate::sockets::connect(request))
+        Box::pin(crate::client_socket::connect(request, self.stopping.subscribe()))
     }
 
     fn report(&self, object: Option<String>, error: &str) {

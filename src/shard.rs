@@ -20,6 +20,7 @@ use std::thread::JoinHandle;
 use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
+use deno_core::v8;
 use stead_ops::engine::EngineOptions;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
@@ -60,6 +61,8 @@ pub struct Shard {
     pub shared: Arc<Shared>,
     /// The way into JavaScript.
     pub isolate: Isolate,
+    /// The worker's module.
+    pub module: v8::Global<v8::Object>,
     /// The worker's object classes.
     pub namespaces: Vec<Namespace>,
     /// The objects in memory.
@@ -161,10 +164,10 @@ async fn bring_up(
         queue: RefCell::default(),
         root: RefCell::new(Waker::noop().clone()),
         connections: Cell::new(0),
+        module,
     });
     let host: HostRef = shard.clone();
     runtime.op_state().borrow_mut().put::<HostRef>(host);
-    runtime.op_state().borrow_mut().put(crate::exports::WorkerModule(module));
     Ok((runtime, shard, exports))
 }
 
@@ -253,12 +256,13 @@ impl Shard {
             Message::Connection(stream) => self.serve_connection(stream),
             Message::Event(key, name, event) => self.enqueue(key, name, event),
             Message::Socket(stream, rest, end) => match adopt(stream) {
-                Ok(stream) => crate::sockets::serve(stream, rest, end),
+                Ok(stream) => self.serve_socket(stream, rest, end),
                 Err(error) => {
                     end.sender.send(stead_ops::socket::Frame::Failed(error.to_string()));
                 }
             },
-            Message::Test(name, reply) => self.run_test(&name, reply),
+            Message::Test(name, outcome) => self.run_test(&name, outcome),
+            Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);
                 return Some(done);

@@ -36,10 +36,28 @@ pub enum Message {
     Event(ObjectKey, Option<String>, ObjectEvent),
     /// A WebSocket connection moves to the shard, with what was read of it.
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
-    /// Runs an exported test; the answer is what it threw.
-    Test(String, oneshot::Sender<Option<String>>),
+    /// Runs an exported test.
+    Test(String, OutcomeSender),
+    /// Calls a method of an object; the answer is its result as JSON.
+    Call(JsonCall, OutcomeSender),
     /// Requests are to end: finish what runs, close the sockets, close the storage.
     Stop(oneshot::Sender<()>),
+}
+
+/// Where the outcome of a test or a call goes: a text, or that of what was thrown.
+pub type OutcomeSender = oneshot::Sender<Result<String, String>>;
+
+/// A call of an object's method by somebody who speaks JSON.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct JsonCall {
+    /// The class, or another name of its binding.
+    pub class: String,
+    /// The object's name.
+    pub name: String,
+    /// The method.
+    pub method: String,
+    /// The arguments: a JSON array.
+    pub arguments: String,
 }
 
 /// What all shards share. Its parts are changed only behind their own locks.

@@ -49,7 +49,7 @@ deno_core::extension!(
     op_call_throw,
     op_report_error,
     op_now,
-    op_test_end,
+    op_outcome,
   ],
 );
 
@@ -150,7 +150,7 @@ fn op_request_body<'s>(
 }
 
 /// Answers a request.
-#[op2]
+#[op2(fast)]
 #[allow(clippy::too_many_arguments, reason = "the parts of one response, given in one call")]
 fn op_respond<'s>(
   scope: &mut v8::PinScope<'s, '_>,
@@ -184,7 +184,7 @@ fn op_respond_text(#[cppgc] request: &IncomingRequest, #[string] text: String) {
 }
 
 /// Answers a request with what its handler threw, cloned.
-#[op2]
+#[op2(fast)]
 fn op_respond_error(#[cppgc] request: &IncomingRequest, #[buffer(copy)] thrown: Vec<u8>) {
   request.owed.give(Err(CallError::Thrown(thrown)));
 }
@@ -239,18 +239,18 @@ fn op_call_arguments(#[cppgc] call: &IncomingCall) -> Option<Uint8Array> {
   call.arguments.borrow_mut().take().map(Uint8Array::from)
 }
 
-#[op2]
+#[op2(fast)]
 fn op_call_return(#[cppgc] call: &IncomingCall, #[buffer(copy)] result: Vec<u8>) {
   call.owed.give(Ok(result));
 }
 
-#[op2]
+#[op2(fast)]
 fn op_call_throw(#[cppgc] call: &IncomingCall, #[buffer(copy)] thrown: Vec<u8>) {
   call.owed.give(Err(CallError::Thrown(thrown)));
 }
 
 /// Tells the person at the terminal about an error that nobody will catch.
-#[op2]
+#[op2(fast)]
 fn op_report_error(
   state: &mut OpState,
   #[cppgc] handle: Option<&ObjectHandle>,
@@ -271,20 +271,21 @@ fn op_now(state: &mut OpState) -> f64 {
   state.borrow::<HostRef>().now_ms() as f64
 }
 
-/// Where the outcome of a test goes: the text of what it threw, if it did.
-pub struct TestReply(pub RefCell<Option<oneshot::Sender<Option<String>>>>);
+/// Where the outcome of something that the process asked for goes: a text, or
+/// the text of what was thrown.
+pub struct Outcome(pub RefCell<Option<oneshot::Sender<Result<String, String>>>>);
 
 // SAFETY: the reply holds no references into the JavaScript heap.
-unsafe impl GarbageCollected for TestReply {
+unsafe impl GarbageCollected for Outcome {
   fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
   fn get_name(&self) -> &'static std::ffi::CStr {
-    c"TestReply"
+    c"Outcome"
   }
 }
 
-#[op2]
-fn op_test_end(#[cppgc] reply: &TestReply, #[string] error: Option<String>) {
-  if let Some(reply) = reply.0.borrow_mut().take() {
-    drop(reply.send(error));
+#[op2(fast)]
+fn op_outcome(#[cppgc] outcome: &Outcome, threw: bool, #[string] text: String) {
+  if let Some(sender) = outcome.0.borrow_mut().take() {
+    drop(sender.send(if threw { Err(text) } else { Ok(text) }));
   }
 }

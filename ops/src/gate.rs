@@ -45,13 +45,13 @@ fn op_input_wait(
 #[smi]
 fn op_input_begin(#[cppgc] handle: &ObjectHandle) -> Result<u32, JsErrorBox> {
   let section = handle.0.check(handle.0.input.begin_section())?;
-  Ok(section.into())
+  Ok(section.to_number())
 }
 
 /// Ends a critical section; what waited for it goes on after this turn.
 #[op2(fast)]
 fn op_input_end(#[cppgc] handle: &ObjectHandle, #[smi] section: u32) {
-  let entries = handle.0.input.end_section(SectionId::from(section));
+  let entries = handle.0.input.end_section(SectionId::from_number(section));
   let mut events = Vec::new();
   for entry in entries {
     match entry {

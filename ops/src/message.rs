@@ -136,6 +136,8 @@ pub enum ObjectEvent {
     scheduled_ms: i64,
     /// Counted retries so far.
     retry_count: u32,
+    /// The retries are used up: the alarm is removed and no handler runs.
+    give_up: bool,
     /// Where the outcome goes.
     reply: oneshot::Sender<AlarmOutcome>,
   },

@@ -33,7 +33,7 @@ pub struct AcceptedSocket {
 }
 
 /// The task that reads a socket; ends with it.
-pub struct Reader(pub tokio::task::JoinHandle<()>);
+pub struct Reader(pub deno_core::unsync::JoinHandle<()>);
 
 impl Drop for Reader {
   fn drop(&mut self) {

@@ -79,7 +79,7 @@ pub enum Answer<T> {
   /// The result.
   Result(T),
   /// There is none.
-  Error(CallError),
+  None(CallError),
 }
 
 impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
@@ -95,11 +95,11 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
         parts.push(v8::Integer::new(scope, 0).into());
         result.push_parts(scope, &mut parts);
       }
-      Answer::Error(CallError::Thrown(value)) => {
+      Answer::None(CallError::Thrown(value)) => {
         parts.push(v8::Integer::new(scope, 1).into());
         value.push_parts(scope, &mut parts);
       }
-      Answer::Error(CallError::Failed(failure)) => {
+      Answer::None(CallError::Failed(failure)) => {
         parts.push(v8::Integer::new(scope, 2).into());
         let message = v8::String::new(scope, &failure.message);
         parts.push(message.unwrap_or_else(|| v8::String::empty(scope)).into());
@@ -205,12 +205,15 @@ fn send(
   });
 }
 
-async fn answer<T>(receiver: oneshot::Receiver<Result<T, CallError>>) -> Answer<T> {
-  match receiver.await {
+/// Never fails: the form that an op with a fallible beginning has to have.
+async fn answer<T>(
+  receiver: oneshot::Receiver<Result<T, CallError>>,
+) -> Result<Answer<T>, JsErrorBox> {
+  Ok(match receiver.await {
     Ok(Ok(result)) => Answer::Result(result),
-    Ok(Err(error)) => Answer::Error(error),
-    Err(_) => Answer::Error(CallError::Failed(Failure::lost())),
-  }
+    Ok(Err(error)) => Answer::None(error),
+    Err(_) => Answer::None(CallError::Failed(Failure::lost())),
+  })
 }
 
 /// Calls a method of an object, or reads a property when there are no arguments.
@@ -225,7 +228,7 @@ fn op_stub_call(
   #[string] name: Option<String>,
   #[serde] path: Vec<String>,
   #[buffer(copy)] arguments: Option<Vec<u8>>,
-) -> Result<impl Future<Output = Answer<Vec<u8>>> + use<>, JsErrorBox> {
+) -> Result<impl Future<Output = Result<Answer<Vec<u8>>, JsErrorBox>> + use<>, JsErrorBox> {
   let host = state.borrow::<HostRef>().clone();
   let key = key(&host, namespace, id)?;
   if let Some(request) = request {
@@ -252,7 +255,7 @@ fn op_stub_fetch<'s>(
   #[string] url: String,
   headers: v8::Local<'s, v8::Array>,
   body: v8::Local<'s, v8::Value>,
-) -> Result<impl Future<Output = Answer<FetchResponse>> + use<>, JsErrorBox> {
+) -> Result<impl Future<Output = Result<Answer<FetchResponse>, JsErrorBox>> + use<>, JsErrorBox> {
   let host = state.borrow::<HostRef>().clone();
   let key = key(&host, namespace, id)?;
   if let Some(request) = request {

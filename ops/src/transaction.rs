@@ -30,7 +30,7 @@ fn op_transaction_begin(
 ) -> Result<u32, JsErrorBox> {
   let kind = if asynchronous { TransactionKind::Async } else { TransactionKind::Sync };
   let depth = handle.0.check(handle.0.database.transaction_begin(kind))?;
-  Ok(depth.into())
+  Ok(depth.to_number())
 }
 
 #[op2(fast)]
@@ -38,7 +38,7 @@ fn op_transaction_commit(
   #[cppgc] handle: &ObjectHandle,
   #[smi] depth: u32,
 ) -> Result<(), JsErrorBox> {
-  handle.0.check(handle.0.database.transaction_commit(TransactionDepth::from(depth)))
+  handle.0.check(handle.0.database.transaction_commit(TransactionDepth::from_number(depth)))
 }
 
 #[op2(fast)]
@@ -46,7 +46,7 @@ fn op_transaction_rollback(
   #[cppgc] handle: &ObjectHandle,
   #[smi] depth: u32,
 ) -> Result<(), JsErrorBox> {
-  handle.0.check(handle.0.database.transaction_rollback(TransactionDepth::from(depth)))
+  handle.0.check(handle.0.database.transaction_rollback(TransactionDepth::from_number(depth)))
 }
 
 /// Whether nothing that the object wrote is still on its way to the disk.

@@ -200,7 +200,7 @@ fn frame_from_js<'s>(
 }
 
 /// Sends text or the bytes of a view.
-#[op2]
+#[op2(fast)]
 fn op_socket_send<'s>(
   scope: &mut v8::PinScope<'s, '_>,
   #[cppgc] end: &PairEnd,
@@ -213,7 +213,7 @@ fn close_frame(code: i32, reason: String) -> Frame {
   Frame::Close { code: u16::try_from(code).ok(), reason }
 }
 
-#[op2]
+#[op2(fast)]
 fn op_socket_close(#[cppgc] end: &PairEnd, #[smi] code: i32, #[string] reason: String) {
   end.send(close_frame(code, reason));
 }
@@ -306,7 +306,7 @@ fn op_object_socket_tags(#[cppgc] handle: &ObjectHandle, #[smi] number: u32) -> 
   handle.0.sockets.with(number, |socket| socket.tags.clone()).unwrap_or_default()
 }
 
-#[op2]
+#[op2(fast)]
 fn op_object_socket_send<'s>(
   scope: &mut v8::PinScope<'s, '_>,
   #[cppgc] handle: &ObjectHandle,
@@ -318,7 +318,7 @@ fn op_object_socket_send<'s>(
   }
 }
 
-#[op2]
+#[op2(fast)]
 fn op_object_socket_close(
   #[cppgc] handle: &ObjectHandle,
   #[smi] number: u32,
@@ -349,7 +349,7 @@ fn check_attachment(attachment: Vec<u8>) -> Result<Vec<u8>, JsErrorBox> {
 }
 
 /// Keeps a cloned value with an end that no object has accepted.
-#[op2]
+#[op2(fast)]
 fn op_socket_attach(
   #[cppgc] end: &PairEnd,
   #[buffer(copy)] attachment: Vec<u8>,
@@ -365,7 +365,7 @@ fn op_socket_attachment(#[cppgc] end: &PairEnd) -> Option<Uint8Array> {
 }
 
 /// Keeps a cloned value with one of an object's sockets.
-#[op2]
+#[op2(fast)]
 fn op_object_socket_attach(
   #[cppgc] handle: &ObjectHandle,
   #[smi] number: u32,

@@ -168,7 +168,7 @@ pub struct WorkerArgs {
     #[arg(long = "var", value_name = "K=V", value_parser = parse_variable)]
     pub vars: Vec<Variable>,
 
-    /// Storage folder of a class, also the key of its object ids [default: FILE's stem, a hyphen, the class]
+    /// Storage folder of a class, also the key of its object ids [default: chat-ChatRoom for ChatRoom in chat.ts]
     ///
     /// Changing it gives the class new, empty objects; setting it to the old key opens what was stored by another tool or
     /// under another file name.
@@ -189,12 +189,14 @@ impl WorkerArgs {
         }
     }
 
-    /// The storage folder of `class`.
+    /// The storage folder of `class`: `--unique-key`, or the file's name up to its first dot, a hyphen and the class.
     pub fn unique_key(&self, class: &str) -> String {
         match self.unique_keys.iter().rfind(|given| given.class == class) {
             Some(given) => given.key.clone(),
             None => {
-                let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
+                let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+                let name = name.trim_start_matches('.');
+                let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
                 format!("{stem}-{class}")
             }
         }
@@ -369,7 +371,7 @@ mod tests {
     fn the_storage_folder_is_the_files_stem_and_the_class_unless_given() {
         let args = run(&["a/chat.room.ts", "--unique-key", "Room=kept"]);
         assert_eq!(args.worker.unique_key("Room"), "kept");
-        assert_eq!(args.worker.unique_key("User"), "chat.room-User");
+        assert_eq!(args.worker.unique_key("User"), "chat-User");
         check_refused(
             &["stead", "run", "a.ts", "--unique-key", "Room=../x"],
             "the name of a folder",

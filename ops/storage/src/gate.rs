@@ -151,6 +151,18 @@ pub struct Overloaded<T>(pub T);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SectionId(usize);
 
+impl SectionId {
+    /// The same as a number, for callers that cannot hold the value itself.
+    pub fn to_number(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// What [`SectionId::to_number`] was given.
+    pub fn from_number(number: u32) -> SectionId {
+        SectionId(number as usize)
+    }
+}
+
 /// Holds events, in the order they came, while a critical section runs.
 ///
 /// Sections nest: an inner one ends before its outer one. Events wait until

@@ -26,6 +26,20 @@ pub struct TransactionDepth {
     kind: TransactionKind,
 }
 
+impl TransactionDepth {
+    /// The same as a number, for callers that cannot hold the value itself.
+    pub fn to_number(self) -> u32 {
+        let kind = u32::from(self.kind == TransactionKind::Async);
+        (self.depth as u32) << 1 | kind
+    }
+
+    /// What [`TransactionDepth::to_number`] was given.
+    pub fn from_number(number: u32) -> TransactionDepth {
+        let kind = if number & 1 == 1 { TransactionKind::Async } else { TransactionKind::Sync };
+        TransactionDepth { depth: (number >> 1) as usize, kind }
+    }
+}
+
 /// The transactions that are open, outermost first.
 pub(crate) struct Transactions {
     open: RefCell<Vec<TransactionKind>>,

@@ -1,0 +1,313 @@
+//! Wakes objects at the time of their alarm, and again after a failure.
+//!
+//! One thread for the process. The object's own database says when its alarm is
+//! due; what is kept here is an index of those times, which a run checks against.
+//! <https://developers.cloudflare.com/durable-objects/api/alarms/>
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::Weak;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use deno_core::futures::StreamExt;
+use deno_core::futures::stream::FuturesUnordered;
+use stead_ops::message::AlarmOutcome;
+use stead_ops::message::ObjectEvent;
+use stead_ops::message::ObjectKey;
+use stead_storage::AlarmEntry;
+use stead_storage::AlarmIndex;
+use stead_storage::AlarmUpdate;
+use stead_storage::IdKey;
+use tokio::sync::Notify;
+use tokio::sync::oneshot;
+
+use crate::shared::Shared;
+
+/// Delay of the first retry; each further one doubles it.
+const RETRY_START_MS: u64 = 2_000;
+/// Retries that are counted before an alarm is given up.
+const RETRIES_MAX: u32 = 6;
+/// The delay doubles at most this often.
+const BACKOFF_MAX: u32 = 9;
+/// Alarms that run at once.
+const RUNNING_MAX: usize = 256;
+/// How far ahead the index is read.
+const HORIZON_MS: i64 = 60_000;
+
+/// The way to the alarm thread.
+#[derive(Clone, Default)]
+pub struct Alarms {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// The latest change of each object's alarm that the thread has not seen;
+    /// bounded by the number of objects.
+    changes: Mutex<HashMap<ObjectKey, Change>>,
+    wake: Notify,
+}
+
+struct Change {
+    unique_key: String,
+    name: Option<String>,
+    at_ms: Option<i64>,
+}
+
+impl Alarms {
+    /// Tells of an alarm that was committed; `None` for one that was removed.
+    pub fn set(
+        &self,
+        key: ObjectKey,
+        unique_key: &str,
+        name: Option<String>,
+        at_ms: Option<i64>,
+    ) {
+        let change = Change { unique_key: unique_key.to_owned(), name, at_ms };
+        self.changes().insert(key, change);
+        self.inner.wake.notify_one();
+    }
+
+    fn changes(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Change>> {
+        self.inner.changes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Starts the thread for the namespaces of a worker, in their order. It ends
+    /// when the worker is stopping or gone.
+    pub fn start(&self, shared: &Arc<Shared>, unique_keys: Vec<String>) -> JoinHandle<()> {
+        let alarms = self.clone();
+        let weak = Arc::downgrade(shared);
+        std::thread::Builder::new()
+            .name("alarms".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .build()
+                    .expect("a runtime with a timer alone needs nothing of the system");
+                runtime.block_on(Scheduler::new(alarms, weak, unique_keys).run());
+            })
+            .expect("a process that cannot start a thread cannot serve")
+    }
+
+    /// Has the thread look again, also at whether it is to end.
+    pub fn wake(&self) {
+        self.inner.wake.notify_one();
+    }
+}
+
+/// An alarm that is not simply waiting for its time.
+enum Busy {
+    Running { counted: u32, backoff: u32 },
+    Retry { at_ms: i64, counted: u32, backoff: u32, entry: AlarmEntry },
+}
+
+struct Scheduler {
+    alarms: Alarms,
+    shared: Weak<Shared>,
+    namespaces: Vec<NamespaceAlarms>,
+    busy: HashMap<ObjectKey, Busy>,
+}
+
+struct NamespaceAlarms {
+    unique_key: String,
+    ids: IdKey,
+    /// Opened at the first use: most namespaces have no alarms.
+    index: Option<AlarmIndex>,
+}
+
+type Finished = (ObjectKey, AlarmEntry, AlarmOutcome);
+
+impl Scheduler {
+    fn new(alarms: Alarms, shared: Weak<Shared>, unique_keys: Vec<String>) -> Scheduler {
+        let namespace = |unique_key: String| NamespaceAlarms {
+            ids: IdKey::new(&unique_key),
+            unique_key,
+            index: None,
+        };
+        Scheduler {
+            alarms,
+            shared,
+            namespaces: unique_keys.into_iter().map(namespace).collect(),
+            busy: HashMap::new(),
+        }
+    }
+
+    async fn run(mut self) {
+        let mut running = FuturesUnordered::new();
+        loop {
+            let Some(shared) = self.shared.upgrade().filter(|shared| !shared.is_stopping()) else {
+                // What was committed last is told to the index before it closes.
+                return self.apply_changes();
+            };
+            self.open_existing(&shared);
+            self.apply_changes();
+            let now_ms = shared.clock.now_ms();
+            let (due, next_ms) = self.due(now_ms, RUNNING_MAX - running.len());
+            for (key, entry) in due {
+                running.push(self.begin(&shared, key, entry));
+            }
+            drop(shared);
+            let wait = Duration::from_millis(next_ms.saturating_sub(now_ms).clamp(0, HORIZON_MS) as u64);
+            let inner = self.alarms.inner.clone();
+            tokio::select! {
+                Some((key, entry, outcome)) = running.next() => self.finished(key, entry, outcome),
+                () = inner.wake.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn report(&self, error: &dyn std::fmt::Display) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.logger.error(None, format!("alarms: {error}"));
+        }
+    }
+
+    /// Opens the indexes that earlier processes left.
+    fn open_existing(&mut self, shared: &Shared) {
+        let mut failed = None;
+        for namespace in &mut self.namespaces {
+            let directory = shared.state.path().join(&namespace.unique_key);
+            if namespace.index.is_some() || !directory.join("metadata.sqlite").exists() {
+                continue;
+            }
+            match AlarmIndex::open(&directory) {
+                Ok(index) => namespace.index = Some(index),
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            self.report(&error);
+        }
+    }
+
+    fn apply_changes(&mut self) {
+        let changes = std::mem::take(&mut *self.alarms.changes());
+        let mut updates: HashMap<u16, Vec<AlarmUpdate>> = HashMap::new();
+        for (key, change) in changes {
+            // A new alarm takes the place of a retry; a run in progress ends first.
+            if matches!(self.busy.get(&key), Some(Busy::Retry { .. })) {
+                self.busy.remove(&key);
+            }
+            debug_assert_eq!(self.namespaces[key.namespace as usize].unique_key, change.unique_key);
+            let update = AlarmUpdate { id: key.id, name: change.name, at_ms: change.at_ms };
+            updates.entry(key.namespace).or_default().push(update);
+        }
+        for (namespace, updates) in updates {
+            if let Err(error) = self.update(namespace, &updates) {
+                self.report(&error);
+            }
+        }
+    }
+
+    fn update(
+        &mut self,
+        namespace: u16,
+        updates: &[AlarmUpdate],
+    ) -> Result<(), stead_storage::StorageError> {
+        let shared = self.shared.upgrade();
+        let namespace = &mut self.namespaces[namespace as usize];
+        if namespace.index.is_none() {
+            let Some(shared) = shared else { return Ok(()) };
+            let directory = shared.state.namespace_dir(&namespace.unique_key)?;
+            namespace.index = Some(AlarmIndex::open(&directory)?);
+        }
+        match &namespace.index {
+            Some(index) => index.set_many(updates),
+            None => Ok(()),
+        }
+    }
+
+    /// The alarms to run now, at most `room`, and when to look again.
+    fn due(&mut self, now_ms: i64, room: usize) -> (Vec<(ObjectKey, AlarmEntry)>, i64) {
+        let mut due = Vec::new();
+        let mut next_ms = now_ms + HORIZON_MS;
+        let mut failed = None;
+        for (at, namespace) in self.namespaces.iter().enumerate() {
+            let Some(index) = &namespace.index else { continue };
+            match index.due(now_ms + HORIZON_MS, RUNNING_MAX + self.busy.len()) {
+                Ok(entries) => {
+                    for entry in entries {
+                        let Ok(id) = namespace.ids.parse(&entry.id_hex) else { continue };
+                        let key = ObjectKey { namespace: at as u16, id };
+                        if self.busy.contains_key(&key) {
+                            continue;
+                        }
+                        if entry.at_ms > now_ms {
+                            next_ms = next_ms.min(entry.at_ms);
+                        } else if due.len() < room {
+                            due.push((key, entry));
+                        }
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        for (key, busy) in &self.busy {
+            let Busy::Retry { at_ms, entry, .. } = busy else { continue };
+            if *at_ms > now_ms {
+                next_ms = next_ms.min(*at_ms);
+            } else if due.len() < room {
+                due.push((*key, entry.clone()));
+            }
+        }
+        if let Some(error) = failed {
+            self.report(&error);
+        }
+        (due, next_ms)
+    }
+
+    fn begin(
+        &mut self,
+        shared: &Shared,
+        key: ObjectKey,
+        entry: AlarmEntry,
+    ) -> impl Future<Output = Finished> + use<> {
+        let (counted, backoff) = match self.busy.remove(&key) {
+            Some(Busy::Retry { counted, backoff, .. } | Busy::Running { counted, backoff }) => {
+                (counted, backoff)
+            }
+            None => (0, 0),
+        };
+        self.busy.insert(key, Busy::Running { counted, backoff });
+        let (reply, outcome) = oneshot::channel();
+        let event = ObjectEvent::Alarm {
+            scheduled_ms: entry.at_ms,
+            retry_count: counted,
+            give_up: counted > RETRIES_MAX,
+            reply,
+        };
+        shared.send(key, entry.name.clone(), event);
+        async move { (key, entry, outcome.await.unwrap_or(AlarmOutcome::Failed)) }
+    }
+
+    fn finished(&mut self, key: ObjectKey, entry: AlarmEntry, outcome: AlarmOutcome) {
+        let Some(Busy::Running { counted, backoff }) = self.busy.remove(&key) else { return };
+        let retry = match outcome {
+            // The object's commit has told of its next alarm, if it has one.
+            AlarmOutcome::Done(_) => None,
+            AlarmOutcome::Stale(at_ms) => {
+                if !self.alarms.changes().contains_key(&key) {
+                    let update = AlarmUpdate { id: key.id, name: entry.name.clone(), at_ms };
+                    if let Err(error) = self.update(key.namespace, &[update]) {
+                        self.report(&error);
+                    }
+                }
+                None
+            }
+            // The first failure that counts starts the delays anew.
+            AlarmOutcome::Threw if counted == 0 => Some((1, 0)),
+            AlarmOutcome::Threw => Some((counted + 1, backoff)),
+            AlarmOutcome::Failed => Some((counted, backoff)),
+        };
+        let Some((counted, backoff)) = retry else { return };
+        let Some(shared) = self.shared.upgrade() else { return };
+        let delay = RETRY_START_MS << backoff.min(BACKOFF_MAX);
+        // Past the last retry the object is told at once to give the alarm up.
+        let delay = if counted > RETRIES_MAX { 0 } else { delay + shared.random.below(delay / 4 + 1) };
+        let at_ms = shared.clock.now_ms() + delay as i64;
+        self.busy.insert(key, Busy::Retry { at_ms, counted, backoff: backoff + 1, entry });
+    }
+}

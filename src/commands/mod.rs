@@ -1,0 +1,142 @@
+//! The commands of the command line.
+
+pub mod call;
+pub mod run;
+pub mod test;
+
+use std::num::NonZeroU16;
+use std::path::Path;
+use std::sync::Arc;
+
+use stead_storage::Options;
+use stead_storage::StateDir;
+use stead_storage::StorageError;
+
+use crate::bundle::Bundle;
+use crate::bundle::BundleOptions;
+use crate::cli::args::Durability;
+use crate::cli::args::WorkerArgs;
+use crate::cli::exit::ExitCode;
+use crate::cli::logger::Logger;
+use crate::cli::problem::Problem;
+use crate::cli::style::Style;
+use crate::diagnostic::Diagnostic;
+use crate::exports::ExportsError;
+use crate::shard::StartError;
+use crate::worker::Config;
+use crate::worker::Worker;
+
+/// The number of shards: as many as were asked for, else one per core.
+fn shard_count(asked: Option<NonZeroU16>) -> usize {
+    match asked {
+        Some(count) => usize::from(count.get()),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+/// Bundles a file, or says with code frames why it does not load.
+fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
+    if let Err(error) = std::fs::metadata(file) {
+        return Err(Problem::file(file, &error));
+    }
+    match crate::bundle::bundle(file, &BundleOptions::default()) {
+        Ok(bundle) => Ok(Arc::new(bundle)),
+        Err(diagnostics) => Err(diagnosed(&diagnostics, style)),
+    }
+}
+
+fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
+    let texts: Vec<String> =
+        diagnostics.iter().map(|diagnostic| diagnostic.render(style.colors)).collect();
+    let what = diagnostics.first().map_or("", |diagnostic| diagnostic.message.as_str());
+    let mut problem = Problem::does_not_load(what).rendered(texts.join("\n"));
+    if let Some(location) = diagnostics.first().and_then(|d| d.location.as_ref()) {
+        let place = format!("{}:{}:{}", location.file.display(), location.line, location.column);
+        problem = problem.at(place);
+    }
+    problem
+}
+
+/// Opens the state directory and puts right what a crash left.
+fn open_state(path: &Path, logger: &Logger) -> Result<StateDir, Problem> {
+    let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
+    if !state.was_clean() {
+        let recovery = state.recover().map_err(|error| state_problem(path, &error))?;
+        for (file, error) in &recovery.failed {
+            logger.error(None, format!("{} could not be recovered: {error}", file.display()));
+        }
+        if recovery.objects > 0 {
+            let plural = if recovery.objects == 1 { "" } else { "s" };
+            logger.note(format!(
+                "the last process did not stop cleanly: recovered {} object{plural}",
+                recovery.objects
+            ));
+        }
+    }
+    Ok(state)
+}
+
+fn state_problem(path: &Path, error: &StorageError) -> Problem {
+    match error {
+        StorageError::InUse { pid, .. } => Problem::state_in_use(path, *pid),
+        StorageError::NotWritable { source, .. } => Problem::state_not_writable(path, source),
+        error => Problem::new(ExitCode::StateDirectory, error.to_string()),
+    }
+}
+
+fn storage_options(durability: Durability) -> Options {
+    let durability = match durability {
+        Durability::Strict => stead_storage::Durability::Strict,
+        Durability::Relaxed => stead_storage::Durability::Relaxed,
+    };
+    Options { durability, ..Options::default() }
+}
+
+/// Starts the worker of a command line.
+async fn start(
+    args: &WorkerArgs,
+    shards: usize,
+    logger: &Logger,
+    style: Style,
+) -> Result<Worker, Problem> {
+    let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
+    let bundle = load(&args.file, style)?;
+    let state = open_state(&args.state_dir(), logger)?;
+    let keys = args.clone();
+    let config = Config {
+        bundle: bundle.clone(),
+        shards,
+        state,
+        storage: storage_options(args.durability),
+        vars,
+        unique_key: Box::new(move |class| keys.unique_key(class)),
+        logger: logger.clone(),
+    };
+    let started = Worker::start(config).await;
+    started.map_err(|error| start_problem(&bundle, &args.file, error, style))
+}
+
+fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) -> Problem {
+    match error {
+        StartError::Module(error) => {
+            let what = error.lines().next().unwrap_or_default().to_owned();
+            let text = format!("{} {error}", style.red("error:"));
+            Problem::does_not_load(what).rendered(text)
+        }
+        StartError::Exports(ExportsError::Nothing) => Problem::nothing_to_serve(file),
+        StartError::Exports(ExportsError::NoExtends(class)) => {
+            let problem = Problem::class_without_extends(&class);
+            let source = std::fs::read_to_string(&bundle.entry).unwrap_or_default();
+            match crate::bundle::locate_export(&bundle.entry, &source, &class) {
+                None => problem,
+                Some(location) => {
+                    let mut diagnostic = Diagnostic::new(problem.what.clone());
+                    if let Some(help) = &problem.help {
+                        diagnostic = diagnostic.with_help(help.clone());
+                    }
+                    diagnosed(&[diagnostic.at(location, &source)], style)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `stead run FILE.ts`: serves one file until Ctrl-C.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+use crate::cli::args::LogFormat;
+use crate::cli::args::RunArgs;
+use crate::cli::banner::Banner;
+use crate::cli::banner::ObjectClass;
+use crate::cli::exit::ExitCode;
+use crate::cli::logger::Logger;
+use crate::cli::problem::Problem;
+use crate::cli::style::Style;
+use crate::clock::Clock;
+use crate::clock::SystemClock;
+use crate::exports::ExportKind;
+use crate::exports::bindings;
+use crate::worker::Worker;
+
+/// How long no connection is accepted after one could not be.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the file; returns after Ctrl-C, or at once with a problem.
+pub async fn run(args: RunArgs, begun: Instant) -> Result<ExitCode, Problem> {
+    let format = args.log.log_format;
+    let style = match format {
+        LogFormat::Text => Style::of(&io::stdout()),
+        LogFormat::Json => Style::PLAIN,
+    };
+    let clock = Arc::new(|| SystemClock.now_ms().max(0) as u64);
+    let logger = Logger::start(Box::new(io::stdout()), format, style, args.log.quiet, clock);
+    let result = serve(&args, begun, &logger).await;
+    logger.flush_and_stop();
+    result
+}
+
+async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCode, Problem> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Problem::internal(e.to_string()))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Problem::internal(e.to_string()))?;
+    raise_file_limit();
+    let listener = listen(&args.host, args.port)?;
+    let shards = super::shard_count(args.shards);
+    let style = Style::of(&io::stderr());
+    let worker = Arc::new(super::start(&args.worker, shards, logger, style).await?);
+    let control = crate::control::listen(&worker, &worker.state_path());
+    if let Err(error) = &control {
+        logger.error(None, format!("`stead call` will not find this server: {error}"));
+    }
+    let address = listener.local_addr().map_err(|e| Problem::internal(e.to_string()))?;
+    warn_of_unbound(&worker, logger);
+    logger.banner(banner(args, &worker, address, shards, begun));
+    tokio::select! {
+        () = accept(&listener, &worker, logger) => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    drop(listener);
+    logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
+    drop(control);
+    tokio::select! {
+        () = worker.stop() => Ok(ExitCode::Ok),
+        // What was acknowledged is durable: nothing is lost by ending here.
+        _ = interrupt.recv() => Ok(ExitCode::Ok),
+    }
+}
+
+fn listen(host: &str, port: u16) -> Result<TcpListener, Problem> {
+    TcpListener::bind((host, port)).map_err(|error| Problem::listen(host, port, &error))
+}
+
+/// Deals connections to the shards, one after the other. Ends only on a failure
+/// that no further connection survives.
+async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
+    let accepting = listener.try_clone().and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
+    });
+    let accepting = match accepting {
+        Ok(accepting) => accepting,
+        Err(error) => return logger.error(None, format!("cannot accept connections: {error}")),
+    };
+    let mut next = 0;
+    loop {
+        match accepting.accept().await {
+            Ok((stream, _)) => {
+                if let Ok(stream) = stream.into_std() {
+                    worker.connect(next, stream).await;
+                    next = next.wrapping_add(1);
+                }
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: some are given back in a while.
+                logger.error(None, format!("cannot accept a connection: {error}"));
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Every object in memory holds files open: as many as the system allows.
+fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Where it is refused, the limit stays as it was.
+    drop(rustix::process::setrlimit(rustix::process::Resource::Nofile, raised));
+}
+
+/// A class that is exported beside objects and is not one may be a mistake.
+fn warn_of_unbound(worker: &Worker, logger: &Logger) {
+    for export in worker.exports().iter().filter(|export| export.kind == ExportKind::Class) {
+        logger.note(format!(
+            "class `{}` does not extend `DurableObject`: it is not bound in `env`",
+            export.name
+        ));
+    }
+}
+
+fn banner(
+    args: &RunArgs,
+    worker: &Worker,
+    address: std::net::SocketAddr,
+    shards: usize,
+    begun: Instant,
+) -> Banner {
+    let class = |class: &str| ObjectClass {
+        class: class.to_owned(),
+        bindings: bindings(class),
+        unique_key: args.worker.unique_key(class),
+    };
+    Banner {
+        version: env!("CARGO_PKG_VERSION"),
+        url: format!("http://{address}"),
+        objects: worker.classes().into_iter().map(class).collect(),
+        state: worker.state_path(),
+        shards,
+        durability: args.worker.durability,
+        ready_in: begun.elapsed(),
+        front_door: !worker.exports().iter().any(|export| export.kind == ExportKind::Worker),
+    }
+}

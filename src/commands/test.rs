@@ -1,0 +1,189 @@
+//! `stead test`: runs the tests that files export, each file with objects and
+//! storage of its own.
+//!
+//! A test is an export with a `test(controller, env, ctx)` method, the form that
+//! workerd runs too: <https://github.com/cloudflare/workerd>.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use stead_storage::StateDir;
+
+use crate::cli::args::LogFormat;
+use crate::cli::args::TestArgs;
+use crate::cli::exit::ExitCode;
+use crate::cli::logger::Logger;
+use crate::cli::problem::Problem;
+use crate::cli::style::Style;
+use crate::clock::Clock;
+use crate::clock::SystemClock;
+use crate::exports::ExportKind;
+use crate::worker::Config;
+use crate::worker::Worker;
+
+/// What has been run so far.
+#[derive(Default)]
+struct Count {
+    passed: usize,
+    failed: usize,
+}
+
+/// Runs all tests below the given paths.
+pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
+    let style = Style::of(&io::stdout());
+    let begun = Instant::now();
+    let mut files = Vec::new();
+    for path in &args.paths {
+        collect(path, &mut files)?;
+    }
+    files.sort();
+    files.dedup();
+    if files.is_empty() {
+        let help = "a test file's name ends in .test.ts; it exports objects with a test() method";
+        return Err(Problem::does_not_load("no test files found").help(help));
+    }
+    let mut count = Count::default();
+    for file in &files {
+        run_file(&args, file, style, &mut count).await?;
+        if args.bail && count.failed > 0 {
+            break;
+        }
+    }
+    let total = format!("{} passed, {} failed", count.passed, count.failed);
+    let total = if count.failed > 0 { style.red(&total) } else { style.green(&total) };
+    say(&format!("\n{total}  {:.2} s\n", begun.elapsed().as_secs_f64()));
+    Ok(if count.failed > 0 { ExitCode::UserCodeFailed } else { ExitCode::Ok })
+}
+
+/// Finds the test files: a file as it is named, a folder searched.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
+    let metadata = std::fs::metadata(path).map_err(|error| Problem::file(path, &error))?;
+    if metadata.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).map_err(|error| Problem::file(path, &error))?;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if path.is_dir() {
+            if !name.starts_with('.') && name != "node_modules" && name != "target" {
+                collect(&path, files)?;
+            }
+        } else if [".test.ts", ".test.tsx", ".test.js", ".test.mjs"].iter().any(|e| name.ends_with(e))
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+async fn run_file(
+    args: &TestArgs,
+    file: &Path,
+    style: Style,
+    count: &mut Count,
+) -> Result<(), Problem> {
+    say(&format!("{}\n", style.bold(&file.display().to_string())));
+    let clock = Arc::new(|| SystemClock.now_ms().max(0) as u64);
+    let logger = Logger::start(Box::new(io::stdout()), LogFormat::Text, style, true, clock);
+    let result = run_worker(args, file, style, &logger, count).await;
+    logger.flush_and_stop();
+    if let Err(problem) = result {
+        // A file that does not load is a failure of that file alone.
+        count.failed += 1;
+        say(&problem.text(style));
+    }
+    Ok(())
+}
+
+async fn run_worker(
+    args: &TestArgs,
+    file: &Path,
+    style: Style,
+    logger: &Logger,
+    count: &mut Count,
+) -> Result<(), Problem> {
+    let bundle = super::load(file, style)?;
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = TestFolder::new(args.state.as_deref(), &stem)?;
+    let state = StateDir::open(&folder.path).map_err(|e| super::state_problem(&folder.path, &e))?;
+    let config = Config {
+        bundle: bundle.clone(),
+        shards: super::shard_count(args.shards),
+        state,
+        storage: Default::default(),
+        vars: BTreeMap::new(),
+        unique_key: Box::new(move |class| format!("{stem}-{class}")),
+        logger: logger.clone(),
+    };
+    let started = Worker::start(config).await;
+    let worker = started.map_err(|e| super::start_problem(&bundle, file, e, style))?;
+    let tests = worker.exports().iter().filter(|export| export.kind == ExportKind::Test);
+    for test in tests {
+        if args.pattern.as_ref().is_some_and(|pattern| !test.name.contains(pattern)) {
+            continue;
+        }
+        let begun = Instant::now();
+        let outcome = worker.test(&test.name).await;
+        let elapsed = format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1000.0);
+        match outcome {
+            Ok(()) => {
+                count.passed += 1;
+                let line = format!("  {} {}  {}\n", style.green("ok"), test.name, style.dim(&elapsed));
+                say(&line);
+            }
+            Err(error) => {
+                count.failed += 1;
+                let error = error.replace('\n', "\n       ");
+                say(&format!("  {} {}\n       {error}\n", style.red("FAILED"), test.name));
+                if args.bail {
+                    break;
+                }
+            }
+        }
+    }
+    worker.stop().await;
+    Ok(())
+}
+
+/// The state directory of one file: kept where it was asked for, else removed.
+struct TestFolder {
+    path: PathBuf,
+    remove: bool,
+}
+
+impl TestFolder {
+    fn new(kept: Option<&Path>, stem: &str) -> Result<TestFolder, Problem> {
+        let (path, remove) = match kept {
+            Some(kept) => (kept.join(stem), false),
+            None => {
+                let unique = format!("stead-test-{}-{stem}", std::process::id());
+                (std::env::temp_dir().join(unique), true)
+            }
+        };
+        // Every run starts from nothing.
+        drop(std::fs::remove_dir_all(&path));
+        std::fs::create_dir_all(&path).map_err(|e| Problem::state_not_writable(&path, &e))?;
+        Ok(TestFolder { path, remove })
+    }
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        if self.remove {
+            drop(std::fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+/// Prints; a closed pipe is the reader's wish.
+fn say(text: &str) {
+    drop(io::stdout().write_all(text.as_bytes()));
+}

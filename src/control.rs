@@ -1,0 +1,117 @@
+//! How `stead call` reaches the server that runs on the same state directory: a
+//! Unix socket in it. One line of JSON each way.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Serialize;
+use tokio::io::AsyncBufReadExt;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::io::BufReader;
+use tokio::net::UnixListener;
+use tokio::net::UnixStream;
+
+use crate::shared::JsonCall;
+use crate::worker::Worker;
+
+/// The socket's name in the state directory.
+const SOCKET_NAME: &str = "stead.sock";
+/// Bytes that a request or an answer may have.
+const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Answer {
+    Result(String),
+    Error(String),
+}
+
+/// The state directory as a short path: a socket's address has about a hundred
+/// bytes, the directory's own path may have more.
+struct ShortPath {
+    directory: std::fs::File,
+}
+
+impl ShortPath {
+    fn open(directory: &Path) -> io::Result<ShortPath> {
+        Ok(ShortPath { directory: std::fs::File::open(directory)? })
+    }
+
+    fn socket(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_NAME}", self.directory.as_raw_fd()))
+    }
+}
+
+/// Answers calls until the returned guard is dropped.
+///
+/// # Errors
+/// The socket cannot be made.
+pub fn listen(worker: &Arc<Worker>, state: &Path) -> io::Result<Listening> {
+    let path = ShortPath::open(state)?;
+    // The directory is locked by this process: a socket in it is one that a crash left.
+    drop(std::fs::remove_file(path.socket()));
+    let listener = UnixListener::bind(path.socket())?;
+    let worker = Arc::downgrade(worker);
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Some(worker) = worker.upgrade() else { return };
+            tokio::spawn(async move { drop(answer(&worker, stream).await) });
+        }
+    });
+    Ok(Listening { task, path })
+}
+
+/// The socket, for as long as it is served.
+pub struct Listening {
+    task: tokio::task::JoinHandle<()>,
+    path: ShortPath,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+        drop(std::fs::remove_file(self.path.socket()));
+    }
+}
+
+async fn answer(worker: &Worker, stream: UnixStream) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
+    let answer = match serde_json::from_str::<JsonCall>(&line) {
+        Ok(call) if !worker.classes().contains(&call.class.as_str()) => {
+            Answer::Error(format!("the running server has no object class `{}`", call.class))
+        }
+        Ok(call) => match worker.call(call).await {
+            Ok(result) => Answer::Result(result),
+            Err(error) => Answer::Error(error),
+        },
+        Err(error) => Answer::Error(format!("not a call: {error}")),
+    };
+    write.write_all(serde_json::to_string(&answer)?.as_bytes()).await?;
+    write.write_all(b"\n").await
+}
+
+/// Has the server that runs on a state directory make a call. None if there is
+/// no such server.
+///
+/// # Errors
+/// The server went away in the middle.
+pub async fn call(state: &Path, call: &JsonCall) -> io::Result<Option<Result<String, String>>> {
+    let Ok(path) = ShortPath::open(state) else { return Ok(None) };
+    let Ok(stream) = UnixStream::connect(path.socket()).await else { return Ok(None) };
+    let (read, mut write) = stream.into_split();
+    write.write_all(serde_json::to_string(call)?.as_bytes()).await?;
+    write.write_all(b"\n").await?;
+    let mut line = String::new();
+    BufReader::new(read).read_line(&mut line).await?;
+    Ok(Some(match serde_json::from_str(&line)? {
+        Answer::Result(result) => Ok(result),
+        Answer::Error(error) => Err(error),
+    }))
+}

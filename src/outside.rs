@@ -1,0 +1,56 @@
+//! What the process itself asks of a worker: tests, and calls from the command line.
+
+use std::cell::RefCell;
+
+use deno_core::cppgc::make_cppgc_object;
+use deno_core::v8;
+use stead_ops::event::Outcome;
+
+use crate::isolate::call;
+use crate::shard::Shard;
+use crate::shared::JsonCall;
+use crate::shared::OutcomeSender;
+
+impl Shard {
+    /// Runs an exported test.
+    pub fn run_test(&self, name: &str, outcome: OutcomeSender) {
+        self.ask(outcome, |scope, outcome| {
+            let module = v8::Local::new(scope, &self.module).into();
+            let name = string(scope, name);
+            call(scope, &self.isolate.dispatch.run_test, &[module, name, outcome]).is_ok()
+        });
+    }
+
+    /// Calls a method of an object, with JSON on both sides.
+    pub fn call_for_json(&self, request: &JsonCall, outcome: OutcomeSender) {
+        self.ask(outcome, |scope, outcome| {
+            let arguments = [
+                string(scope, &request.class),
+                string(scope, &request.name),
+                string(scope, &request.method),
+                string(scope, &request.arguments),
+                outcome,
+            ];
+            call(scope, &self.isolate.dispatch.call_for_json, &arguments).is_ok()
+        });
+    }
+
+    fn ask(
+        &self,
+        outcome: OutcomeSender,
+        ask: impl for<'s> FnOnce(&mut v8::PinScope<'s, '_>, v8::Local<'s, v8::Value>) -> bool,
+    ) {
+        let asked = self.isolate.enter(|scope| {
+            let outcome = Outcome(RefCell::new(Some(outcome)));
+            let outcome = make_cppgc_object(scope, outcome).into();
+            ask(scope, outcome)
+        });
+        assert!(asked, "dispatch.js threw");
+        self.end_turn();
+        self.wake();
+    }
+}
+
+fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
+    v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into()
+}

@@ -1,0 +1,97 @@
+//! The smallest HTTP/1.1 client that is strict enough: one request per connection, and an answer that breaks off is an
+//! error, never a shorter body.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use crate::server::DEADLINE;
+
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is UTF-8")
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{error} in the body of a {}: {}", self.status, self.text())
+        })
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self
+            .headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+pub fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<Response> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_nodelay(true)?;
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(format!("{head}{body}").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    parse(&answer).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+}
+
+/// The response in `answer`; None when it is not complete.
+fn parse(answer: &[u8]) -> Option<Response> {
+    let head_len = find(answer, b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..head_len]).ok()?;
+    let body = &answer[head_len + 4..];
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines
+        .map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_owned(), value.trim().to_owned()))
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let mut response = Response {
+        status,
+        headers,
+        body: Vec::new(),
+    };
+    response.body = if response.header("transfer-encoding") == Some("chunked") {
+        unchunk(body)?
+    } else if let Some(length) = response.header("content-length") {
+        body.get(..length.parse().ok()?)?.to_vec()
+    } else {
+        body.to_vec()
+    };
+    Some(response)
+}
+
+fn unchunk(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let line_len = find(body, b"\r\n")?;
+        let size = std::str::from_utf8(&body[..line_len]).ok()?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        body = &body[line_len + 2..];
+        if size == 0 {
+            return Some(whole);
+        }
+        whole.extend_from_slice(body.get(..size)?);
+        body = body.get(size + 2..)?;
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
+}

@@ -1,0 +1,13 @@
+//! Process tests: they start the built `stead`, speak HTTP and WebSocket to it, stop it or kill it, start it again and
+//! read. They contain no code of Stead's own, so they hold for any program with the same command line.
+//!
+//! Each test has a state directory of its own and lets the system choose the port. Nothing waits for time to pass; what
+//! has to happen is waited for, with a deadline.
+
+mod calling;
+mod http;
+mod server;
+mod serving;
+mod starting;
+mod stopping;
+mod websocket;

@@ -1,0 +1,282 @@
+//! Starting `stead`: a command that runs to its end, or a server that is killed when the test is over.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::http::{self, Response};
+
+/// How long anything may take before the test fails. Long, because the machine may be busy with other tests.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A file in tests/fixtures.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// A file in examples.
+pub fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
+}
+
+/// A folder for one test's state, removed afterwards.
+pub fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Runs `stead` to its end.
+#[track_caller]
+pub fn stead<'a>(args: impl IntoIterator<Item = &'a str>) -> Finished {
+    let mut child = command(args).spawn().expect("the binary starts");
+    let stdout = read_all(child.stdout.take().unwrap());
+    let stderr = read_all(child.stderr.take().unwrap());
+    let status = wait(&mut child);
+    let text = |thread: JoinHandle<Vec<u8>>| String::from_utf8(thread.join().unwrap()).unwrap();
+    let finished = Finished {
+        code: status.and_then(|status| status.code()),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    };
+    assert!(status.is_some(), "the command did not end: {finished:?}");
+    finished
+}
+
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Finished {
+    /// The command failed with `code`, and its message holds all of `texts`.
+    #[track_caller]
+    pub fn failed(&self, code: i32, texts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        for text in texts {
+            assert!(
+                self.stderr.contains(text),
+                "`{text}` is missing:\n{}",
+                self.stderr
+            );
+        }
+    }
+
+    /// The command succeeded; what it printed.
+    #[track_caller]
+    pub fn printed(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        &self.stdout
+    }
+}
+
+/// A running `stead run`. Dropping it kills the process.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    /// The banner's JSON line, or in the text format its line with the URL.
+    pub ready: Value,
+    log: Arc<Log>,
+}
+
+impl Server {
+    /// Serves `file` with its objects in `state` and waits until it is ready.
+    #[track_caller]
+    pub fn start(file: &Path, state: &Path, options: &[&str]) -> Server {
+        let log_format = ["--log-format", "json"];
+        Server::start_with(file, state, &[options, &log_format].concat(), |line| {
+            line["type"] == "ready"
+        })
+    }
+
+    /// The same with a log in the text format, whose lines are strings.
+    #[track_caller]
+    pub fn start_with_text_log(file: &Path, state: &Path) -> Server {
+        Server::start_with(file, state, &[], |line| {
+            line.as_str().is_some_and(|line| line.contains("http://"))
+        })
+    }
+
+    #[track_caller]
+    fn start_with(
+        file: &Path,
+        state: &Path,
+        options: &[&str],
+        is_ready: impl Fn(&Value) -> bool,
+    ) -> Server {
+        let own = ["run", text(file), "--state", text(state), "--port", "0"];
+        let mut child = command(own.iter().chain(options).copied())
+            .spawn()
+            .expect("the binary starts");
+        let log = Arc::new(Log::default());
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn({
+            let log = log.clone();
+            move || log.collect(stdout)
+        });
+        let stderr = read_all(child.stderr.take().unwrap());
+        let Some(ready) = log.wait_for(is_ready) else {
+            let _ = child.kill();
+            let stderr = String::from_utf8_lossy(&stderr.join().unwrap()).into_owned();
+            let stdout = log.lines();
+            panic!("the server is not ready, and printed:\n{stdout:#?}\n{stderr}");
+        };
+        let line = ready["url"].as_str().or(ready.as_str()).unwrap_or_default();
+        let address = line.split_once("http://").map(|(_, address)| address);
+        Server {
+            child,
+            address: address
+                .and_then(|address| address.trim().parse().ok())
+                .expect("a URL with an address and a port"),
+            ready,
+            log,
+        }
+    }
+
+    pub fn try_send(&self, method: &str, path: &str, body: &str) -> io::Result<Response> {
+        http::send(self.address, method, path, body)
+    }
+
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, body: &str) -> Response {
+        self.try_send(method, path, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Response {
+        self.send("GET", path, "")
+    }
+
+    /// Waits for a line of the log.
+    #[track_caller]
+    pub fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.log
+            .wait_for(wanted)
+            .unwrap_or_else(|| panic!("no such line in the log: {:#?}", self.log.lines()))
+    }
+
+    /// Ends the process at once, as a crash would.
+    #[track_caller]
+    pub fn kill(mut self) {
+        self.child.kill().expect("the process runs");
+        self.child.wait().expect("the process ends");
+    }
+
+    /// Ctrl-C.
+    #[track_caller]
+    pub fn interrupt(&self) {
+        let pid = self.child.id().try_into().expect("a process id");
+        // SAFETY: `kill` has no memory to corrupt, and the process is ours: it has not been waited for.
+        let result = unsafe { libc::kill(pid, libc::SIGINT) };
+        assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    }
+
+    /// Waits until the process has ended by itself; its exit code.
+    #[track_caller]
+    pub fn ended(mut self) -> i32 {
+        let status = wait(&mut self.child).expect("the process ends");
+        status
+            .code()
+            .unwrap_or_else(|| panic!("ended by a signal: {status}"))
+    }
+
+    /// Ctrl-C, and the exit code is 0.
+    #[track_caller]
+    pub fn stop(self) {
+        self.interrupt();
+        assert_eq!(self.ended(), 0);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+fn command<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stead"));
+    command
+        .args(args)
+        .env_remove("CLICOLOR_FORCE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The status with which `child` ended; after the deadline it is killed and there is none.
+fn wait(child: &mut Child) -> Option<ExitStatus> {
+    let begin = Instant::now();
+    while begin.elapsed() < DEADLINE {
+        if let Some(status) = child.try_wait().expect("a child of ours") {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut all = Vec::new();
+        let _ = pipe.read_to_end(&mut all);
+        all
+    })
+}
+
+/// The JSON lines on a server's stdout, as they come.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<(Vec<Value>, Ended)>,
+    changed: Condvar,
+}
+
+type Ended = bool;
+
+impl Log {
+    fn collect(&self, stdout: impl BufRead) {
+        for line in stdout.lines().map_while(Result::ok) {
+            let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            self.lines.lock().unwrap().0.push(value);
+            self.changed.notify_all();
+        }
+        self.lines.lock().unwrap().1 = true;
+        self.changed.notify_all();
+    }
+
+    /// The first line that is `wanted`, past or future; None when the output has ended or the deadline has come.
+    fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+        let lines = self.lines.lock().unwrap();
+        let missing =
+            |(lines, ended): &mut (Vec<Value>, Ended)| !*ended && !lines.iter().any(&wanted);
+        let (lines, _) = self
+            .changed
+            .wait_timeout_while(lines, DEADLINE, missing)
+            .unwrap();
+        lines.0.iter().find(|line| wanted(line)).cloned()
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.lines.lock().unwrap().0.clone()
+    }
+}
