@@ -482,3 +482,54 @@ fn a_file_that_is_no_database_is_an_error() {
     let error = Database::open(&path, &Options::default()).err().unwrap();
     assert!(matches!(error, StorageError::Io { .. }), "{error}");
 }
+
+#[test]
+fn a_large_log_is_moved_into_the_file_once() {
+    let mut f = fixture();
+    assert!(
+        !f.database.checkpoint_if_large().unwrap(),
+        "a small log stays"
+    );
+    for round in 0..4 {
+        f.database
+            .kv_put(&format!("{round}"), &vec![round; 2_000_000])
+            .unwrap();
+        assert!(
+            !f.database.checkpoint_if_large().unwrap(),
+            "not inside a turn"
+        );
+        f.commit();
+    }
+    f.exec("CREATE TABLE t AS SELECT 1 UNION ALL SELECT 2");
+    f.commit();
+    let reader = f.exec("SELECT * FROM t");
+    assert!(
+        !f.database.checkpoint_if_large().unwrap(),
+        "not under a reader"
+    );
+    drop(reader);
+    assert!(f.database.checkpoint_if_large().unwrap());
+    assert_eq!(
+        std::fs::metadata(f.path.with_extension("sqlite-wal"))
+            .unwrap()
+            .len(),
+        0
+    );
+    f.database.kv_put("k", b"v").unwrap();
+    f.commit();
+    assert!(
+        !f.database.checkpoint_if_large().unwrap(),
+        "the log starts over"
+    );
+    let target = f.database.sync_target().unwrap();
+    target.sync().unwrap();
+    f.reopen();
+    assert_eq!(
+        f.database.kv_get("3", <[u8]>::to_vec).unwrap(),
+        Some(vec![3; 2_000_000])
+    );
+    assert_eq!(
+        f.database.kv_get("k", <[u8]>::to_vec).unwrap(),
+        Some(b"v".to_vec())
+    );
+}
