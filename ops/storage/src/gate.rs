@@ -337,6 +337,19 @@ mod tests {
     }
 
     #[test]
+    fn what_an_output_pushes_comes_after_it_also_when_nothing_waits() {
+        let f = Rc::new(Fixture::default());
+        let inner = Rc::clone(&f);
+        let output = move |_| {
+            inner.push(0, "pushed");
+            inner.said.borrow_mut().push("pusher".to_owned());
+        };
+        assert!(f.gate.push(1, Box::new(output)).is_ok());
+        f.gate.durable(1);
+        f.check(&["pusher", "pushed"]);
+    }
+
+    #[test]
     fn a_full_gate_gives_the_output_back() {
         let gate = OutputGate::new();
         for _ in 0..MAX_OUTPUTS {
