@@ -193,3 +193,91 @@ fn ns(ms: i64) -> i64 {
 fn ms(ns: i64) -> i64 {
     ns.div_euclid(NS_PER_MS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::IdKey;
+
+    fn id(name: &str) -> ObjectId {
+        IdKey::new("ns").from_name(name)
+    }
+
+    fn entry(name: &str, known: Option<&str>, at_ms: i64) -> AlarmEntry {
+        AlarmEntry {
+            id_hex: id(name).to_string(),
+            name: known.map(str::to_owned),
+            at_ms,
+        }
+    }
+
+    #[test]
+    fn alarms_are_due_in_the_order_of_their_times() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = AlarmIndex::open(directory.path()).unwrap();
+        assert_eq!(index.next_at().unwrap(), None);
+        index.set(&id("a"), Some("a"), Some(30)).unwrap();
+        index.set(&id("b"), None, Some(10)).unwrap();
+        index.set(&id("c"), Some("c"), Some(20)).unwrap();
+        assert_eq!(index.next_at().unwrap(), Some(10));
+        assert_eq!(index.due(9, 10).unwrap(), []);
+        assert_eq!(
+            index.due(20, 10).unwrap(),
+            [entry("b", None, 10), entry("c", Some("c"), 20)]
+        );
+        assert_eq!(index.due(99, 1).unwrap(), [entry("b", None, 10)]);
+        index.set(&id("b"), None, None).unwrap();
+        assert_eq!(
+            (index.get(&id("b")).unwrap(), index.next_at().unwrap()),
+            (None, Some(20))
+        );
+    }
+
+    #[test]
+    fn a_name_is_not_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = AlarmIndex::open(directory.path()).unwrap();
+        index.set(&id("a"), Some("a"), Some(1)).unwrap();
+        index.set(&id("a"), None, Some(2)).unwrap();
+        assert_eq!(index.due(2, 1).unwrap(), [entry("a", Some("a"), 2)]);
+    }
+
+    #[test]
+    fn many_changes_are_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = AlarmIndex::open(directory.path()).unwrap();
+        let update = |name, at_ms| AlarmUpdate {
+            id: id(name),
+            name: None,
+            at_ms,
+        };
+        index
+            .set_many(&[
+                update("a", Some(1)),
+                update("b", Some(2)),
+                update("a", None),
+            ])
+            .unwrap();
+        drop(index);
+        let index = AlarmIndex::open(directory.path()).unwrap();
+        assert_eq!(index.due(9, 9).unwrap(), [entry("b", None, 2)]);
+    }
+
+    #[test]
+    fn an_index_without_names_gets_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let plain = Connection::open(directory.path().join(FILE_NAME)).unwrap();
+        plain
+            .execute_batch("CREATE TABLE _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER) WITHOUT ROWID")
+            .unwrap();
+        plain
+            .execute(
+                "INSERT INTO _cf_ALARM VALUES (?, 5000000)",
+                [id("a").to_string()],
+            )
+            .unwrap();
+        drop(plain);
+        let index = AlarmIndex::open(directory.path()).unwrap();
+        assert_eq!(index.due(5, 1).unwrap(), [entry("a", None, 5)]);
+    }
+}

@@ -33,6 +33,7 @@ pub(crate) struct Authority {
     trusted: AtomicBool,
     transaction_denied: AtomicBool,
     altered: AtomicBool,
+    schema_changed: AtomicBool,
 }
 
 impl Authority {
@@ -58,6 +59,7 @@ impl Authority {
     pub(crate) fn clear(&self) {
         self.transaction_denied.store(false, Relaxed);
         self.altered.store(false, Relaxed);
+        self.schema_changed.store(false, Relaxed);
     }
 
     /// Whether the last statement tried to control transactions.
@@ -71,15 +73,32 @@ impl Authority {
         self.altered.load(Relaxed)
     }
 
+    /// Whether the last statement creates, drops or alters something.
+    pub(crate) fn schema_changed(&self) -> bool {
+        self.schema_changed.load(Relaxed)
+    }
+
     fn authorize(&self, context: AuthContext<'_>) -> Authorization {
+        use AuthAction::*;
         if self.trusted.load(Relaxed) {
             return Authorization::Allow;
         }
         match context.action {
-            AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
-                self.transaction_denied.store(true, Relaxed)
+            Transaction { .. } | Savepoint { .. } => self.transaction_denied.store(true, Relaxed),
+            AlterTable { .. } => {
+                self.altered.store(true, Relaxed);
+                self.schema_changed.store(true, Relaxed);
             }
-            AuthAction::AlterTable { .. } => self.altered.store(true, Relaxed),
+            CreateTable { .. }
+            | CreateIndex { .. }
+            | CreateTrigger { .. }
+            | CreateView { .. }
+            | CreateVtable { .. }
+            | DropTable { .. }
+            | DropIndex { .. }
+            | DropTrigger { .. }
+            | DropView { .. }
+            | DropVtable { .. } => self.schema_changed.store(true, Relaxed),
             _ => (),
         }
         if allows(context) {

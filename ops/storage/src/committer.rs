@@ -112,3 +112,64 @@ fn sync_batch(mut batch: Vec<(SyncTarget, Done)>) {
         batch = rest;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::{Database, Options};
+
+    fn database(directory: &tempfile::TempDir, name: &str) -> Rc<Database> {
+        let database = Database::open(&directory.path().join(name), &Options::default()).unwrap();
+        database.kv_put("k", b"v").unwrap();
+        database.commit().unwrap();
+        Rc::new(database)
+    }
+
+    #[test]
+    fn what_was_submitted_is_done_before_the_thread_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let databases = [database(&directory, "a"), database(&directory, "b")];
+        let committer = Committer::start();
+        let (sender, receiver) = mpsc::channel();
+        for round in 0..3 {
+            for (index, database) in databases.iter().enumerate() {
+                let sender = sender.clone();
+                let done = move |outcome| sender.send((round, index, outcome)).unwrap();
+                committer.submit(database.sync_target().unwrap(), Box::new(done));
+            }
+        }
+        committer.shutdown();
+        let mut done: Vec<_> = receiver.try_iter().collect();
+        done.sort();
+        assert_eq!(done.len(), 6);
+        assert!(done.iter().all(|(.., outcome)| outcome.is_ok()));
+    }
+
+    #[test]
+    fn a_stopped_committer_refuses() {
+        let directory = tempfile::tempdir().unwrap();
+        let committer = Committer::start();
+        committer.clone().shutdown();
+        let (sender, receiver) = mpsc::channel();
+        let target = database(&directory, "a").sync_target().unwrap();
+        committer.submit(
+            target,
+            Box::new(move |outcome| sender.send(outcome).unwrap()),
+        );
+        assert_eq!(
+            receiver.recv().unwrap(),
+            Err("the committer has stopped".to_owned())
+        );
+        committer.shutdown();
+    }
+
+    #[test]
+    fn the_thread_ends_with_the_last_handle() {
+        let committer = Committer::start();
+        let thread = committer.thread.lock().unwrap().take().unwrap();
+        drop(committer);
+        thread.join().unwrap();
+    }
+}

@@ -16,12 +16,14 @@
 //! * for writes with triggers or foreign key actions: the rows they change
 //!   count as much as the statement's own;
 //! * for partial indexes and `ON CONFLICT`: each index of the table counts for
-//!   each row, also when it was not touched, and rows replaced or looked up
-//!   because of a conflict do not count as read;
-//! * for virtual tables (full text search, `json_each`): only rows changed
-//!   count, not rows read;
-//! * for statements that change the schema: an estimate of one row per
-//!   catalogue entry.
+//!   each row, also when it was not touched, and a look-up that only a
+//!   conflict would make counts also without one;
+//! * for virtual tables (full text search, `json_each`) and for results that
+//!   are kept aside (`RETURNING`, window functions): their rows do not count
+//!   as read;
+//! * for statements that change the schema: catalogue entries made count as
+//!   written, the rows of a new index do not, nor does what an ALTER TABLE
+//!   rewrites.
 //!
 //! <https://developers.cloudflare.com/durable-objects/platform/pricing/>
 
@@ -72,7 +74,7 @@ impl Shape {
 
     /// Rows written by an execution with this tally.
     pub(crate) fn rows_written(&self, tally: Tally) -> u64 {
-        tally.changes * self.writes.max(1) + self.catalogue
+        tally.changes * self.writes + self.catalogue
     }
 
     /// The shape of a statement, or of one that does nothing when it cannot be
@@ -89,6 +91,12 @@ struct Operation {
     name: String,
     p1: i64,
     p2: i64,
+}
+
+impl Operation {
+    fn is(&self, names: &[&str]) -> bool {
+        names.contains(&self.name.as_str())
+    }
 }
 
 /// The instructions of a statement.
@@ -124,48 +132,47 @@ fn integer(value: ValueRef<'_>) -> i64 {
 }
 
 fn shape(operations: &[Operation]) -> Shape {
-    let named = |names: &'static [&str]| {
-        operations
-            .iter()
-            .filter(move |operation| names.contains(&operation.name.as_str()))
+    let cursors = |names: &[&str]| -> HashSet<i64> {
+        let named = operations.iter().filter(|operation| operation.is(names));
+        named.map(|operation| operation.p1).collect()
     };
-    let cursors = |names| {
-        named(names)
-            .map(|operation| operation.p1)
-            .collect::<HashSet<_>>()
-    };
+    let contains = |names| operations.iter().any(|operation| operation.is(names));
     let stepped = cursors(&["Next", "Prev", "VNext"]);
     let written = cursors(&["OpenWrite"]);
-    let real = {
-        let mut opened = cursors(&["OpenRead"]);
-        opened.extend(&written);
-        opened
-    };
-    let changed = cursors(&["Insert", "IdxInsert", "Delete"])
+    // Cursors of tables and indexes, as opposed to those of intermediate results.
+    let stored: HashSet<i64> = written.union(&cursors(&["OpenRead"])).copied().collect();
+    let inserted = cursors(&["Insert", "IdxInsert"])
         .intersection(&written)
         .count() as u64;
-    let inserts = named(&["Insert", "IdxInsert"]).any(|operation| written.contains(&operation.p1));
-    let schema = named(&["ParseSchema", "DropTable", "DropIndex", "DropTrigger"])
-        .next()
-        .is_some();
 
-    let mut shape = Shape::default();
+    let mut shape = Shape {
+        counts: contains(&["Count"]),
+        ..Shape::default()
+    };
     for (address, operation) in operations.iter().enumerate() {
-        let name = operation.name.as_str();
-        if matches!(name, "SorterSort" | "Sort")
-            || (START.contains(&name) && real.contains(&operation.p1))
-        {
-            match in_loop(operations, address) && !stepped.contains(&operation.p1) {
-                true => shape.lookups += 1,
-                false if name == "NotExists" && inserts => shape.checks += 1,
-                false => shape.starts += 1,
-            }
+        let sorts = operation.is(&["SorterSort", "Sort"]);
+        let starts = operation.is(START) && stored.contains(&operation.p1);
+        if !sorts && !starts {
+            continue;
+        }
+        if in_loop(operations, address) && !stepped.contains(&operation.p1) {
+            shape.lookups += 1;
+        } else if operation.is(&["NotExists"]) && inserted > 0 {
+            shape.checks += 1;
+        } else {
+            shape.starts += 1;
         }
     }
-    shape.counts = named(&["Count"]).next().is_some();
-    match schema {
-        true => shape.catalogue = named(&["Insert", "IdxInsert"]).count() as u64,
-        false => shape.writes = changed,
+    if !contains(&["ParseSchema", "DropTable", "DropIndex", "DropTrigger"]) {
+        // A row that is deleted counts once, whatever indexes it is in.
+        shape.writes = inserted.max(1);
+    } else if !contains(&["Destroy"]) {
+        let entries = operations
+            .iter()
+            .filter(|operation| operation.is(&["Insert"]));
+        shape.catalogue = entries
+            .filter(|operation| written.contains(&operation.p1))
+            .count() as u64;
     }
     shape
 }

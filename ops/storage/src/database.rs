@@ -31,9 +31,6 @@ use crate::sync::{SyncState, SyncTarget};
 use crate::transaction::Transactions;
 use crate::{Result, StorageError, cursor, limits, result_code};
 
-/// Bytes of write-ahead log from which [`Database::checkpoint_if_large`] acts.
-const LARGE_WAL_BYTES: u64 = 4 * 1024 * 1024;
-
 /// Whether answers wait for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -79,14 +76,14 @@ pub struct Commit {
 /// One object's SQLite. Lives on the thread of the object's shard, shared by
 /// the cursors that read it.
 pub struct Database {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(crate) options: Options,
-    connection: RefCell<Option<Connection>>,
+    pub(crate) connection: RefCell<Option<Connection>>,
     pub(crate) handle: Rc<Handle>,
     state: RefCell<State>,
     /// Whether `state` is [`State::Open`], to be read at each call.
     open: Cell<bool>,
-    dirty: Cell<bool>,
+    pub(crate) dirty: Cell<bool>,
     sequence: Cell<u64>,
     page_bytes: u64,
     pub(crate) cache: StatementCache,
@@ -121,7 +118,7 @@ impl Database {
         let context = |error| StorageError::sqlite(path, error);
         let sync = SyncState::before_open(path)?;
         let mut connection = Connection::open(path).map_err(context)?;
-        configure(&connection, sync.wal_is_new()).map_err(context)?;
+        configure(&connection, sync.wal_is_unused()).map_err(context)?;
         let page_bytes = connection
             .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
             .map_err(context)?;
@@ -231,25 +228,6 @@ impl Database {
         self.sync.target(&self.path)
     }
 
-    /// Moves the write-ahead log into the database file when it has grown
-    /// over 4 MiB. Returns whether it did.
-    ///
-    /// This waits for the disk (the log is synced before the file is written
-    /// and the file after), so a shard calls it when it is idle. Nothing else
-    /// shrinks the log: it would otherwise grow with each commit.
-    ///
-    /// # Errors
-    /// [`StorageError::Broken`] when the disk fails, or the object's own error
-    /// when it is broken or closed.
-    pub fn checkpoint_if_large(&self) -> Result<bool> {
-        self.check_open()?;
-        if self.dirty.get() || self.sync.wal_bytes(&self.path) <= LARGE_WAL_BYTES {
-            return Ok(false);
-        }
-        self.run_once("PRAGMA wal_checkpoint(PASSIVE)")?;
-        Ok(true)
-    }
-
     /// Rolls back what is not committed and closes the database at once.
     /// Everything asked of it later fails with `Durable Object storage is no
     /// longer accessible.`, or with the error that had broken the object.
@@ -280,50 +258,6 @@ impl Database {
         };
         self.shut();
         committed.map(drop).and(checkpointed)
-    }
-
-    /// Deletes everything in the database: keys, the application's tables, and
-    /// the alarm if `delete_alarm`. Uncommitted writes go too. Open cursors
-    /// fail from now on with `SQLite query was canceled because the database
-    /// was deleted.`
-    ///
-    /// The file stays, and SQLite empties it in one commit of its own, rather
-    /// than the files being unlinked as in workerd: a crash leaves everything
-    /// or nothing, the lock is held throughout, and the write-ahead log that
-    /// is being synced stays the same file. The file shrinks at the next
-    /// checkpoint; [`Database::size`] tells the new size at once. A
-    /// transaction is open afterwards, so that the commit at the end of the
-    /// turn covers the deletion. An alarm that is kept is written in that
-    /// commit: a process killed between the two loses it, while nobody has
-    /// been told of the deletion either.
-    ///
-    /// <https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#deleteall>
-    ///
-    /// # Errors
-    /// [`StorageError::Sql`] `Cannot call deleteAll() within a transaction`,
-    /// or the object's own error when it is broken or closed.
-    pub fn delete_all(&self, delete_alarm: bool) -> Result<()> {
-        self.check_open()?;
-        if self.transactions.is_open() {
-            return Err(StorageError::Sql(
-                "Cannot call deleteAll() within a transaction".to_owned(),
-            ));
-        }
-        let kept = if delete_alarm { None } else { self.alarm()? };
-        self.alarm.remember(self)?;
-        self.cache.clear();
-        self.handle.finalize_statements();
-        if self.dirty.get() {
-            self.run_once("ROLLBACK TRANSACTION")?;
-            self.dirty.set(false);
-        }
-        self.schema_changed();
-        self.reset_file()?;
-        self.begin_implicit()?;
-        if kept.is_some() {
-            self.set_alarm(kept)?;
-        }
-        Ok(())
     }
 
     /// Opens the implicit transaction unless it is open.
@@ -387,7 +321,7 @@ impl Database {
     }
 
     /// Makes the object answer everything with this error.
-    fn break_with(&self, text: String) -> StorageError {
+    pub(crate) fn break_with(&self, text: String) -> StorageError {
         let error = StorageError::Broken(text);
         *self.state.borrow_mut() = State::Broken(error.clone());
         self.open.set(false);
@@ -395,59 +329,6 @@ impl Database {
         self.cache.clear();
         self.handle.finalize_statements();
         error
-    }
-
-    /// SQLite's way to empty a file in one commit, whatever is in it:
-    /// <https://sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfigresetdatabase>
-    fn reset_file(&self) -> Result<()> {
-        let context = |error| StorageError::sqlite(&self.path, error);
-        let connection = self.connection.borrow();
-        let connection = connection
-            .as_ref()
-            .expect("an open database has a connection");
-        // VACUUM attaches a database for its own use.
-        connection
-            .set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_ATTACHED, 1)
-            .map_err(context)?;
-        connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)
-            .map_err(context)?;
-        let emptied = self.run_once("VACUUM");
-        connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)
-            .map_err(context)?;
-        connection
-            .set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_ATTACHED, 0)
-            .map_err(context)?;
-        emptied
-    }
-
-    /// From the second commit on, SQLite syncs the header of a log that it
-    /// starts over; the header of a new file needs no sync, see `configure`.
-    fn after_first_commit(&self) -> Result<()> {
-        if self.sync.wal_is_new() {
-            self.run_once("PRAGMA synchronous = NORMAL")?;
-            self.sync.wal_is_used();
-        }
-        Ok(())
-    }
-
-    fn checkpoint_fully(&self) -> Result<()> {
-        let context = |error| StorageError::sqlite(&self.path, error);
-        let connection = self.connection.borrow();
-        let connection = connection
-            .as_ref()
-            .expect("an open database has a connection");
-        if self.transactions.is_open() {
-            self.run_once("ROLLBACK TRANSACTION")?;
-        }
-        self.run_once("PRAGMA synchronous = NORMAL")?;
-        self.run_once("PRAGMA wal_checkpoint(TRUNCATE)")?;
-        // Closing now removes the log, which is empty.
-        connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
-            .map_err(context)?;
-        Ok(())
     }
 
     /// Closes the connection; SQLite rolls back what is not committed.
@@ -476,20 +357,20 @@ impl Drop for Database {
 ///
 /// A commit does not sync (`synchronous=NORMAL`); the committer does. Even so
 /// SQLite syncs the header of a log before its first page, lest the rest of an
-/// older log be taken for part of the new one. A log that was just created has
-/// no such rest, so until its first commit SQLite does not sync at all: the
-/// thread that runs JavaScript does not wait for a disk when an object is new.
-fn configure(connection: &Connection, wal_is_new: bool) -> rusqlite::Result<()> {
+/// older log be taken for part of the new one. An empty log has no such rest,
+/// so until its first commit SQLite does not sync at all: the thread that runs
+/// JavaScript does not wait for a disk when an object is new, or when its log
+/// was moved into its file.
+fn configure(connection: &Connection, wal_is_unused: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::ZERO)?;
     connection.pragma_update(
         None,
         "synchronous",
-        if wal_is_new { "OFF" } else { "NORMAL" },
+        if wal_is_unused { "OFF" } else { "NORMAL" },
     )?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    connection.pragma_update(None, "journal_size_limit", LARGE_WAL_BYTES as i64 * 2)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;

@@ -255,3 +255,156 @@ impl<E> InputGate<E> {
         self.waiting.borrow().len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// An output gate and what its outputs said, in order.
+    #[derive(Default)]
+    struct Fixture {
+        gate: OutputGate,
+        said: Rc<RefCell<Vec<String>>>,
+    }
+
+    impl Fixture {
+        fn push(&self, point: u64, text: &'static str) {
+            let said = Rc::clone(&self.said);
+            let output = move |open: Result<(), GateBroken>| {
+                said.borrow_mut().push(match open {
+                    Ok(()) => text.to_owned(),
+                    Err(broken) => format!("{text}: {broken}"),
+                })
+            };
+            assert!(self.gate.push(point, Box::new(output)).is_ok());
+        }
+
+        #[track_caller]
+        fn check(&self, expect: &[&str]) {
+            assert_eq!(*self.said.borrow(), expect);
+        }
+    }
+
+    #[test]
+    fn outputs_wait_for_their_commit_and_keep_their_order() {
+        let f = Fixture::default();
+        f.push(0, "at once");
+        f.push(2, "second");
+        f.push(0, "behind the second");
+        f.check(&["at once"]);
+        assert!(!f.gate.is_open(0));
+        f.gate.durable(1);
+        f.check(&["at once"]);
+        f.gate.durable(2);
+        f.check(&["at once", "second", "behind the second"]);
+        assert_eq!(
+            (
+                f.gate.durable_sequence(),
+                f.gate.is_open(2),
+                f.gate.is_open(3)
+            ),
+            (2, true, false)
+        );
+    }
+
+    #[test]
+    fn an_older_report_does_not_close_the_gate() {
+        let f = Fixture::default();
+        f.gate.durable(5);
+        f.gate.durable(3);
+        f.push(5, "a");
+        f.check(&["a"]);
+    }
+
+    #[test]
+    fn a_broken_gate_rejects_what_waits_and_what_comes() {
+        let f = Fixture::default();
+        f.push(1, "waits");
+        f.gate.break_with(GateBroken {
+            message: "disk".to_owned(),
+        });
+        f.push(0, "comes");
+        f.gate.break_with(GateBroken {
+            message: "other".to_owned(),
+        });
+        f.gate.durable(1);
+        f.check(&["waits: disk", "comes: disk"]);
+    }
+
+    #[test]
+    fn an_output_may_push_and_comes_before_what_it_pushes() {
+        let f = Rc::new(Fixture::default());
+        let inner = Rc::clone(&f);
+        let output = move |_| {
+            inner.push(0, "pushed");
+            inner.gate.durable(9);
+            inner.said.borrow_mut().push("pusher".to_owned());
+        };
+        assert!(f.gate.push(1, Box::new(output)).is_ok());
+        f.push(1, "next");
+        f.gate.durable(1);
+        f.check(&["pusher", "next", "pushed"]);
+    }
+
+    #[test]
+    fn what_an_output_pushes_comes_after_it_also_when_nothing_waits() {
+        let f = Rc::new(Fixture::default());
+        let inner = Rc::clone(&f);
+        let output = move |_| {
+            inner.push(0, "pushed");
+            inner.said.borrow_mut().push("pusher".to_owned());
+        };
+        assert!(f.gate.push(1, Box::new(output)).is_ok());
+        f.gate.durable(1);
+        f.check(&["pusher", "pushed"]);
+    }
+
+    #[test]
+    fn a_full_gate_gives_the_output_back() {
+        let gate = OutputGate::new();
+        for _ in 0..MAX_OUTPUTS {
+            assert!(gate.push(1, Box::new(|_| ())).is_ok());
+        }
+        assert!(gate.push(1, Box::new(|_| ())).is_err());
+    }
+
+    #[test]
+    fn events_wait_for_the_outermost_section() {
+        let gate = InputGate::new();
+        assert_eq!(gate.offer("free").unwrap(), Some("free"));
+        let outer = gate.begin_section().unwrap();
+        let inner = gate.begin_section().unwrap();
+        assert_eq!(gate.offer("a").unwrap(), None);
+        assert_eq!(gate.end_section(inner), Vec::<&str>::new());
+        assert_eq!(gate.offer("b").unwrap(), None);
+        assert!(gate.is_locked());
+        assert_eq!(gate.end_section(outer), ["a", "b"]);
+        assert!(!gate.is_locked());
+    }
+
+    #[test]
+    fn sections_nest_64_deep() {
+        let gate = InputGate::<()>::new();
+        for _ in 0..MAX_SECTIONS {
+            gate.begin_section().unwrap();
+        }
+        let error = gate.begin_section().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "blockConcurrencyWhile() calls are nested too deeply."
+        );
+    }
+
+    #[test]
+    fn a_full_input_gate_gives_the_event_back() {
+        let gate = InputGate::new();
+        gate.begin_section().unwrap();
+        for event in 0..MAX_EVENTS {
+            assert!(gate.offer(event).unwrap().is_none());
+        }
+        assert_eq!(gate.offer(7).unwrap_err().0, 7);
+        assert_eq!(gate.drain().len(), MAX_EVENTS);
+    }
+}

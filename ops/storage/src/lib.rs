@@ -5,7 +5,9 @@
 //! ```text
 //! state_dir        where files lie, and whose they are
 //! alarm_index      when a namespace's objects want to be woken
-//! database         one object's file: opening, implicit transaction, commit, deletion
+//! database         one object's file: opening, implicit transaction, commit, end
+//!   checkpoint     its log goes into its file
+//!   deletion       everything goes
 //!   sql, cursor    statements of the application      (authorizer, limits, statement_cache, counts)
 //!   kv             keys and values
 //!   metadata       the alarm
@@ -21,10 +23,12 @@
 
 mod alarm_index;
 mod authorizer;
+mod checkpoint;
 mod committer;
 pub mod counts;
 mod cursor;
 mod database;
+mod deletion;
 mod error;
 mod gate;
 mod id;

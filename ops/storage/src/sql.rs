@@ -8,6 +8,7 @@
 
 use std::rc::Rc;
 
+use crate::counts::Shape;
 use crate::cursor::Cursor;
 use crate::database::Database;
 use crate::statement::{Speaker, Statement, Step};
@@ -64,6 +65,10 @@ impl Database {
                 "Wrong number of parameter bindings for SQL query.".to_owned(),
             ));
         }
+        if statement.changes_schema {
+            // It cannot be explained any more once its table exists.
+            statement.shape.get_or_init(|| Shape::of(&statement));
+        }
         let before = if statement.readonly {
             0
         } else {
@@ -91,7 +96,9 @@ impl Database {
                 ));
             };
             if tail.trim_ascii_start().is_empty() {
-                if rest.len() == sql.len() {
+                // A statement that changes the schema has to be compiled again
+                // by its own doing.
+                if rest.len() == sql.len() && !statement.changes_schema {
                     self.cache.keep(sql, &statement);
                 }
                 return Ok(statement);

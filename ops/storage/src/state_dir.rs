@@ -243,3 +243,112 @@ fn sync_directory(path: &Path) -> Result<()> {
     let sync = || File::open(path)?.sync_all();
     sync().map_err(|error| StorageError::io(path, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::IdKey;
+
+    #[test]
+    fn a_directory_has_one_holder() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = StateDir::open(directory.path()).unwrap();
+        let error = StateDir::open(directory.path()).unwrap_err();
+        let holder = format!("is in use by another process (pid {})", std::process::id());
+        assert!(error.to_string().contains(&holder), "{error}");
+        drop(first);
+        StateDir::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_clean_stop_is_remembered_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let state = StateDir::open(&path).unwrap();
+        assert!(state.was_clean(), "a new directory is clean");
+        state.mark_clean().unwrap();
+        drop(state);
+        assert!(StateDir::open(&path).unwrap().was_clean());
+        assert!(!StateDir::open(&path).unwrap().was_clean());
+    }
+
+    #[test]
+    fn a_path_that_is_no_directory_is_not_writable() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = StateDir::open(&file).unwrap_err();
+        assert!(error.to_string().contains("is not writable"), "{error}");
+    }
+
+    #[test]
+    fn keys_stay_inside_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        for key in [
+            "", ".", "..", "a/b", "../x", "a\\b", "a\0", LOCK_NAME, CLEAN_NAME,
+        ] {
+            assert_eq!(
+                state.namespace_dir(key).unwrap_err().js_class(),
+                "TypeError",
+                "{key}"
+            );
+        }
+        assert_eq!(
+            state.namespace_dir("worker-Room").unwrap(),
+            directory.path().join("worker-Room")
+        );
+        assert!(state.namespace_dir("worker-Room").unwrap().is_dir());
+    }
+
+    #[test]
+    fn recovery_puts_alarms_right_and_empties_logs() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let namespace = state.namespace_dir("ns").unwrap();
+        let key = IdKey::new("ns");
+        let alarms = [
+            ("moved", Some(5), Some(9)),
+            ("gone", Some(5), None),
+            ("new", None, Some(7)),
+            ("same", Some(5), Some(5)),
+        ];
+        let index = AlarmIndex::open(&namespace).unwrap();
+        for (name, indexed, stored) in alarms {
+            let id = key.from_name(name);
+            index.set(&id, Some(name), indexed).unwrap();
+            let database =
+                Database::open(&state.object_path("ns", &id), &Options::default()).unwrap();
+            database.kv_put("k", b"v").unwrap();
+            database.set_alarm(stored).unwrap();
+            database.commit().unwrap();
+            database.abort();
+        }
+        drop(index);
+        fs::write(
+            namespace.join(format!("{}.sqlite", key.from_name("bad"))),
+            [7; 4096],
+        )
+        .unwrap();
+        fs::write(
+            namespace.join(format!("{}.sqlite-wal", key.from_name("bad"))),
+            [7; 64],
+        )
+        .unwrap();
+
+        let recovery = state.recover().unwrap();
+        assert_eq!(
+            (recovery.objects, recovery.alarms, recovery.failed.len()),
+            (4, 3, 1)
+        );
+        let index = AlarmIndex::open(&namespace).unwrap();
+        for (name, _, stored) in alarms {
+            assert_eq!(index.get(&key.from_name(name)).unwrap(), stored, "{name}");
+        }
+        assert_eq!(
+            state.recover().unwrap().objects,
+            0,
+            "nothing is left to recover"
+        );
+    }
+}

@@ -120,6 +120,8 @@ pub(crate) struct Statement {
     pub(crate) readonly: bool,
     /// Whether it is an ALTER TABLE.
     pub(crate) alters: bool,
+    /// Whether it creates, drops or alters something.
+    pub(crate) changes_schema: bool,
     /// How many bindings it takes.
     pub(crate) parameters: usize,
     /// Column names as of `compilations`.
@@ -180,6 +182,7 @@ impl Statement {
             busy: Cell::new(false),
             readonly,
             alters: handle.authority.altered(),
+            changes_schema: handle.authority.schema_changed(),
             parameters: parameters as usize,
             columns: RefCell::new(column_names(raw)),
             compilations: Cell::new(0),
@@ -425,7 +428,7 @@ fn prepare_raw(db: *mut ffi::sqlite3, sql: &str) -> (c_int, *mut ffi::sqlite3_st
             db,
             start,
             length,
-            ffi::SQLITE_PREPARE_PERSISTENT as u32,
+            ffi::SQLITE_PREPARE_PERSISTENT,
             &mut raw,
             &mut tail,
         )

@@ -4,8 +4,9 @@
 //! durable. The file is opened a second time for this, beside SQLite's own
 //! handle: a sync is of the file, not of the handle. That stays right when
 //! SQLite starts the log over after a complete checkpoint, because it then
-//! overwrites the same file from its beginning: no new file appears, and what
-//! is overwritten was synced into the database file first. (SQLite holds no
+//! writes the same file from its beginning: no new file appears, what is
+//! overwritten or cut off was synced into the database file first, and
+//! `fdatasync` includes the file's new size. (SQLite holds no
 //! POSIX locks on the log, so closing the second handle releases nothing.)
 //!
 //! When the database file or its log was just created, the first sync must
@@ -72,8 +73,8 @@ impl SyncTarget {
 pub(crate) struct SyncState {
     target: RefCell<Option<SyncTarget>>,
     created: Option<Arc<Created>>,
-    /// Whether the log was created by this database and is not written yet.
-    wal_is_new: Cell<bool>,
+    /// Whether the log is empty, on the disk too.
+    wal_is_unused: Cell<bool>,
 }
 
 impl SyncState {
@@ -107,7 +108,7 @@ impl SyncState {
         Ok(SyncState {
             target: RefCell::default(),
             created,
-            wal_is_new: Cell::new(wal_bytes == 0),
+            wal_is_unused: Cell::new(wal_bytes == 0),
         })
     }
 
@@ -140,12 +141,16 @@ impl SyncState {
         metadata.map_or(0, |metadata| metadata.len())
     }
 
-    pub(crate) fn wal_is_new(&self) -> bool {
-        self.wal_is_new.get()
+    pub(crate) fn wal_is_unused(&self) -> bool {
+        self.wal_is_unused.get()
     }
 
     pub(crate) fn wal_is_used(&self) {
-        self.wal_is_new.set(false);
+        self.wal_is_unused.set(false);
+    }
+
+    pub(crate) fn wal_is_empty(&self) {
+        self.wal_is_unused.set(true);
     }
 
     /// Lets go of the files, after SQLite has.
