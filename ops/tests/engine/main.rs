@@ -1,0 +1,8 @@
+//! The engine as a Worker sees it: globals, outgoing requests, errors, what is out of reach.
+
+mod errors;
+mod fetch;
+mod fixture;
+mod globals;
+mod isolation;
+mod streams;
