@@ -53,6 +53,29 @@ pub fn run(code: &str) -> Outcome {
     run_with(code, |_| {})
 }
 
+/// Evaluates `code` as a module of the shim, which may import `ext:stead/` modules.
+#[track_caller]
+pub fn run_internal(code: &str) -> Outcome {
+    let (sender, receiver) = mpsc::channel();
+    let code = code.to_owned();
+    spawn(Box::new(move |snapshot| {
+        let _ = sender.send(block_on(evaluate(
+            snapshot,
+            |_| {},
+            async move |runtime| {
+                runtime
+                    .lazy_load_es_module_with_code("ext:test/main.js", code)
+                    .expect("the module evaluates");
+                runtime
+                    .run_event_loop(PollEventLoopOptions::default())
+                    .await
+                    .expect("nothing terminates the runtime");
+            },
+        )));
+    }));
+    receiver.recv().expect("the runtime's thread did not panic")
+}
+
 /// As [`run`], with options of the caller's.
 #[track_caller]
 pub fn run_with(code: &str, configure: fn(&mut EngineOptions)) -> Outcome {
@@ -66,17 +89,25 @@ pub fn start(code: &str, configure: fn(&mut EngineOptions)) -> mpsc::Receiver<Ou
     let (sender, receiver) = mpsc::channel();
     let code = code.to_owned();
     spawn(Box::new(move |snapshot| {
-        let tokio = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a tokio runtime");
-        let outcome = tokio.block_on(evaluate(snapshot, code, configure));
-        let _ = sender.send(outcome);
+        let main = async move |runtime: &mut JsRuntime| evaluate_main(runtime, code).await;
+        let _ = sender.send(block_on(evaluate(snapshot, configure, main)));
     }));
     receiver
 }
 
-async fn evaluate(snapshot: Snapshot, code: String, configure: fn(&mut EngineOptions)) -> Outcome {
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a tokio runtime")
+        .block_on(future)
+}
+
+async fn evaluate(
+    snapshot: Snapshot,
+    configure: fn(&mut EngineOptions),
+    main: impl AsyncFnOnce(&mut JsRuntime),
+) -> Outcome {
     let outcome = Rc::new(RefCell::new(Outcome::default()));
     let mut options = EngineOptions::new(snapshot, Rc::new(NoopModuleLoader));
     let (lines, reports) = (outcome.clone(), outcome.clone());
@@ -92,12 +123,12 @@ async fn evaluate(snapshot: Snapshot, code: String, configure: fn(&mut EngineOpt
     });
     configure(&mut options);
     let mut runtime = stead_ops::engine::new_runtime(options);
-    evaluate_module(&mut runtime, code).await;
+    main(&mut runtime).await;
     drop(runtime);
     outcome.take()
 }
 
-async fn evaluate_module(runtime: &mut JsRuntime, code: String) {
+async fn evaluate_main(runtime: &mut JsRuntime, code: String) {
     let specifier = ModuleSpecifier::parse("file:///main.js").expect("a url");
     let module = runtime
         .load_main_es_module_from_code(&specifier, code)

@@ -1,5 +1,6 @@
 //! The engine as a Worker sees it: globals, outgoing requests, errors, what is out of reach.
 
+mod context;
 mod errors;
 mod fetch;
 mod fixture;
