@@ -15,7 +15,7 @@ import { startTasks } from "ext:stead/tasks.js";
 import "ext:stead/context.js";
 import "ext:stead/exceptions.js";
 
-const { ObjectDefineProperty } = primordials;
+const { Number, ObjectDefineProperty } = primordials;
 
 /**
  * @typedef {object} StartOptions

@@ -16,6 +16,7 @@ const {
   Promise,
   PromisePrototypeThen,
   BigInt,
+  Error,
   String,
   StringPrototypeToUpperCase,
   Symbol,

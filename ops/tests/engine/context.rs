@@ -29,6 +29,18 @@ fn it_lasts_for_the_call() {
 }
 
 #[test]
+fn other_variables_are_kept() {
+    check(
+        "import { core } from 'ext:core/mod.js';\n\
+         const other = new core.AsyncVariable();\n\
+         other.enter(1);\n\
+         runInContext(a, () => { console.log(who(), other.get()); other.enter(2); runInContext(b, () => console.log(who(), other.get())); });\n\
+         console.log(who(), other.get());",
+        &["Log: a 1", "Log: b 2", "Log: undefined 1"],
+    );
+}
+
+#[test]
 fn it_crosses_awaits_timers_microtasks_and_streams() {
     check(
         "runInContext(a, async () => { await null; console.log(who()); setTimeout(() => console.log('timer', who())); queueMicrotask(() => console.log('microtask', who())); });\n\

@@ -103,6 +103,10 @@ fn requests_go_out_and_answers_come_in() {
             "true",
         ),
         ("fetch('data:text/plain,hi').then((r) => r.text())", "hi"),
+        (
+            "fetch('file:///etc/hostname').then(() => 'open', (e) => e instanceof TypeError)",
+            "true",
+        ),
         ("fetch('/relative')", "TypeError: Invalid URL: '/relative'"),
     ];
     let module = format!(
