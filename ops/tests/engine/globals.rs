@@ -253,3 +253,11 @@ fn a_seed_makes_randomness_repeatable() {
     assert_eq!(seeded(), seeded());
     assert_ne!(run(code).lines, run(code).lines);
 }
+
+#[test]
+fn the_console_prints_under_a_debugger_too() {
+    let outcome = run_with("console.log('x'); console.warn('y')", |options| {
+        options.inspector = true;
+    });
+    assert_eq!(outcome.lines, ["Log: x", "Warn: y"]);
+}
