@@ -9,13 +9,14 @@ import { primordials } from "ext:core/mod.js";
 import { connectToInspector, setColors } from "ext:stead/console.js";
 import { startGlobals } from "ext:stead/globals.js";
 import { setCompatibilityFlags } from "ext:stead/navigator.js";
-import { rebindOps } from "ext:stead/ops.js";
+import { rebindOps } from "ext:stead/fast_ops.js";
 import { adoptGlobal } from "ext:stead/scope.js";
+import { startTasks } from "ext:stead/tasks.js";
 import "ext:stead/context.js";
 import "ext:stead/dispatch.js";
 import "ext:stead/exceptions.js";
 
-const { ObjectDefineProperty } = primordials;
+const { Number, ObjectDefineProperty } = primordials;
 
 /**
  * @typedef {object} StartOptions
@@ -28,15 +29,13 @@ const { ObjectDefineProperty } = primordials;
 /** @param {StartOptions} options */
 function start(options) {
   rebindOps();
-  startGlobals();
+  startGlobals(options.compatibilityFlags);
   adoptGlobal();
   setColors(options.colors);
   setCompatibilityFlags(options.compatibilityFlags);
   if (options.seed !== null) seedMath(BigInt(options.seed));
   if (options.inspector) connectToInspector();
-  // deno_core looks for V8's own queueMicrotask below ours on first use: here, where no user
-  // code has put anything in its place.
-  globalThis.queueMicrotask(() => {});
+  startTasks();
   hideInternals();
 }
 

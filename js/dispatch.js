@@ -3,7 +3,7 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/clone.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";

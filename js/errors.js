@@ -5,7 +5,9 @@
 // calls preventDefault(), a report to the process. deno_core's own answer is to terminate all
 // JavaScript in the isolate, so every path that leads to it is closed here.
 
-import { core } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
+
+const { TypeError } = primordials;
 
 // Before any other script: scripts see the `reportUnhandledException` that is set here.
 const coreView = core.loadExtScript("ext:stead/core_view.js");

@@ -7,20 +7,19 @@
 // Not here: WebSocket and its family (websocket.js), the Workers' own members of Request and
 // Response (http.js), HTMLRewriter and caches. They are defined with `defineClasses`.
 
-import { core, internals, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import { reportError } from "ext:stead/errors.js";
 import { console } from "ext:stead/console.js";
 import { ServiceWorkerGlobalScope, WorkerGlobalScope } from "ext:stead/scope.js";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "ext:stead/timers.js";
-import { Scheduler, scheduler } from "ext:stead/scheduler.js";
+import { scheduler } from "ext:stead/scheduler.js";
+import { queueMicrotask, structuredClone } from "ext:stead/tasks.js";
 import { cloudflare, Navigator, navigator } from "ext:stead/navigator.js";
 import { FixedLengthStream, IdentityTransformStream } from "ext:stead/streams.js";
+import { webCrypto } from "ext:stead/crypto.js";
 import * as platformEvents from "ext:stead/events.js";
 
-const { ObjectDefineProperty, ObjectKeys, Symbol } = primordials;
-
-// deno_crypto marks its keys with this symbol, which deno's Node layer would otherwise make.
-internals.kKeyObject = Symbol("kKeyObject");
+const { ObjectDefineProperty, ObjectKeys } = primordials;
 
 const load = core.loadExtScript;
 const url = load("ext:deno_web/00_url.js");
@@ -41,10 +40,6 @@ const { Request } = load("ext:deno_fetch/23_request.js");
 const { Response } = load("ext:deno_fetch/23_response.js");
 const { fetch } = load("ext:deno_fetch/26_fetch.js");
 const { EventSource } = load("ext:deno_fetch/27_eventsource.js");
-const crypto = load("ext:deno_crypto/00_crypto.js");
-
-// Adds to the classes of the script above.
-import "ext:stead/digest.js";
 
 /**
  * Puts interfaces on the global scope, replacing those of the same name.
@@ -87,8 +82,8 @@ defineClasses({
   CloseEvent: event.CloseEvent,
   CompressionStream: compression.CompressionStream,
   CountQueuingStrategy: streams.CountQueuingStrategy,
-  Crypto: crypto.Crypto,
-  CryptoKey: crypto.CryptoKey,
+  Crypto: webCrypto.Crypto,
+  CryptoKey: webCrypto.CryptoKey,
   CustomEvent: event.CustomEvent,
   DecompressionStream: compression.DecompressionStream,
   DOMException,
@@ -123,9 +118,8 @@ defineClasses({
   Request,
   Response,
   ScheduledEvent: platformEvents.ScheduledEvent,
-  Scheduler,
   ServiceWorkerGlobalScope,
-  SubtleCrypto: crypto.SubtleCrypto,
+  SubtleCrypto: webCrypto.SubtleCrypto,
   TailEvent: platformEvents.TailEvent,
   TextDecoder: encoding.TextDecoder,
   TextDecoderStream: encoding.TextDecoderStream,
@@ -153,13 +147,18 @@ defineValues({
   fetch,
   navigator,
   performance: timing.performance,
+  queueMicrotask,
   reportError,
   scheduler,
   self: globalThis,
   setInterval,
   setTimeout,
-  structuredClone: message.structuredClone,
+  structuredClone,
 });
+
+// What deno_web's scripts look for before they accept the scope as an EventTarget.
+const { brand } = load("ext:deno_webidl/00_webidl.js");
+ObjectDefineProperty(globalThis, brand, { __proto__: null, value: brand });
 
 ObjectDefineProperty(globalThis, "origin", {
   __proto__: null,
@@ -173,8 +172,13 @@ for (const name of ["createObjectURL", "revokeObjectURL"]) {
   delete url.URL[name];
 }
 
-/** The parts of the bootstrap that need a live isolate: objects backed by Rust, the clock. */
-export function startGlobals() {
+/**
+ * The parts of the bootstrap that need a live isolate: objects backed by Rust, the clock, and
+ * what V8 puts on the global scope when it restores a snapshot.
+ * @param {Record<string, boolean>} flags the compatibility flags
+ */
+export function startGlobals(flags) {
   timing.setTimeOrigin();
-  defineValues({ crypto: crypto.crypto });
+  defineValues({ crypto: webCrypto.crypto });
+  if (!flags.temporal) delete (/** @type {any} */ (globalThis).Temporal);
 }

@@ -5,7 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/response/
 
 import { core } from "ext:core/mod.js";
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { endForResponse, isSocket, makeSocket } from "ext:stead/websocket.js";
 

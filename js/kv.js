@@ -4,7 +4,7 @@
 // `ctx.storage.kv`, and the reading and writing that it shares with the asynchronous methods.
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#synchronous-kv-api
 
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, serialize } from "ext:stead/clone.js";
 

@@ -4,7 +4,7 @@
 // Namespaces, ids and stubs: how code reaches an object.
 // https://developers.cloudflare.com/durable-objects/api/namespace/
 
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize } from "ext:stead/clone.js";
 import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
@@ -15,9 +15,19 @@ import { Request, requestToNative, responseFromNative } from "ext:stead/http.js"
 /** @type {any} */ let op_id_parse;
 /** @type {any} */ let op_id_unique;
 /** @type {any} */ let op_stub_call;
+/** @type {any} */ let op_stub_call_answer;
 /** @type {any} */ let op_stub_fetch;
+/** @type {any} */ let op_stub_fetch_answer;
 bindOps((ops) =>
-  ({ op_id_from_name, op_id_parse, op_id_unique, op_stub_call, op_stub_fetch } = ops)
+  ({
+    op_id_from_name,
+    op_id_parse,
+    op_id_unique,
+    op_stub_call,
+    op_stub_call_answer,
+    op_stub_fetch,
+    op_stub_fetch_answer,
+  } = ops)
 );
 
 const INTERNAL = Symbol("internal");
@@ -203,7 +213,7 @@ export class DurableObject extends Fetcher {
       headers,
       body,
     );
-    const answer = await resumeAfter(calling);
+    const answer = await resumeAfter(op_stub_fetch_answer(calling));
     if (answer[0] === RESULT) return responseFromNative(answer);
     throw this.#error(answer);
   }
@@ -224,7 +234,7 @@ export class DurableObject extends Fetcher {
       path,
       bytes,
     );
-    const answer = await resumeAfter(calling);
+    const answer = await resumeAfter(op_stub_call_answer(calling));
     if (answer[0] === RESULT) return deserialize(answer[1]);
     throw this.#error(answer);
   }

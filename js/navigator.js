@@ -6,7 +6,7 @@
 import { primordials } from "ext:core/mod.js";
 import { tagClass } from "ext:stead/scope.js";
 
-const { ObjectDefineProperty, ObjectFreeze, TypeError } = primordials;
+const { Error, ObjectDefineProperty, ObjectFreeze, TypeError } = primordials;
 
 /**
  * @param {object} target
@@ -26,7 +26,7 @@ let constructed = 0;
 
 export class Navigator {
   constructor() {
-    // One each for `navigator` and for nobody else.
+    // The global is the only instance.
     if (constructed++ > 0) throw new TypeError("Illegal constructor");
     defineConstant(this, "languages", ObjectFreeze(["en"]));
     defineConstant(this, "language", "en");

@@ -4,7 +4,7 @@
 // `ctx` of an object
 // https://developers.cloudflare.com/durable-objects/api/state/
 
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { criticalSection } from "ext:stead/record.js";
 import { DurableObjectStorage } from "ext:stead/storage.js";

@@ -4,7 +4,7 @@
 // One object in memory, as JavaScript sees it, and the answer to "which object is speaking?".
 
 import { clearTimeout, setTimeout } from "ext:stead/timers.js";
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext, enterContext, runInContext } from "ext:stead/context.js";
 
 /** @type {any} */ let op_input_wait;

@@ -39,7 +39,7 @@ export class Scheduler {
     }
     const signal = options?.signal;
     if (signal === undefined || signal === null) {
-      return new Promise((resolve) => {
+      return new Promise((/** @type {any} */ resolve) => {
         setTimeout(() => resolve(undefined), delay);
       });
     }
@@ -50,7 +50,7 @@ export class Scheduler {
     }
     const aborting = /** @type {any} */ (signal);
     if (signal.aborted) return PromiseReject(signal.reason);
-    return new Promise((resolve, reject) => {
+    return new Promise((/** @type {any} */ resolve, /** @type {any} */ reject) => {
       const onAbort = () => {
         clearTimeout(timer);
         reject(signal.reason);

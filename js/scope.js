@@ -20,6 +20,7 @@ export function tagClass(constructor) {
 
 export class WorkerGlobalScope extends EventTarget {
   constructor() {
+    super();
     throw new TypeError("Illegal constructor");
   }
 }

@@ -4,7 +4,7 @@
 // `ctx.storage.sql`
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#sql-api
 
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 
 /** @type {any} */ let op_sql_exec;

@@ -4,7 +4,7 @@
 // `ctx.storage`
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
 
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { serialize } from "ext:stead/clone.js";
 import { criticalSection, resumeAfter } from "ext:stead/record.js";

@@ -73,11 +73,18 @@ export function fixedLengthOf(stream) {
 }
 
 /**
+ * @typedef {object} Offer
+ * @property {Uint8Array} bytes what is left of a chunk
+ * @property {(value?: any) => void} resolve
+ * @property {(reason: unknown) => void} reject
+ */
+
+/**
  * Hands bytes from a writer to a reader. A write is over when all its bytes were read.
  * At most one of `offered` and `wanted` is set.
  */
 class Pipe {
-  /** @type {{ bytes: Uint8Array, resolve: (value?: any) => void, reject: (reason: unknown) => void } | null} */
+  /** @type {Offer | null} */
   #offered = null;
   /** @type {((value?: any) => void) | null} */
   #wanted = null;
@@ -135,7 +142,7 @@ class Pipe {
       this.#left -= BigInt(length);
     }
     if (length === 0) return PromiseResolve(undefined);
-    return new Promise((resolve, reject) => {
+    return new Promise((/** @type {any} */ resolve, /** @type {any} */ reject) => {
       this.#offered = { bytes, resolve, reject };
       if (this.#wanted !== null) this.#hand();
     });
@@ -154,14 +161,14 @@ class Pipe {
 
   #pull() {
     if (this.#offered !== null) return this.#hand();
-    return new Promise((resolve) => {
+    return new Promise((/** @type {any} */ resolve) => {
       this.#wanted = resolve;
     });
   }
 
   /** Gives the reader as much of the offered bytes as it has room for. */
   #hand() {
-    const offered = /** @type {NonNullable<typeof this.#offered>} */ (this.#offered);
+    const offered = /** @type {Offer} */ (this.#offered);
     const { bytes } = offered;
     const length = TypedArrayPrototypeGetByteLength(bytes);
     const request = this.#source.byobRequest;

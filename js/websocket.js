@@ -5,7 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/websockets/
 
 import { core } from "ext:core/mod.js";
-import { bindOps } from "ext:stead/ops.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, DOMException, serialize } from "ext:stead/clone.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";

@@ -2,9 +2,11 @@
 //!
 //! <https://developers.cloudflare.com/durable-objects/api/namespace/>
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use deno_core::GarbageCollected;
 use deno_core::OpState;
 use deno_core::ToV8;
 use deno_core::cppgc::make_cppgc_object;
@@ -37,7 +39,9 @@ deno_core::extension!(
     op_id_unique,
     op_id_parse,
     op_stub_call,
+    op_stub_call_answer,
     op_stub_fetch,
+    op_stub_fetch_answer,
     op_body_take,
   ],
 );
@@ -150,7 +154,7 @@ impl AnswerParts for FetchResponse {
     parts.push(headers_to_js(scope, &self.headers).into());
     parts.push(match self.body {
       Body::Empty => v8::null(scope).into(),
-      body => make_cppgc_object(scope, PendingBody(std::cell::RefCell::new(Some(body)))).into(),
+      body => make_cppgc_object(scope, PendingBody(RefCell::new(Some(body)))).into(),
     });
     parts.push(match self.socket {
       None => v8::null(scope).into(),
@@ -160,10 +164,10 @@ impl AnswerParts for FetchResponse {
 }
 
 /// A body that JavaScript has been handed and not yet looked at.
-pub struct PendingBody(pub std::cell::RefCell<Option<Body>>);
+pub struct PendingBody(pub RefCell<Option<Body>>);
 
 // SAFETY: the body holds no references into the JavaScript heap.
-unsafe impl deno_core::GarbageCollected for PendingBody {
+unsafe impl GarbageCollected for PendingBody {
   fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
   fn get_name(&self) -> &'static std::ffi::CStr {
     c"PendingBody"
@@ -205,19 +209,45 @@ fn send(
   });
 }
 
-/// Never fails: the form that an op with a fallible beginning has to have.
-async fn answer<T>(
-  receiver: oneshot::Receiver<Result<T, CallError>>,
-) -> Result<Answer<T>, JsErrorBox> {
-  Ok(match receiver.await {
+/// A call whose answer JavaScript waits for. Sending is one op and waiting another,
+/// because an op that waits cannot look at the state.
+pub struct PendingCall(RefCell<Option<Receiver<Vec<u8>>>>);
+
+/// The same for a request.
+pub struct PendingFetch(RefCell<Option<Receiver<FetchResponse>>>);
+
+type Receiver<T> = oneshot::Receiver<Result<T, CallError>>;
+
+// SAFETY: the receiver holds no references into the JavaScript heap.
+unsafe impl GarbageCollected for PendingCall {
+  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+  fn get_name(&self) -> &'static std::ffi::CStr {
+    c"PendingCall"
+  }
+}
+
+// SAFETY: the receiver holds no references into the JavaScript heap.
+unsafe impl GarbageCollected for PendingFetch {
+  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+  fn get_name(&self) -> &'static std::ffi::CStr {
+    c"PendingFetch"
+  }
+}
+
+async fn answer<T>(receiver: Option<Receiver<T>>) -> Answer<T> {
+  let Some(receiver) = receiver else {
+    return Answer::None(CallError::Failed(Failure::lost()));
+  };
+  match receiver.await {
     Ok(Ok(result)) => Answer::Result(result),
     Ok(Err(error)) => Answer::None(error),
     Err(_) => Answer::None(CallError::Failed(Failure::lost())),
-  })
+  }
 }
 
 /// Calls a method of an object, or reads a property when there are no arguments.
 #[op2]
+#[cppgc]
 #[allow(clippy::too_many_arguments, reason = "the parts of one call, taken in one call")]
 fn op_stub_call(
   state: &mut OpState,
@@ -228,7 +258,7 @@ fn op_stub_call(
   #[string] name: Option<String>,
   #[serde] path: Vec<String>,
   #[buffer(copy)] arguments: Option<Vec<u8>>,
-) -> Result<impl Future<Output = Result<Answer<Vec<u8>>, JsErrorBox>> + use<>, JsErrorBox> {
+) -> Result<PendingCall, JsErrorBox> {
   let host = state.borrow::<HostRef>().clone();
   let key = key(&host, namespace, id)?;
   if let Some(request) = request {
@@ -237,11 +267,19 @@ fn op_stub_call(
   let (reply, receiver) = oneshot::channel();
   let event = ObjectEvent::Call { path, arguments, reply };
   send(host, caller.map(|handle| handle.0.clone()), key, name, event);
-  Ok(answer(receiver))
+  Ok(PendingCall(RefCell::new(Some(receiver))))
+}
+
+/// The answer to a call.
+#[op2]
+async fn op_stub_call_answer(#[cppgc] pending: &PendingCall) -> Answer<Vec<u8>> {
+  let receiver = pending.0.borrow_mut().take();
+  answer(receiver).await
 }
 
 /// Calls `fetch()` of an object.
 #[op2]
+#[cppgc]
 #[allow(clippy::too_many_arguments, reason = "the parts of one request, taken in one call")]
 fn op_stub_fetch<'s>(
   scope: &mut v8::PinScope<'s, '_>,
@@ -255,19 +293,25 @@ fn op_stub_fetch<'s>(
   #[string] url: String,
   headers: v8::Local<'s, v8::Array>,
   body: v8::Local<'s, v8::Value>,
-) -> Result<impl Future<Output = Result<Answer<FetchResponse>, JsErrorBox>> + use<>, JsErrorBox> {
+) -> Result<PendingFetch, JsErrorBox> {
   let host = state.borrow::<HostRef>().clone();
   let key = key(&host, namespace, id)?;
+  let headers = headers_from_js(scope, headers)?;
+  let body = body_from_js(scope, state, body)?;
   if let Some(request) = request {
     request.note_call(key, name.as_deref());
   }
-  let headers = headers_from_js(scope, headers)?;
-  let body = body_from_js(scope, state, body)?;
   let (reply, receiver) = oneshot::channel();
-  let request = FetchRequest { method, url, headers, body };
-  let event = ObjectEvent::Fetch { request, reply };
+  let event = ObjectEvent::Fetch { request: FetchRequest { method, url, headers, body }, reply };
   send(host, caller.map(|handle| handle.0.clone()), key, name, event);
-  Ok(answer(receiver))
+  Ok(PendingFetch(RefCell::new(Some(receiver))))
+}
+
+/// The answer to a request.
+#[op2]
+async fn op_stub_fetch_answer(#[cppgc] pending: &PendingFetch) -> Answer<FetchResponse> {
+  let receiver = pending.0.borrow_mut().take();
+  answer(receiver).await
 }
 
 /// A body as JavaScript hands it over: null, text, bytes, a pending body or the

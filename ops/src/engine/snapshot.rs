@@ -17,6 +17,7 @@ use super::extensions::extensions;
 /// Scripts of the deno packages that no Worker can reach, so that the binary need not carry them.
 const UNREACHABLE: &[&str] = &[
     "ext:deno_web/01_broadcast_channel.js",
+    "ext:deno_web/04_global_interfaces.js",
     "ext:deno_web/10_filereader.js",
     "ext:deno_web/16_image_data.js",
     "ext:deno_web/17_geometry.js",

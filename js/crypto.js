@@ -1,10 +1,10 @@
 // @ts-check
 /// <reference path="./types.d.ts" />
 
-// What the platform adds to Web Crypto: DigestStream, timingSafeEqual and MD5.
+// Web Crypto, and what the platform adds to it: DigestStream, timingSafeEqual and MD5.
 // https://developers.cloudflare.com/workers/runtime-apis/web-crypto/
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:core/mod.js";
 import { bytesOf } from "ext:stead/streams.js";
 import { tagClass } from "ext:stead/scope.js";
 
@@ -16,15 +16,23 @@ const {
   Promise,
   PromisePrototypeThen,
   BigInt,
+  Error,
   String,
   StringPrototypeToUpperCase,
+  Symbol,
   SymbolDispose,
   TypedArrayPrototypeGetByteLength,
   TypeError,
 } = primordials;
 const { WritableStream } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { op_crypto_timing_safe_equal, Digester } = core.ops;
-const { Crypto, SubtleCrypto } = core.loadExtScript("ext:deno_crypto/00_crypto.js");
+
+// deno_crypto marks its keys with this symbol, which deno's Node layer would otherwise make. It
+// reads it once: were it not there by then, keys could neither be cloned nor told from others.
+internals.kKeyObject = Symbol("kKeyObject");
+/** The exports of deno_crypto's script. */
+export const webCrypto = core.loadExtScript("ext:deno_crypto/00_crypto.js");
+const { Crypto, SubtleCrypto } = webCrypto;
 
 /**
  * The upper-case name of an algorithm given as a string or as `{ name }`.
@@ -36,10 +44,11 @@ function nameOf(algorithm) {
 }
 
 export class DigestStream extends WritableStream {
+  /** @type {Promise<ArrayBuffer>} */
   #digest;
-  #written = 0n;
   /** @type {(reason: unknown) => void} */
   #reject;
+  #written = 0n;
 
   /** @param {string | { name: string }} algorithm */
   constructor(algorithm) {
@@ -49,8 +58,12 @@ export class DigestStream extends WritableStream {
       );
     }
     const digester = new Digester(nameOf(algorithm));
-    let resolve, reject;
-    const digest = new Promise((onValue, onError) => {
+    /** @type {(digest: ArrayBuffer) => void} */
+    let resolve;
+    /** @type {(reason: unknown) => void} */
+    let reject = () => {};
+    /** @type {Promise<ArrayBuffer>} */
+    const digest = new Promise((/** @type {any} */ onValue, /** @type {any} */ onError) => {
       resolve = onValue;
       reject = onError;
     });
@@ -61,19 +74,19 @@ export class DigestStream extends WritableStream {
           const error = new TypeError(
             "DigestStream is a byte stream but received an object of non-ArrayBuffer/ArrayBufferView/string type on its writable side.",
           );
-          /** @type {any} */ (reject)(error);
+          reject(error);
           throw error;
         }
         digester.update(bytes);
         this.#written += BigInt(TypedArrayPrototypeGetByteLength(bytes));
       },
-      close: () => /** @type {any} */ (resolve)(digester.finish()),
-      abort: (/** @type {unknown} */ reason) => /** @type {any} */ (reject)(reason),
+      close: () => resolve(digester.finish()),
+      abort: (/** @type {unknown} */ reason) => reject(reason),
     });
     // A digest that fails is reported where the stream is written.
     PromisePrototypeThen(digest, undefined, () => {});
     this.#digest = digest;
-    this.#reject = /** @type {any} */ (reject);
+    this.#reject = reject;
   }
 
   /** Resolves to an ArrayBuffer when the stream is closed. */
@@ -132,8 +145,8 @@ define(
           `Failed to execute 'timingSafeEqual' on 'SubtleCrypto': parameter ${index} is not of type 'BufferSource'.`,
         );
       }
-      const left = bytesOf(a);
-      const right = bytesOf(b);
+      const left = /** @type {Uint8Array} */ (bytesOf(a));
+      const right = /** @type {Uint8Array} */ (bytesOf(b));
       if (TypedArrayPrototypeGetByteLength(left) !== TypedArrayPrototypeGetByteLength(right)) {
         throw new TypeError("Input buffers must have the same byte length.");
       }
@@ -154,7 +167,7 @@ define(
     async digest(algorithm, data) {
       if (arguments.length >= 2 && isBufferSource(data) && nameOf(algorithm) === "MD5") {
         const digester = new Digester("MD5");
-        digester.update(bytesOf(data));
+        digester.update(/** @type {Uint8Array} */ (bytesOf(data)));
         return digester.finish();
       }
       return await FunctionPrototypeCall(standardDigest, this, algorithm, data);
