@@ -63,7 +63,7 @@ impl Isolate {
         let value = global.get(scope, key.into()).expect("the global object has no traps");
         let object = v8::Local::<v8::Object>::try_from(value).expect("set by dispatch.js");
         global.delete(scope, key.into());
-        let mut function = |name: &str| {
+        let function = |name: &str| {
             let key = v8::String::new(scope, name).expect("a short string");
             let value = object.get(scope, key.into()).expect("a plain object");
             let function = v8::Local::<v8::Function>::try_from(value).expect("set by dispatch.js");

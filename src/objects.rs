@@ -108,7 +108,10 @@ impl Shard {
                 make_cppgc_object(scope, ObjectHandle(instance.clone())).into(),
                 v8::Integer::new(scope, key.namespace.into()).into(),
                 string(scope, &key.id.to_string()),
-                name.map_or_else(|| v8::null(scope).into(), |name| string(scope, &name)),
+                match &name {
+                    None => v8::null(scope).into(),
+                    Some(name) => string(scope, name),
+                },
             ];
             match call(scope, &self.isolate.dispatch.construct, &arguments) {
                 Ok(record) => Ok(record),

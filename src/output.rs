@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use deno_core::OpState;
+use stead_ops::console::ConsoleLevel;
 use stead_ops::console::ConsoleSink;
 use stead_ops::exception::ExceptionKind;
 use stead_ops::exception::ExceptionSink;
@@ -30,7 +31,7 @@ pub fn sinks(logger: &Logger) -> Sinks {
     let exceptions = logger.clone();
     Sinks {
         console: ConsoleSink(Rc::new(move |line| {
-            console.console(level(&line.level), None, line.text);
+            console.console(level(line.level), None, line.text);
         })),
         exceptions: ExceptionSink(Rc::new(move |report| {
             let prefix = match report.kind {
@@ -41,5 +42,15 @@ pub fn sinks(logger: &Logger) -> Sinks {
             let text = error.stack.as_ref().unwrap_or(&error.exception_message);
             exceptions.error(None, format!("{prefix} {text}"));
         })),
+    }
+}
+
+fn level(level: ConsoleLevel) -> Level {
+    match level {
+        ConsoleLevel::Debug => Level::Debug,
+        ConsoleLevel::Log => Level::Log,
+        ConsoleLevel::Info => Level::Info,
+        ConsoleLevel::Warn => Level::Warn,
+        ConsoleLevel::Error => Level::Error,
     }
 }

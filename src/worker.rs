@@ -100,8 +100,8 @@ impl Worker {
             worker.stop().await;
             return Err(error);
         }
-        let unique_keys = worker.classes().iter().map(|class| (worker.shared.unique_key)(class));
-        let unique_keys = unique_keys.collect();
+        let classes = worker.classes();
+        let unique_keys = classes.iter().map(|class| (worker.shared.unique_key)(class)).collect();
         let alarms = worker.shared.alarms.start(&worker.shared, unique_keys);
         worker.threads().push(alarms);
         Ok(worker)

@@ -48,7 +48,6 @@ deno_core::extension!(
     op_call_return,
     op_call_throw,
     op_report_error,
-    op_now,
     op_outcome,
   ],
 );
@@ -263,12 +262,6 @@ fn op_report_error(
     object_label(&**host, instance.key.namespace, instance.name.borrow().as_deref(), &id)
   });
   host.report(object, error);
-}
-
-/// Milliseconds since the Unix epoch by the process's clock.
-#[op2(fast)]
-fn op_now(state: &mut OpState) -> f64 {
-  state.borrow::<HostRef>().now_ms() as f64
 }
 
 /// Where the outcome of something that the process asked for goes: a text, or
