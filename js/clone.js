@@ -8,6 +8,7 @@ import { core } from "ext:core/mod.js";
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
 const STORAGE = { forStorage: true };
+const RESTORE = { forStorage: true, deserializers: core.getCloneableDeserializers() };
 
 /** @param {string} message */
 function refuse(message) {
@@ -27,7 +28,7 @@ export function serialize(value) {
  * @returns {any}
  */
 export function deserialize(bytes) {
-  return core.deserialize(bytes, STORAGE);
+  return core.deserialize(bytes, RESTORE);
 }
 
 /**
