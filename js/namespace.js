@@ -250,12 +250,8 @@ export class DurableObject extends Fetcher {
       return thrown;
     }
     const [, message, reset, retryable, overloaded, thrown] = answer;
-    const error = thrown === null ? new Error(message) : deserialize(thrown);
-    if (typeof error !== "object" || error === null) {
-      if (reset) this.#broken = error;
-      return error;
-    }
-    error.remote = true;
+    const cause = thrown === null ? message : deserialize(thrown);
+    const error = typeof cause === "object" && cause !== null ? cause : new Error(String(cause));
     if (retryable) error.retryable = true;
     if (overloaded) error.overloaded = true;
     if (reset) {
