@@ -144,7 +144,8 @@ class PendingInnerBody extends InnerBody {
   }
 
   set streamOrStatic(value) {
-    this.#stream = value;
+    // The base's constructor assigns it before this class has its fields.
+    if (#stream in this) this.#stream = value;
   }
 
   unusable() {
