@@ -258,7 +258,11 @@ impl Shard {
         match result {
             Ok(()) => {
                 instance.output.durable(sequence);
-                self.sync(&instance);
+                // Bounds the log. It waits for the disk, once in a few megabytes of commits.
+                match instance.database.checkpoint_if_large() {
+                    Ok(_) => self.sync(&instance),
+                    Err(error) => self.reset(&instance, Failure::reset(error.to_string())),
+                }
             }
             Err(error) => self.reset(&instance, Failure::reset(error)),
         }

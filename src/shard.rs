@@ -126,7 +126,8 @@ async fn serve(
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
             drop(runtime);
-            drop(stopped.send(()));
+            // Nobody waits any more when the process ends at once.
+            let _ = stopped.send(());
         }
         Err(error) => drop(started.send(Err(error))),
     }
