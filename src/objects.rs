@@ -154,6 +154,7 @@ impl Shard {
     /// Hands an event that may enter now to JavaScript.
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
+        let broken = instance.clone();
         let instance = instance.clone();
         self.isolate.enter(|scope| {
             let record = v8::Local::new(scope, record);
@@ -194,8 +195,11 @@ impl Shard {
                     call(scope, &dispatch.object_socket, &[record, number, frame])
                 }
             };
-            // The functions answer what user code throws; what is left is ours.
-            assert!(result.is_ok(), "dispatch.js threw");
+            // The functions answer what user code throws. What is left, such as the end of
+            // the stack in our own code, costs the object and nobody else.
+            if result.is_err() {
+                self.reset(&broken, Failure::reset("internal error: the event was not handled"));
+            }
         });
         self.end_turn();
     }
