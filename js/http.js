@@ -190,7 +190,7 @@ function nativeBody(body) {
     return source.body;
   }
   const backing = streams.getReadableStreamResourceBacking(source);
-  if (backing === undefined) return streams.resourceForReadableStream(source, body.length);
+  if (!backing) return streams.resourceForReadableStream(source, body.length);
   // Locked and disturbed from JavaScript's side: Rust reads it now.
   source.getReader();
   streams.readableStreamDisturb(source);
