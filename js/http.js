@@ -16,16 +16,18 @@ const response = load("ext:deno_fetch/23_response.js");
 const { fetch: denoFetch } = load("ext:deno_fetch/26_fetch.js");
 const streams = load("ext:deno_web/06_streams.js");
 
-/** @type {any} */ let op_body_take;
-/** @type {any} */ let op_output_open;
-/** @type {any} */ let op_output_wait;
-/** @type {any} */ let op_request_body;
-/** @type {any} */ let op_request_headers;
-/** @type {any} */ let op_request_method;
-/** @type {any} */ let op_request_url;
-/** @type {any} */ let op_respond;
-/** @type {any} */ let op_respond_text;
-/** @type {any} */ let op_socket_connect;
+let {
+  op_body_take,
+  op_output_open,
+  op_output_wait,
+  op_request_body,
+  op_request_headers,
+  op_request_method,
+  op_request_url,
+  op_respond,
+  op_respond_text,
+  op_socket_connect,
+} = core.ops;
 bindOps((ops) =>
   ({
     op_body_take,
@@ -43,6 +45,8 @@ bindOps((ops) =>
 
 const SOCKET = Symbol("webSocket");
 const CF = Symbol("cf");
+const BODY_USED =
+  "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
 
 const DenoRequest = request.Request;
 const DenoResponse = response.Response;
@@ -66,8 +70,7 @@ function extendClass(base, construct) {
     const descriptor = Object.getOwnPropertyDescriptor(base, key);
     Object.defineProperty(Extended, key, /** @type {any} */ (descriptor));
   }
-  Extended.prototype = base.prototype;
-  Object.defineProperty(Extended, "prototype", { writable: false });
+  Object.defineProperty(Extended, "prototype", { value: base.prototype, writable: false });
   Object.defineProperty(base.prototype, "constructor", {
     value: Extended,
     writable: true,
@@ -76,7 +79,14 @@ function extendClass(base, construct) {
   return /** @type {any} */ (Extended);
 }
 
+const consume = InnerBody.prototype.consume;
+InnerBody.prototype.consume = function () {
+  if (this.consumed()) throw new TypeError(BODY_USED);
+  return Reflect.apply(consume, this, []);
+};
+
 export const Request = extendClass(DenoRequest, (args, target) => {
+  checkBody(args[0], args[1]);
   const [input, init] = args;
   const made = Reflect.construct(DenoRequest, args.length > 1 ? [input, init] : [input], target);
   const cf = init?.cf ?? (typeof input === "object" ? input?.[CF] : undefined);
@@ -90,6 +100,18 @@ Object.defineProperty(Request.prototype, "cf", {
   enumerable: true,
   configurable: true,
 });
+
+/**
+ * @param {any} input
+ * @param {any} init
+ */
+function checkBody(input, init) {
+  if (init?.body === undefined || init.body === null) return;
+  const method = `${init.method ?? (input instanceof DenoRequest ? input.method : "GET")}`;
+  if (/^(get|head)$/i.test(method)) {
+    throw new TypeError("Request with a GET or HEAD method cannot have a body.");
+  }
+}
 
 export const Response = extendClass(DenoResponse, (args, target) => {
   const [body, init] = args;

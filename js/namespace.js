@@ -249,8 +249,12 @@ export class DurableObject extends Fetcher {
       if (typeof thrown === "object" && thrown !== null) thrown.remote = true;
       return thrown;
     }
-    const [, message, reset, retryable, overloaded] = answer;
-    const error = /** @type {any} */ (new Error(message));
+    const [, message, reset, retryable, overloaded, thrown] = answer;
+    const error = thrown === null ? new Error(message) : deserialize(thrown);
+    if (typeof error !== "object" || error === null) {
+      if (reset) this.#broken = error;
+      return error;
+    }
     error.remote = true;
     if (retryable) error.retryable = true;
     if (overloaded) error.overloaded = true;

@@ -18,7 +18,6 @@ use stead_ops::host::Host;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
 use stead_ops::instance::AlarmRun;
-use stead_ops::instance::Entry;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
@@ -61,14 +60,10 @@ impl Shard {
                 Err(error) => return fail(event, error),
             },
         };
-        match instance.input.offer(Entry::Event(event)) {
-            Ok(Some(Entry::Event(event))) => self.enter(&instance, &record, event),
-            Ok(_) => {}
-            Err(overloaded) => {
-                if let Entry::Event(event) = overloaded.0 {
-                    event.fail(Failure::overloaded());
-                }
-            }
+        match instance.input.offer(event) {
+            Ok(Some(event)) => self.enter(&instance, &record, event),
+            Ok(None) => {}
+            Err(overloaded) => overloaded.0.fail(Failure::overloaded()),
         }
     }
 
@@ -121,8 +116,12 @@ impl Shard {
         let record = match record {
             Ok(record) => record,
             Err(thrown) => {
-                self.drop_instance(&instance, &Failure::reset("the constructor threw"));
-                return Err(CallError::Thrown(thrown));
+                let failure = Failure {
+                    thrown: Some(thrown.into()),
+                    ..Failure::reset("the constructor threw")
+                };
+                self.drop_instance(&instance, &failure);
+                return Err(CallError::Failed(failure));
             }
         };
         if let Some(failure) = instance.failure() {
@@ -277,10 +276,8 @@ impl Shard {
         instance.fail(failure.clone());
         instance.database.abort();
         instance.output.break_with(GateBroken { message: failure.message.clone() });
-        for entry in instance.input.drain() {
-            if let Entry::Event(event) = entry {
-                event.fail(failure.clone());
-            }
+        for event in instance.input.drain() {
+            event.fail(failure.clone());
         }
         instance.owes.fail(failure);
         instance.sockets.clear();

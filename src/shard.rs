@@ -158,6 +158,8 @@ async fn bring_up(
     let namespaces = crate::exports::namespaces(&exports, &shared.unique_key)
         .map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces);
+    // From here on `eval` and `new Function` throw, as on the platform.
+    isolate.enter(|scope| scope.get_current_context().set_allow_generation_from_strings(false));
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,

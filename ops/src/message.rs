@@ -1,6 +1,8 @@
 //! What is said to a worker or an object, and what it answers: plain data that
 //! may cross threads. JavaScript values travel as structured-clone bytes.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use stead_storage::ObjectId;
 use tokio::sync::OwnedSemaphorePermit;
@@ -65,6 +67,9 @@ pub enum CallError {
 pub struct Failure {
   /// The error's text.
   pub message: String,
+  /// What the object's own code threw, cloned, if that is why. The caller gets
+  /// it in place of an error with the text.
+  pub thrown: Option<Arc<[u8]>>,
   /// The object was reset and starts anew with the next call.
   pub reset: bool,
   /// The same call may succeed when made again.

@@ -93,7 +93,7 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
     self,
     scope: &mut v8::PinScope<'s, '_>,
   ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
-    let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(6);
+    let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(7);
     match self {
       Answer::Result(result) => {
         parts.push(v8::Integer::new(scope, 0).into());
@@ -109,6 +109,10 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
         parts.push(message.unwrap_or_else(|| v8::String::empty(scope)).into());
         for flag in [failure.reset, failure.retryable, failure.overloaded] {
           parts.push(v8::Boolean::new(scope, flag).into());
+        }
+        match failure.thrown {
+          Some(thrown) => thrown.to_vec().push_parts(scope, &mut parts),
+          None => parts.push(v8::null(scope).into()),
         }
       }
     }

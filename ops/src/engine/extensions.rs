@@ -47,9 +47,13 @@ deno_core::extension!(
     esm = [
         dir "../js",
         "bootstrap.js",
+        "abort.js",
+        "absent.js",
+        "arguments.js",
         "clone.js",
         "console.js",
         "context.js",
+        "critical_section.js",
         "crypto.js",
         "dispatch.js",
         "errors.js",
