@@ -6,11 +6,12 @@
 
 import { core, primordials } from "ext:core/mod.js";
 
-const { ObjectDefineProperty, ObjectHasOwn } = primordials;
+const { ObjectDefineProperty, ObjectHasOwn, Symbol } = primordials;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
 /** V8 calls this member of an object that it is to clone. */
 const CLONE = core.hostObjectBrand;
+const REASON = Symbol("reason against cloning");
 
 /** @param {string} message */
 export function dataCloneError(message) {
@@ -24,21 +25,31 @@ export function streamError(name) {
 
 /**
  * @param {{ prototype: object }} constructor
- * @param {(object: any) => Error} [explain] why an object cannot be cloned
+ * @param {(object: any) => Error} [reason] why an object cannot be cloned
  */
-export function refuseCloning(constructor, explain = unsupported) {
-  // Blobs, keys and exceptions say themselves how they are cloned.
-  if (ObjectHasOwn(constructor.prototype, CLONE)) return;
-  ObjectDefineProperty(constructor.prototype, CLONE, {
-    __proto__: null,
+export function refuseCloning({ prototype }, reason = unsupported) {
+  const attributes = { __proto__: null, writable: true, configurable: true };
+  if (!ObjectHasOwn(prototype, REASON)) {
+    ObjectDefineProperty(prototype, REASON, { ...attributes, value: reason });
+  }
+  // structuredClone clones blobs and keys, which have a member of their own; storage does not.
+  if (ObjectHasOwn(prototype, CLONE)) return;
+  ObjectDefineProperty(prototype, CLONE, {
+    ...attributes,
     /** @this {any} */
     value() {
-      throw explain(this);
+      throw reasonAgainst(this);
     },
-    // Ports and streams have a member of their own.
-    writable: true,
-    configurable: true,
   });
+}
+
+/**
+ * Why an object cannot be cloned.
+ * @param {any} object
+ * @returns {Error}
+ */
+export function reasonAgainst(object) {
+  return (object[REASON] ?? unsupported)(object);
 }
 
 /** @param {any} object */

@@ -89,6 +89,9 @@ function messageError(message) {
 }
 refuseCloning(Request, messageError);
 refuseCloning(Response, messageError);
+for (const stream of [streams.ReadableStream, streams.WritableStream]) {
+  refuseCloning(stream, () => streamError(stream.name));
+}
 refuseCloning(AbortSignal, () => dataCloneError("AbortSignal serialization is not enabled."));
 
 defineClasses({

@@ -166,7 +166,7 @@ class PendingInnerBody extends InnerBody {
   }
 
   set streamOrStatic(value) {
-    // While InnerBody's constructor runs there is nothing to keep it in.
+    // The base's constructor assigns it before this class has its fields.
     if (#stream in this) this.#stream = value;
   }
 
@@ -212,7 +212,7 @@ function nativeBody(body) {
     return source.body;
   }
   const backing = streams.getReadableStreamResourceBacking(source);
-  if (backing === undefined) return streams.resourceForReadableStream(source, body.length);
+  if (!backing) return streams.resourceForReadableStream(source, body.length);
   // Locked and disturbed from JavaScript's side: Rust reads it now.
   source.getReader();
   streams.readableStreamDisturb(source);

@@ -153,6 +153,7 @@ impl Shard {
     /// Hands an event that may enter now to JavaScript.
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
+        let broken = instance.clone();
         let instance = instance.clone();
         self.isolate.enter(|scope| {
             let record = v8::Local::new(scope, record);
@@ -193,8 +194,11 @@ impl Shard {
                     call(scope, &dispatch.object_socket, &[record, number, frame])
                 }
             };
-            // The functions answer what user code throws; what is left is ours.
-            assert!(result.is_ok(), "dispatch.js threw");
+            // The functions answer what user code throws. What is left, such as the end of
+            // the stack in our own code, costs the object and nobody else.
+            if result.is_err() {
+                self.reset(&broken, Failure::reset("internal error: the event was not handled"));
+            }
         });
         self.end_turn();
     }
@@ -257,7 +261,11 @@ impl Shard {
         match result {
             Ok(()) => {
                 instance.output.durable(sequence);
-                self.sync(&instance);
+                // Bounds the log. It waits for the disk, once in a few megabytes of commits.
+                match instance.database.checkpoint_if_large() {
+                    Ok(_) => self.sync(&instance),
+                    Err(error) => self.reset(&instance, Failure::reset(error.to_string())),
+                }
             }
             Err(error) => self.reset(&instance, Failure::reset(error)),
         }

@@ -111,7 +111,7 @@ async fn run_worker(
     count: &mut Count,
 ) -> Result<(), Problem> {
     let bundle = super::load(file, style)?;
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
     let state = StateDir::open(&folder.path).map_err(|e| super::state_problem(&folder.path, &e))?;
     let config = Config {
