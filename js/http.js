@@ -7,9 +7,13 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { addHostClass } from "ext:stead/message.js";
+import { fixedLengthOf } from "ext:stead/streams.js";
 import { endForResponse, isSocket, makeSocket } from "ext:stead/websocket.js";
 
 const load = core.loadExtScript;
+const { DOMException } = load("ext:deno_web/01_dom_exception.js");
+const { Headers } = load("ext:deno_fetch/20_headers.js");
 const { InnerBody } = load("ext:deno_fetch/22_body.js");
 const request = load("ext:deno_fetch/23_request.js");
 const response = load("ext:deno_fetch/23_response.js");
@@ -43,6 +47,8 @@ bindOps((ops) =>
 
 const SOCKET = Symbol("webSocket");
 const CF = Symbol("cf");
+const BODY_USED =
+  "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
 
 const DenoRequest = request.Request;
 const DenoResponse = response.Response;
@@ -78,6 +84,9 @@ function extendClass(base, construct) {
 
 export const Request = extendClass(DenoRequest, (args, target) => {
   const [input, init] = args;
+  if (typeof input === "string" && !URL.canParse(input)) {
+    throw new TypeError(`Invalid URL: ${input}`);
+  }
   const made = Reflect.construct(DenoRequest, args.length > 1 ? [input, init] : [input], target);
   const cf = init?.cf ?? (typeof input === "object" ? input?.[CF] : undefined);
   if (cf !== undefined) made[CF] = cf;
@@ -94,13 +103,18 @@ Object.defineProperty(Request.prototype, "cf", {
 export const Response = extendClass(DenoResponse, (args, target) => {
   const [body, init] = args;
   const socket = init?.webSocket;
+  const status = init?.status;
   if (socket !== undefined && socket !== null) {
     if (!isSocket(socket)) {
       throw new TypeError("Response's webSocket must be a WebSocket");
     }
-    if (init.status !== 101) {
+    if (status !== 101) {
       throw new RangeError("Responses with a WebSocket must have status code 101.");
     }
+  } else if (status !== undefined && !(status >= 200 && status <= 599)) {
+    throw new RangeError(
+      "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
+    );
   }
   const made = Reflect.construct(DenoResponse, [body, init], target);
   if (socket) made[SOCKET] = socket;
@@ -125,12 +139,11 @@ Object.defineProperty(Response.prototype, "cf", {
 /** A body that Rust holds until somebody looks at it. */
 class PendingInnerBody extends InnerBody {
   /** @type {any} */ #pending;
-  /** @type {any} */ #stream;
+  /** What InnerBody keeps in `streamOrStatic`. @type {any} */ #stream = null;
 
   /** @param {any} pending */
   constructor(pending) {
     super(null);
-    this.#stream = null;
     this.#pending = pending;
   }
 
@@ -144,7 +157,8 @@ class PendingInnerBody extends InnerBody {
   }
 
   set streamOrStatic(value) {
-    this.#stream = value;
+    // While InnerBody's constructor runs there is nothing to keep it in.
+    if (#stream in this) this.#stream = value;
   }
 
   unusable() {
@@ -153,6 +167,12 @@ class PendingInnerBody extends InnerBody {
 
   consumed() {
     return this.#pending === null && super.consumed();
+  }
+
+  /** The body of a request made from this one's; nothing is read. */
+  createProxy() {
+    const pending = this.takePending();
+    return pending === null ? super.createProxy() : new PendingInnerBody(pending);
   }
 
   /** Takes the body away unread; null if it was looked at. */
@@ -176,23 +196,30 @@ function innerBody(pending) {
  */
 function nativeBody(body) {
   if (body === null) return null;
-  if (body.unusable()) {
-    throw new TypeError(
-      "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.",
-    );
-  }
+  if (body.unusable()) throw new TypeError(BODY_USED);
   const pending = body instanceof PendingInnerBody ? body.takePending() : null;
   if (pending !== null) return pending;
   const source = body.streamOrStatic;
-  if (!(source instanceof streams.ReadableStream)) {
-    source.consumed = true;
-    return source.body;
+  if (source instanceof streams.ReadableStream) return nativeStream(source, body.length);
+  source.consumed = true;
+  return source.body;
+}
+
+/**
+ * The number of a resource from which Rust reads the stream.
+ * @param {any} stream
+ * @param {number | null} length
+ */
+function nativeStream(stream, length) {
+  const backing = streams.getReadableStreamResourceBacking(stream);
+  if (backing === null || backing === undefined) {
+    const promised = fixedLengthOf(stream);
+    const known = length ?? (promised === undefined ? undefined : Number(promised));
+    return streams.resourceForReadableStream(stream, known);
   }
-  const backing = streams.getReadableStreamResourceBacking(source);
-  if (backing === undefined) return streams.resourceForReadableStream(source, body.length);
   // Locked and disturbed from JavaScript's side: Rust reads it now.
-  source.getReader();
-  streams.readableStreamDisturb(source);
+  stream.getReader();
+  streams.readableStreamDisturb(stream);
   return backing.rid;
 }
 
@@ -246,12 +273,14 @@ export function requestToNative(made) {
 }
 
 /**
- * The response of an object.
+ * The response of an object to a request for `url`.
  * @param {any[]} parts
+ * @param {string} url
  */
-export function responseFromNative(parts) {
+export function responseFromNative(parts, url) {
   const [, status, statusText, headers, body, socket] = parts;
   const inner = response.newInnerResponse(status, statusText);
+  inner.urlList.push(url);
   inner.headerList = pairs(headers);
   inner.body = innerBody(body);
   const made = response.fromInnerResponse(inner, "immutable");
@@ -278,15 +307,71 @@ export function respond(native, made) {
   const inner = response.toInnerResponse(made);
   const socket = made[SOCKET];
   const end = socket === undefined ? null : endForResponse(socket);
-  if (made.bodyUsed) {
-    throw new TypeError(
-      "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.",
-    );
-  }
+  if (made.bodyUsed) throw new TypeError(BODY_USED);
   const body = nativeBody(inner.body);
   const headers = flatten(response.wireHeaderList(inner));
   op_respond(native, inner.status, inner.statusMessage, headers, body, end);
 }
+
+/**
+ * A body that goes with a message: its place in the list, or null.
+ * @param {any} body
+ * @param {any[]} bodies
+ */
+function sendBody(body, bodies) {
+  return body === null ? null : bodies.push(nativeBody(body)) - 1;
+}
+
+addHostClass({
+  base: Headers,
+  name: "Headers",
+  send: (headers) => Array.from(headers),
+  receive: (list) => new Headers(list),
+});
+addHostClass({
+  base: DenoRequest,
+  name: "Request",
+  send(made, bodies) {
+    const inner = request.toInnerRequest(made);
+    const { redirectMode } = inner;
+    const headers = Array.from(made.headers);
+    return { method: inner.method, url: inner.url(), headers, redirectMode, body: sendBody(inner.body, bodies) };
+  },
+  receive({ method, url, headers, redirectMode, body }, bodies) {
+    const inner = request.newInnerRequest(method, url, () => headers, innerBody(bodies[body]), false);
+    inner.redirectMode = redirectMode;
+    return request.fromInnerRequest(inner, "request");
+  },
+});
+addHostClass({
+  base: DenoResponse,
+  name: "Response",
+  send(made, bodies) {
+    if (made[SOCKET] !== undefined) {
+      throw new DOMException("Stead cannot pass a WebSocket over RPC yet.", "DataCloneError");
+    }
+    const inner = response.toInnerResponse(made);
+    const { status, statusMessage } = inner;
+    if (made.bodyUsed) throw new TypeError(BODY_USED);
+    const headers = response.wireHeaderList(inner);
+    return { status, statusMessage, headers, body: sendBody(inner.body, bodies) };
+  },
+  receive({ status, statusMessage, headers, body }, bodies) {
+    const inner = response.newInnerResponse(status, statusMessage);
+    inner.headerList = headers;
+    inner.body = innerBody(bodies[body]);
+    return response.fromInnerResponse(inner, "response");
+  },
+});
+addHostClass({
+  base: streams.ReadableStream,
+  name: "ReadableStream",
+  send(stream, bodies) {
+    if (stream.locked) throw new TypeError("The ReadableStream has been locked to a reader.");
+    return bodies.push(nativeStream(stream, null)) - 1;
+  },
+  receive: (body, bodies) => streams.readableStreamForRid(op_body_take(bodies[body])),
+}, true);
 
 /** Whether a response is what `new Response(text)` makes. @param {any} made */
 function isPlainText(made) {

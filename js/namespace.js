@@ -6,9 +6,9 @@
 
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
-import { deserialize } from "ext:stead/clone.js";
+import { deserializeThrown, fromMessage, toMessage } from "ext:stead/message.js";
 import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
-import { makeProperty, serializeForCall } from "ext:stead/rpc.js";
+import { makeProperty } from "ext:stead/rpc.js";
 import { Request, requestToNative, responseFromNative } from "ext:stead/http.js";
 
 /** @type {any} */ let op_id_from_name;
@@ -37,6 +37,8 @@ const NAME_BYTES_MAX = 1024;
 const RESULT = 0;
 const THROWN = 1;
 
+const NO_ARGUMENTS = { bytes: null, bodies: null };
+
 const encoder = new TextEncoder();
 
 /** @param {unknown} token */
@@ -60,8 +62,8 @@ export class DurableObjectId {
   constructor(token, hex, name) {
     requireInternal(token);
     this.#hex = hex;
-    if (name !== undefined) {
-      Object.defineProperty(this, "name", { value: name, enumerable: true, configurable: true });
+    for (const [key, value] of [["jurisdiction", undefined], ["name", name]]) {
+      Object.defineProperty(this, key, { value, enumerable: true, configurable: true });
     }
   }
 
@@ -185,9 +187,10 @@ export class DurableObject extends Fetcher {
     requireInternal(token);
     this.#index = index;
     this.#id = id;
-    Object.defineProperty(this, "id", { value: id, enumerable: true, configurable: true });
-    const name = /** @type {any} */ (id).name;
-    Object.defineProperty(this, "name", { value: name, enumerable: true, configurable: true });
+    const { name } = /** @type {any} */ (id);
+    for (const [key, value] of [["name", name], ["id", id]]) {
+      Object.defineProperty(this, key, { value, enumerable: true, configurable: true });
+    }
   }
 
   #name() {
@@ -201,7 +204,7 @@ export class DurableObject extends Fetcher {
    */
   async #fetch(input, init) {
     const { method, url, headers, body } = requestToNative(new Request(input, init));
-    if (this.#broken !== null) throw this.#broken;
+    if (this.#broken !== null) throw this.#errorOf(this.#broken);
     const calling = op_stub_fetch(
       currentHandle(),
       currentRequest(),
@@ -214,8 +217,8 @@ export class DurableObject extends Fetcher {
       body,
     );
     const answer = await resumeAfter(op_stub_fetch_answer(calling));
-    if (answer[0] === RESULT) return responseFromNative(answer);
-    throw this.#error(answer);
+    if (answer[0] === RESULT) return responseFromNative(answer, url);
+    throw this.#error(answer, true);
   }
 
   /**
@@ -223,8 +226,8 @@ export class DurableObject extends Fetcher {
    * @param {any[] | null} args
    */
   async #call(path, args) {
-    const bytes = args === null ? null : serializeForCall(args);
-    if (this.#broken !== null) throw this.#broken;
+    const message = args === null ? NO_ARGUMENTS : toMessage(args);
+    if (this.#broken !== null) throw this.#errorOf(this.#broken);
     const calling = op_stub_call(
       currentHandle(),
       currentRequest(),
@@ -232,32 +235,41 @@ export class DurableObject extends Fetcher {
       this.#id.toString(),
       this.#name(),
       path,
-      bytes,
+      message.bytes,
+      message.bodies,
     );
     const answer = await resumeAfter(op_stub_call_answer(calling));
-    if (answer[0] === RESULT) return deserialize(answer[1]);
-    throw this.#error(answer);
+    if (answer[0] === RESULT) return fromMessage(answer[1], answer[2]);
+    throw this.#error(answer, false);
   }
 
   /**
    * The error that an answer stands for, with the platform's marks.
    * @param {any[]} answer
+   * @param {boolean} fetched whether it answers a request
    */
-  #error(answer) {
+  #error(answer, fetched) {
     if (answer[0] === THROWN) {
-      const thrown = deserialize(answer[1]);
-      if (typeof thrown === "object" && thrown !== null) thrown.remote = true;
+      const thrown = deserializeThrown(answer[1]);
+      thrown.remote = true;
       return thrown;
     }
-    const [, message, reset, retryable, overloaded] = answer;
-    const error = /** @type {any} */ (new Error(message));
-    error.remote = true;
+    const [, , reset] = answer;
+    if (reset) this.#broken = answer;
+    const error = this.#errorOf(answer);
+    if (fetched || !reset) error.remote = true;
+    return error;
+  }
+
+  /**
+   * The error for the object's own failure; a new one each time, as callers may change it.
+   * @param {any[]} answer
+   */
+  #errorOf([, message, reset, retryable, overloaded, thrown]) {
+    const error = thrown === null ? /** @type {any} */ (new Error(message)) : deserializeThrown(thrown);
     if (retryable) error.retryable = true;
     if (overloaded) error.overloaded = true;
-    if (reset) {
-      error.durableObjectReset = true;
-      this.#broken = error;
-    }
+    if (reset) error.durableObjectReset = true;
     return error;
   }
 

@@ -8,7 +8,7 @@ import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { criticalSection } from "ext:stead/record.js";
 import { DurableObjectStorage } from "ext:stead/storage.js";
-import { endForObject, ownSocket, restoreSocket, socketNumber } from "ext:stead/websocket.js";
+import { endForObject, ownSocket, restoreSocket, socketNumber, wasAccepted } from "ext:stead/websocket.js";
 
 /** @type {any} */ let op_object_reset;
 /** @type {any} */ let op_object_socket_accept;
@@ -79,7 +79,7 @@ export class DurableObjectState {
   /** @param {string} [reason] */
   abort(reason) {
     const message = reason === undefined ? ABORTED : `${reason}`;
-    op_object_reset(this.#record.handle, message, false);
+    op_object_reset(this.#record.handle, message, false, null);
     throw new Error(message);
   }
 
@@ -106,6 +106,7 @@ export class DurableObjectState {
   getTags(socket) {
     const number = socketNumber(socket, this.#record);
     if (number < 0) {
+      if (wasAccepted(socket)) throw new Error("only hibernatable websockets can have tags.");
       throw new Error(
         "you must call 'acceptWebSocket()' before attempting to access the tags of a WebSocket.",
       );

@@ -5,6 +5,7 @@
 
 import { clearTimeout, setTimeout } from "ext:stead/timers.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { serializeThrown } from "ext:stead/message.js";
 import { currentContext, enterContext, runInContext } from "ext:stead/context.js";
 
 /** @type {any} */ let op_input_wait;
@@ -38,9 +39,13 @@ export class ObjectRecord {
   /** The innermost critical section, while one runs. @type {Section | null} */
   section = null;
 
-  /** @param {any} handle the authority over the object */
-  constructor(handle) {
+  /**
+   * @param {any} handle the authority over the object
+   * @param {string} id
+   */
+  constructor(handle, id) {
     this.handle = handle;
+    this.id = id;
   }
 
   get record() {
@@ -134,7 +139,7 @@ async function waitForSection(record, callback, resets) {
 async function runSection(section, callback, resets) {
   const { record } = section;
   const timer = setTimeout(() => {
-    op_object_reset(record.handle, SECTION_TIMEOUT, true);
+    op_object_reset(record.handle, SECTION_TIMEOUT, true, null);
   }, SECTION_MS_MAX);
   try {
     // The callback begins after the calling turn's own code, as an event of its own would.
@@ -142,7 +147,7 @@ async function runSection(section, callback, resets) {
     return await runInContext(section, callback);
   } catch (error) {
     if (!resets) throw error;
-    op_object_reset(record.handle, messageOf(error), false);
+    op_object_reset(record.handle, messageOf(error), false, serializeThrown(error));
     // The object is gone: nobody is left to tell.
     return await new Promise(() => {});
   } finally {

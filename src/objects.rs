@@ -22,7 +22,6 @@ use stead_ops::instance::Entry;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
-use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -58,7 +57,7 @@ impl Shard {
             Some(found) => found,
             None => match self.instantiate(key, name) {
                 Ok(made) => made,
-                Err(error) => return fail(event, error),
+                Err(failure) => return event.fail(failure),
             },
         };
         match instance.input.offer(Entry::Event(event)) {
@@ -77,7 +76,7 @@ impl Shard {
         &self,
         key: ObjectKey,
         name: Option<String>,
-    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), CallError> {
+    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let made = self.construct(key, name);
         if made.is_err() {
             self.objects.borrow_mut().remove(&key);
@@ -90,12 +89,10 @@ impl Shard {
         &self,
         key: ObjectKey,
         name: Option<String>,
-    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), CallError> {
+    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let shared = &self.shared;
         let unique_key = &self.namespaces[key.namespace as usize].unique_key;
-        let failed = |error: stead_storage::StorageError| {
-            CallError::Failed(Failure::reset(error.to_string()))
-        };
+        let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
         shared.state.namespace_dir(unique_key).map_err(failed)?;
         let path = shared.state.object_path(unique_key, &key.id);
         let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
@@ -121,12 +118,15 @@ impl Shard {
         let record = match record {
             Ok(record) => record,
             Err(thrown) => {
-                self.drop_instance(&instance, &Failure::reset("the constructor threw"));
-                return Err(CallError::Thrown(thrown));
+                let thrown = Failure::reset_by("the constructor threw", thrown);
+                // The object's code may have reset it with a reason of its own.
+                let failure = instance.failure().unwrap_or(thrown);
+                self.drop_instance(&instance, &failure);
+                return Err(failure);
             }
         };
         if let Some(failure) = instance.failure() {
-            return Err(CallError::Failed(failure));
+            return Err(failure);
         }
         let resident = Resident { instance: instance.clone(), record: record.clone() };
         self.objects.borrow_mut().insert(key, resident);
@@ -309,15 +309,6 @@ fn begin_alarm(
         }
         Ok(alarm) => Err(AlarmOutcome::Stale(alarm)),
         Err(_) => Err(AlarmOutcome::Failed),
-    }
-}
-
-fn fail(event: ObjectEvent, error: CallError) {
-    match (event, error) {
-        (ObjectEvent::Fetch { reply, .. }, error) => drop(reply.send(Err(error))),
-        (ObjectEvent::Call { reply, .. }, error) => drop(reply.send(Err(error))),
-        (event, CallError::Failed(failure)) => event.fail(failure),
-        (event, CallError::Thrown(_)) => event.fail(Failure::reset("the constructor threw")),
     }
 }
 

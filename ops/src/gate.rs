@@ -64,14 +64,17 @@ fn op_input_end(#[cppgc] handle: &ObjectHandle, #[smi] section: u32) {
   }
 }
 
-/// Drops the instance, its uncommitted writes with it.
-#[op2(fast)]
+/// Drops the instance, its uncommitted writes with it. `thrown` is the error that
+/// led to it, cloned, if there was one.
+#[op2]
 fn op_object_reset(
   #[cppgc] handle: &ObjectHandle,
   #[string] message: String,
   overloaded: bool,
+  #[buffer(copy)] thrown: Option<Vec<u8>>,
 ) {
-  let failure = Failure { message, reset: true, overloaded, retryable: false };
+  let thrown = thrown.map(Into::into);
+  let failure = Failure { message, reset: true, overloaded, retryable: false, thrown };
   handle.0.host().reset(&handle.0, failure);
 }
 

@@ -1,6 +1,8 @@
 //! What is said to a worker or an object, and what it answers: plain data that
 //! may cross threads. JavaScript values travel as structured-clone bytes.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use stead_storage::ObjectId;
 use tokio::sync::OwnedSemaphorePermit;
@@ -49,6 +51,16 @@ pub struct FetchResponse {
   pub socket: Option<SocketEnd>,
 }
 
+/// Arguments or a result as they travel: the bytes that `message.js` made, and
+/// the bodies of requests, responses and streams among them.
+#[derive(Default)]
+pub struct Message {
+  /// The cloned value.
+  pub bytes: Vec<u8>,
+  /// The bodies, in the order in which the value names them.
+  pub bodies: Vec<Body>,
+}
+
 /// Why a call has no answer.
 #[derive(Clone, Debug)]
 pub enum CallError {
@@ -71,12 +83,19 @@ pub struct Failure {
   pub retryable: bool,
   /// The object has too much to do: do not call again at once.
   pub overloaded: bool,
+  /// The error that the object's own code failed with, cloned, if there was one.
+  pub thrown: Option<Arc<[u8]>>,
 }
 
 impl Failure {
   /// An object that was reset, with the reason.
   pub fn reset(message: impl Into<String>) -> Failure {
     Failure { message: message.into(), reset: true, ..Failure::default() }
+  }
+
+  /// An object that was reset because its own code threw.
+  pub fn reset_by(message: impl Into<String>, thrown: Vec<u8>) -> Failure {
+    Failure { thrown: Some(thrown.into()), ..Failure::reset(message) }
   }
 
   /// The connection to the object is gone; the call may be made again.
@@ -125,10 +144,10 @@ pub enum ObjectEvent {
   Call {
     /// The property path from the object down to what is called.
     path: Vec<String>,
-    /// The cloned array of arguments.
-    arguments: Option<Vec<u8>>,
-    /// Where the cloned result goes.
-    reply: Reply<Vec<u8>>,
+    /// The array of arguments.
+    arguments: Option<Message>,
+    /// Where the result goes.
+    reply: Reply<Message>,
   },
   /// `alarm()` of the object.
   Alarm {

@@ -111,7 +111,8 @@ async fn run_worker(
     count: &mut Count,
 ) -> Result<(), Problem> {
     let bundle = super::load(file, style)?;
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').next().unwrap_or_default().to_owned();
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
     let state = StateDir::open(&folder.path).map_err(|e| super::state_problem(&folder.path, &e))?;
     let config = Config {

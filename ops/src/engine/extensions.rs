@@ -58,6 +58,7 @@ deno_core::extension!(
         "globals.js",
         "http.js",
         "kv.js",
+        "message.js",
         "namespace.js",
         "navigator.js",
         "object_state.js",
