@@ -7,20 +7,18 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { BODY_USED, innerBody, nativeBody, nativeStream } from "ext:stead/body.js";
 import { addHostClass } from "ext:stead/message.js";
-import { fixedLengthOf } from "ext:stead/streams.js";
 import { endForResponse, isSocket, makeSocket } from "ext:stead/websocket.js";
 
 const load = core.loadExtScript;
 const { DOMException } = load("ext:deno_web/01_dom_exception.js");
 const { Headers } = load("ext:deno_fetch/20_headers.js");
-const { InnerBody } = load("ext:deno_fetch/22_body.js");
 const request = load("ext:deno_fetch/23_request.js");
 const response = load("ext:deno_fetch/23_response.js");
 const { fetch: denoFetch } = load("ext:deno_fetch/26_fetch.js");
 const streams = load("ext:deno_web/06_streams.js");
 
-/** @type {any} */ let op_body_take;
 /** @type {any} */ let op_output_open;
 /** @type {any} */ let op_output_wait;
 /** @type {any} */ let op_request_body;
@@ -32,7 +30,6 @@ const streams = load("ext:deno_web/06_streams.js");
 /** @type {any} */ let op_socket_connect;
 bindOps((ops) =>
   ({
-    op_body_take,
     op_output_open,
     op_output_wait,
     op_request_body,
@@ -47,8 +44,6 @@ bindOps((ops) =>
 
 const SOCKET = Symbol("webSocket");
 const CF = Symbol("cf");
-const BODY_USED =
-  "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
 
 const DenoRequest = request.Request;
 const DenoResponse = response.Response;
@@ -135,93 +130,6 @@ Object.defineProperty(Response.prototype, "cf", {
   enumerable: true,
   configurable: true,
 });
-
-/** A body that Rust holds until somebody looks at it. */
-class PendingInnerBody extends InnerBody {
-  /** @type {any} */ #pending;
-  /** What InnerBody keeps in `streamOrStatic`. @type {any} */ #stream = null;
-
-  /** @param {any} pending */
-  constructor(pending) {
-    super(null);
-    this.#pending = pending;
-  }
-
-  get streamOrStatic() {
-    if (this.#pending !== null) {
-      const rid = op_body_take(this.#pending);
-      this.#pending = null;
-      this.#stream = streams.readableStreamForRid(rid);
-    }
-    return this.#stream;
-  }
-
-  set streamOrStatic(value) {
-    // While InnerBody's constructor runs there is nothing to keep it in.
-    if (#stream in this) this.#stream = value;
-  }
-
-  unusable() {
-    return this.#pending === null && super.unusable();
-  }
-
-  consumed() {
-    return this.#pending === null && super.consumed();
-  }
-
-  /** The body of a request made from this one's; nothing is read. */
-  createProxy() {
-    const pending = this.takePending();
-    return pending === null ? super.createProxy() : new PendingInnerBody(pending);
-  }
-
-  /** Takes the body away unread; null if it was looked at. */
-  takePending() {
-    const pending = this.#pending;
-    if (pending === null) return null;
-    this.#pending = null;
-    this.#stream = { body: "", consumed: true };
-    return pending;
-  }
-}
-
-/** @param {any} pending */
-function innerBody(pending) {
-  return pending === null || pending === undefined ? null : new PendingInnerBody(pending);
-}
-
-/**
- * A body for Rust: null, text, bytes, a pending body or the number of a resource.
- * @param {any} body an InnerBody
- */
-function nativeBody(body) {
-  if (body === null) return null;
-  if (body.unusable()) throw new TypeError(BODY_USED);
-  const pending = body instanceof PendingInnerBody ? body.takePending() : null;
-  if (pending !== null) return pending;
-  const source = body.streamOrStatic;
-  if (source instanceof streams.ReadableStream) return nativeStream(source, body.length);
-  source.consumed = true;
-  return source.body;
-}
-
-/**
- * The number of a resource from which Rust reads the stream.
- * @param {any} stream
- * @param {number | null} length
- */
-function nativeStream(stream, length) {
-  const backing = streams.getReadableStreamResourceBacking(stream);
-  if (backing === null || backing === undefined) {
-    const promised = fixedLengthOf(stream);
-    const known = length ?? (promised === undefined ? undefined : Number(promised));
-    return streams.resourceForReadableStream(stream, known);
-  }
-  // Locked and disturbed from JavaScript's side: Rust reads it now.
-  stream.getReader();
-  streams.readableStreamDisturb(stream);
-  return backing.rid;
-}
 
 /**
  * Header pairs as a flat array.
@@ -370,7 +278,7 @@ addHostClass({
     if (stream.locked) throw new TypeError("The ReadableStream has been locked to a reader.");
     return bodies.push(nativeStream(stream, null)) - 1;
   },
-  receive: (body, bodies) => streams.readableStreamForRid(op_body_take(bodies[body])),
+  receive: (body, bodies) => innerBody(bodies[body])?.stream,
 }, true);
 
 /** Whether a response is what `new Response(text)` makes. @param {any} made */
@@ -378,8 +286,22 @@ function isPlainText(made) {
   return made[response.serveFastStatusKey] === 200 &&
     made[response.serveFastHeaderKindKey] === response.SERVE_FAST_HEADER_DEFAULT_TEXT &&
     typeof made[response.serveFastBodyKey] === "string" &&
-    !made[response.serveFastConsumedKey] && made[SOCKET] === undefined;
+    !made.bodyUsed && made[SOCKET] === undefined;
 }
+
+// https://developers.cloudflare.com/workers/runtime-apis/headers/#differences
+Object.defineProperty(Headers.prototype, "getAll", {
+  /** @param {any} name */
+  value: function getAll(name) {
+    if (`${name}`.toLowerCase() !== "set-cookie") {
+      throw new TypeError('getAll() can only be used with the header name "Set-Cookie".');
+    }
+    return this.getSetCookie();
+  },
+  writable: true,
+  enumerable: true,
+  configurable: true,
+});
 
 /**
  * https://developers.cloudflare.com/workers/runtime-apis/fetch/

@@ -167,6 +167,12 @@ export function makeNamespace(index) {
   return new DurableObjectNamespace(INTERNAL, index);
 }
 
+/** What `constructor` of a stub is; calling it is no call of the object's. */
+function StubConstructor() {
+  throw new TypeError("Illegal constructor");
+}
+Object.defineProperty(StubConstructor, "name", { value: "DurableObject", configurable: true });
+
 /** What can be asked of anything that answers requests. */
 export class Fetcher {}
 tagClass(Fetcher);
@@ -281,12 +287,20 @@ export class DurableObject extends Fetcher {
   static #make(index, id) {
     const stub = new DurableObject(INTERNAL, index, id);
     const send = (/** @type {string[]} */ path, /** @type {any} */ args) => stub.#call(path, args);
-    const fetch = (/** @type {any[]} */ ...args) =>
-      stub.#fetch(.../** @type {[any, any]} */ (args));
+    const fetch = async (/** @type {any[]} */ ...args) => {
+      if (args.length === 0) {
+        throw new TypeError(
+          "Failed to execute 'fetch' on 'Fetcher': parameter 1 is not of type 'Request or string'.",
+        );
+      }
+      return await stub.#fetch(.../** @type {[any, any]} */ (args));
+    };
     return new Proxy(stub, {
+      has: (target, name) => typeof name === "string" || Reflect.has(target, name),
       get(target, name) {
         if (name === "fetch" && !Object.hasOwn(target, name)) return fetch;
-        if (typeof name === "symbol" || name === "constructor" || Object.hasOwn(target, name)) {
+        if (name === "constructor") return StubConstructor;
+        if (typeof name === "symbol" || Object.hasOwn(target, name)) {
           return Reflect.get(target, name);
         }
         // A stub is not a promise, and Object.prototype's members are not the object's.

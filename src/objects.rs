@@ -49,17 +49,36 @@ impl Resident {
 }
 
 impl Shard {
-    /// Delivers one event: to the instance, to its input gate's queue, or back to
-    /// the caller as a failure.
+    /// Delivers one event: to the instance, to its input gate's queue, to the shard
+    /// that holds the object, or back to the caller as a failure.
+    ///
+    /// An instance is made nowhere else, and only when placement says, at this very
+    /// moment, that the object belongs here: so no two shards ever hold one object,
+    /// wherever an event was sent before the object was reset.
     pub fn deliver(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
         let resident = self.objects.borrow().get(&key).map(|r| (r.instance.clone(), r.record.clone()));
         let (instance, record) = match resident {
             Some(found) => found,
-            None => match self.instantiate(key, name) {
-                Ok(made) => made,
-                Err(failure) => return event.fail(failure),
-            },
+            None => {
+                if let ObjectEvent::Socket { .. } = event {
+                    return;
+                }
+                let shard = self.shared.placement.place(key, self.index);
+                if shard != self.index {
+                    return self.shared.send_to(shard, key, name, event);
+                }
+                match self.instantiate(key, name) {
+                    Ok(made) => made,
+                    Err(failure) => return event.fail(failure),
+                }
+            }
         };
+        if let ObjectEvent::Socket { incarnation, .. } = event
+            && incarnation != instance.incarnation
+        {
+            // The socket went with the instance that accepted it.
+            return;
+        }
         match instance.input.offer(Entry::Event(event)) {
             Ok(Some(Entry::Event(event))) => self.enter(&instance, &record, event),
             Ok(_) => {}
@@ -187,7 +206,7 @@ impl Shard {
                         }
                     }
                 }
-                ObjectEvent::Socket { socket, frame, permit } => {
+                ObjectEvent::Socket { socket, frame, permit, .. } => {
                     drop(permit);
                     let Ok(frame) = deno_core::ToV8::to_v8(JsFrame(Some(frame)), scope);
                     let number = v8::Integer::new_from_unsigned(scope, socket).into();
@@ -334,19 +353,14 @@ impl Host for Shard {
     }
 
     fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        let shard = match self.objects.borrow().contains_key(&key) {
-            true => self.index,
-            false => self.shared.placement.place(key, self.index),
-        };
-        if shard == self.index {
-            self.enqueue(key, name, event);
-        } else {
-            self.shared.send_to(shard, key, name, event);
+        match event {
+            ObjectEvent::Socket { .. } => self.enqueue(key, name, event),
+            _ => self.enqueue_call(key, name, event),
         }
     }
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
-        self.enqueue_first(instance.key, events);
+        self.enqueue_first(instance.key, instance.name.borrow().as_deref(), events);
     }
 
     fn reset(&self, instance: &Rc<Instance>, failure: Failure) {

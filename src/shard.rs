@@ -76,6 +76,10 @@ pub struct Shard {
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
     queue: RefCell<VecDeque<(ObjectKey, Option<String>, ObjectEvent)>>,
+    /// Calls that JavaScript made in the current round. They are queued when the
+    /// next one begins, behind what the sockets of this thread brought meanwhile:
+    /// a frame that was sent before a call was made arrives before it.
+    calls: RefCell<Vec<(ObjectKey, Option<String>, ObjectEvent)>>,
     root: RefCell<Waker>,
     /// Connections that are being served.
     pub connections: Cell<usize>,
@@ -107,7 +111,13 @@ pub fn start(
                 .enable_all()
                 .build()
                 .expect("a process that cannot make an epoll instance cannot serve");
-            runtime.block_on(serve(index, shared, messages, started));
+            // A task wakes itself without asking the system, which the root future cannot.
+            runtime.block_on(async {
+                let served = deno_core::unsync::spawn(serve(index, shared, messages, started));
+                if let Err(error) = served.await {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            });
         })
         .expect("a process that cannot start a thread cannot serve")
 }
@@ -162,6 +172,7 @@ async fn bring_up(
         stopping: watch::Sender::new(false),
         me: me.clone(),
         queue: RefCell::default(),
+        calls: RefCell::default(),
         root: RefCell::new(Waker::noop().clone()),
         connections: Cell::new(0),
         module,
@@ -181,20 +192,20 @@ async fn run(
     let mut stop: Option<oneshot::Sender<()>> = None;
     poll_fn(|cx| {
         shard.root.borrow_mut().clone_from(cx.waker());
-        loop {
-            while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
-                shard.synced(key, incarnation, sequence, result);
+        while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
+            shard.synced(key, incarnation, sequence, result);
+        }
+        while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
+            if let Some(sender) = shard.receive(message) {
+                stop = Some(sender);
             }
-            while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
-                if let Some(sender) = shard.receive(message) {
-                    stop = Some(sender);
-                }
-            }
-            shard.deliver_queued();
-            poll_javascript(runtime, shard, cx);
-            if shard.queue.borrow().is_empty() {
-                break;
-            }
+        }
+        shard.queue_calls();
+        shard.deliver_queued();
+        poll_javascript(runtime, shard, cx);
+        if shard.has_more() {
+            // The tasks of connections and sockets have their turn first.
+            cx.waker().wake_by_ref();
         }
         match &stop {
             Some(_) if shard.has_stopped() => Poll::Ready(()),
@@ -228,11 +239,27 @@ impl Shard {
         self.wake();
     }
 
-    /// Queues events ahead of all others, in their order.
-    pub fn enqueue_first(&self, key: ObjectKey, events: Vec<ObjectEvent>) {
+    /// Queues a call that JavaScript made, for the next round.
+    pub fn enqueue_call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        self.calls.borrow_mut().push((key, name, event));
+        self.wake();
+    }
+
+    fn queue_calls(&self) {
+        for (key, name, event) in self.calls.take() {
+            self.enqueue(key, name, event);
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        !self.queue.borrow().is_empty() || !self.calls.borrow().is_empty()
+    }
+
+    /// Queues events of one object ahead of all others, in their order.
+    pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
         let mut queue = self.queue.borrow_mut();
         for event in events.into_iter().rev() {
-            queue.push_front((key, None, event));
+            queue.push_front((key, name.map(str::to_owned), event));
         }
         drop(queue);
         self.wake();

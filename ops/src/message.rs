@@ -162,6 +162,8 @@ pub enum ObjectEvent {
   },
   /// A frame on one of the object's sockets.
   Socket {
+    /// The instance that accepted the socket: no other one gets the frame.
+    incarnation: u64,
     /// The socket's number within the instance.
     socket: u32,
     /// What came.

@@ -44,6 +44,7 @@ deno_core::extension!(
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
         dir "../js",
+        "body.js",
         "bootstrap.js",
         "clone.js",
         "console.js",
