@@ -132,6 +132,7 @@ interface StubOps {
     name: string | null,
     path: string[],
     args: Uint8Array | null,
+    bodies: NativeBody[] | null,
   ): PendingCall;
   op_stub_call_answer(pending: PendingCall): Promise<NativeAnswer>;
   op_stub_fetch(
@@ -167,7 +168,8 @@ interface EventOps {
   op_respond_error(request: IncomingRequest, thrown: Uint8Array): void;
   op_call_path(call: IncomingCall): string[];
   op_call_arguments(call: IncomingCall): Uint8Array | null | undefined;
-  op_call_return(call: IncomingCall, result: Uint8Array): void;
+  op_call_bodies(call: IncomingCall): PendingBody[] | null;
+  op_call_return(call: IncomingCall, result: Uint8Array, bodies: NativeBody[] | null): void;
   op_call_throw(call: IncomingCall, thrown: Uint8Array): void;
   op_report_error(object: ObjectHandle | null, error: string): void;
   op_outcome(outcome: Outcome, threw: boolean, text: string): void;
@@ -178,7 +180,7 @@ interface WebSocketOps {
   op_socket_pair(): [PairEnd, PairEnd];
   op_socket_accept(end: PairEnd, handle: ObjectHandle | null): void;
   op_socket_next(end: PairEnd): Promise<SocketFrame>;
-  op_socket_send(end: PairEnd, data: string | BufferSource): void;
+  op_socket_send(end: PairEnd, data: string | ArrayBufferLike | ArrayBufferView): void;
   op_socket_close(end: PairEnd, code: number, reason: string): void;
   op_socket_connect(
     url: string,
@@ -190,12 +192,26 @@ interface WebSocketOps {
   op_object_socket_accept(handle: ObjectHandle, end: PairEnd, tags: string[]): number;
   op_object_socket_list(handle: ObjectHandle, tag: string | null): number[];
   op_object_socket_tags(handle: ObjectHandle, number: number): string[];
-  op_object_socket_send(handle: ObjectHandle, number: number, data: string | BufferSource): void;
+  op_object_socket_send(handle: ObjectHandle, number: number, data: string | ArrayBufferLike | ArrayBufferView): void;
   op_object_socket_close(handle: ObjectHandle, number: number, code: number, reason: string): void;
   op_object_socket_remove(handle: ObjectHandle, number: number): void;
   op_object_socket_attach(handle: ObjectHandle, number: number, attachment: Uint8Array): void;
   op_object_socket_attachment(handle: ObjectHandle, number: number): Uint8Array | null | undefined;
 }
+
+/** Of deno_web. */
+interface StreamResourceOps {
+  op_readable_stream_resource_allocate(): number;
+  op_readable_stream_resource_allocate_sized(length: number): number;
+  op_readable_stream_resource_await_close(rid: number): Promise<void>;
+  op_readable_stream_resource_close(sink: StreamSink): void;
+  op_readable_stream_resource_get_sink(rid: number): StreamSink;
+  op_readable_stream_resource_write_buf(sink: StreamSink, bytes: Uint8Array): Promise<boolean>;
+  op_readable_stream_resource_write_error(sink: StreamSink, error: string): boolean;
+  op_readable_stream_resource_write_sync(sink: StreamSink, bytes: Uint8Array): number;
+}
+
+type StreamSink = Native<"StreamSink">;
 
 interface Ops
   extends
@@ -208,6 +224,7 @@ interface Ops
     GateOps,
     KvOps,
     SqlOps,
+    StreamResourceOps,
     StubOps,
     TransactionOps,
     WebSocketOps {}

@@ -21,7 +21,7 @@ declare module "ext:core/mod.js" {
     deserialize(bytes: Uint8Array, options?: object): any;
     /** The key of the member that says how an object is cloned, or that it cannot be. */
     readonly hostObjectBrand: symbol;
-    getCloneableDeserializers(): object;
+    getCloneableDeserializers(): Record<string, (data: any) => object>;
     isAnyArrayBuffer(value: unknown): value is ArrayBufferLike;
     registerErrorBuilder(name: string, build: (message: string) => unknown): void;
     registerErrorClass(name: string, constructor: Function): void;

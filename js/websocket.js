@@ -16,18 +16,20 @@ const { CloseEvent, ErrorEvent, Event, EventTarget, MessageEvent } = core.loadEx
 );
 const { Blob } = core.loadExtScript("ext:deno_web/09_file.js");
 
-/** @type {any} */ let op_object_socket_attach;
-/** @type {any} */ let op_object_socket_attachment;
-/** @type {any} */ let op_object_socket_close;
-/** @type {any} */ let op_object_socket_send;
-/** @type {any} */ let op_socket_accept;
-/** @type {any} */ let op_socket_attach;
-/** @type {any} */ let op_socket_attachment;
-/** @type {any} */ let op_socket_close;
-/** @type {any} */ let op_socket_connect;
-/** @type {any} */ let op_socket_next;
-/** @type {any} */ let op_socket_pair;
-/** @type {any} */ let op_socket_send;
+let {
+  op_object_socket_attach,
+  op_object_socket_attachment,
+  op_object_socket_close,
+  op_object_socket_send,
+  op_socket_accept,
+  op_socket_attach,
+  op_socket_attachment,
+  op_socket_close,
+  op_socket_connect,
+  op_socket_next,
+  op_socket_pair,
+  op_socket_send,
+} = core.ops;
 bindOps((ops) =>
   ({
     op_object_socket_attach,
@@ -86,8 +88,10 @@ export let socketNumber;
 export let isSocket;
 /** @type {(socket: any, frame: any) => { code: number, reason: string, wasClean: boolean }} */
 export let receiveClose;
-/** Answers a Close frame that nobody has answered. @type {(socket: any, code: number) => void} */
+/** Answers a Close frame that nobody has answered. @type {(socket: any, code: number, reason: string) => void} */
 export let replyToClose;
+/** Whether something has become of a socket. @type {(value: any) => boolean} */
+export let wasAccepted;
 
 export class WebSocket extends EventTarget {
   #kind = FRESH;
@@ -218,6 +222,14 @@ export class WebSocket extends EventTarget {
     else if (this.#end !== null) op_socket_close(this.#end, code, reason);
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #replyToClose(code, reason) {
+    if (!this.#closeSent) this.#sendClose(code === NO_STATUS_CODE ? -1 : code, reason);
+  }
+
   /** @param {unknown} value */
   serializeAttachment(value) {
     const bytes = serialize(value);
@@ -283,7 +295,7 @@ export class WebSocket extends EventTarget {
       return true;
     }
     const { code, reason, wasClean } = this.#receiveClose(frame);
-    if (wasClean && !this.#closeSent) this.#sendClose(code === NO_STATUS_CODE ? -1 : code, "");
+    if (wasClean) this.#replyToClose(code, reason);
     this.#readyState = CLOSED;
     this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean }));
     return false;
@@ -313,6 +325,7 @@ export class WebSocket extends EventTarget {
     return new WebSocket(INTERNAL, end);
   }
 
+  /** @returns {[WebSocket, WebSocket]} */
   static #pair() {
     const [left, right] = op_socket_pair();
     const a = WebSocket.#make(left);
@@ -322,22 +335,34 @@ export class WebSocket extends EventTarget {
     return [a, b];
   }
 
+  /**
+   * @param {WebSocket} socket
+   * @param {any} owner
+   * @param {number} number
+   */
   static #own(socket, owner, number) {
     socket.#kind = OWNED;
     socket.#owner = owner;
     socket.#number = number;
   }
 
+  /**
+   * @param {any} owner
+   * @param {number} number
+   */
   static #restore(owner, number) {
     const socket = WebSocket.#make(null);
     WebSocket.#own(socket, owner, number);
     return socket;
   }
 
-  /** The end to give to an object. */
+  /**
+   * The end to give to an object.
+   * @param {WebSocket} socket
+   */
   static #endForObject(socket) {
     if (!(#kind in socket)) throw new TypeError("acceptWebSocket() needs a WebSocket");
-    if (socket.#kind === ACCEPTED || socket.#kind === CLIENT) {
+    if (socket.#kind === ACCEPTED || socket.#kind === CLIENT || socket.#kind === OWNED) {
       throw new Error(
         "Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`",
       );
@@ -351,7 +376,10 @@ export class WebSocket extends EventTarget {
     return socket.#end;
   }
 
-  /** The end to return in a response. */
+  /**
+   * The end to return in a response.
+   * @param {WebSocket} socket
+   */
   static #endForResponse(socket) {
     switch (socket.#kind) {
       case ACCEPTED:
@@ -385,9 +413,8 @@ export class WebSocket extends EventTarget {
         : -1;
     isSocket = (value) => typeof value === "object" && value !== null && #kind in value;
     receiveClose = (socket, frame) => socket.#receiveClose(frame);
-    replyToClose = (socket, code) => {
-      if (!socket.#closeSent) socket.#sendClose(code === NO_STATUS_CODE ? -1 : code, "");
-    };
+    replyToClose = (socket, code, reason) => socket.#replyToClose(code, reason);
+    wasAccepted = (value) => isSocket(value) && value.#kind !== FRESH;
   }
 }
 tagClass(WebSocket);
@@ -491,7 +518,10 @@ function checkProtocols(protocols) {
 function checkClose(code, reason) {
   if (code === undefined) {
     if (reason !== undefined) {
-      throw new TypeError("If you specify a WebSocket close reason, you must also specify a code.");
+      throw new DOMException(
+        "If you specify a WebSocket close reason, you must also specify a code.",
+        "InvalidAccessError",
+      );
     }
     return;
   }

@@ -51,6 +51,16 @@ pub struct FetchResponse {
   pub socket: Option<SocketEnd>,
 }
 
+/// Arguments or a result as they travel: the bytes that `message.js` made, and
+/// the bodies of requests, responses and streams among them.
+#[derive(Default)]
+pub struct Message {
+  /// The cloned value.
+  pub bytes: Vec<u8>,
+  /// The bodies, in the order in which the value names them.
+  pub bodies: Vec<Body>,
+}
+
 /// Why a call has no answer.
 #[derive(Clone, Debug)]
 pub enum CallError {
@@ -67,21 +77,25 @@ pub enum CallError {
 pub struct Failure {
   /// The error's text.
   pub message: String,
-  /// What the object's own code threw, cloned, if that is why. The caller gets
-  /// it in place of an error with the text.
-  pub thrown: Option<Arc<[u8]>>,
   /// The object was reset and starts anew with the next call.
   pub reset: bool,
   /// The same call may succeed when made again.
   pub retryable: bool,
   /// The object has too much to do: do not call again at once.
   pub overloaded: bool,
+  /// The error that the object's own code failed with, cloned, if there was one.
+  pub thrown: Option<Arc<[u8]>>,
 }
 
 impl Failure {
   /// An object that was reset, with the reason.
   pub fn reset(message: impl Into<String>) -> Failure {
     Failure { message: message.into(), reset: true, ..Failure::default() }
+  }
+
+  /// An object that was reset because its own code threw.
+  pub fn reset_by(message: impl Into<String>, thrown: Vec<u8>) -> Failure {
+    Failure { thrown: Some(thrown.into()), ..Failure::reset(message) }
   }
 
   /// The connection to the object is gone; the call may be made again.
@@ -130,10 +144,10 @@ pub enum ObjectEvent {
   Call {
     /// The property path from the object down to what is called.
     path: Vec<String>,
-    /// The cloned array of arguments.
-    arguments: Option<Vec<u8>>,
-    /// Where the cloned result goes.
-    reply: Reply<Vec<u8>>,
+    /// The array of arguments.
+    arguments: Option<Message>,
+    /// Where the result goes.
+    reply: Reply<Message>,
   },
   /// `alarm()` of the object.
   Alarm {
@@ -148,6 +162,8 @@ pub enum ObjectEvent {
   },
   /// A frame on one of the object's sockets.
   Socket {
+    /// The instance that accepted the socket: no other one gets the frame.
+    incarnation: u64,
     /// The socket's number within the instance.
     socket: u32,
     /// What came.
