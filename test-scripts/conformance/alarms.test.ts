@@ -43,6 +43,15 @@ export const anAlarmTimeMustBePositive = inside(async ({ storage }) => {
   await assertRejects(() => storage.setAlarm(-1), message);
 });
 
+export const anAlarmTimeMustBeADate = inside(async ({ storage }) => {
+  const any = storage as any;
+  const notADate = "TypeError: Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'date'.";
+  await assertRejects(() => any.setAlarm("2030-01-01"), notADate);
+  await assertRejects(() => any.setAlarm(), notADate);
+  await assertRejects(() => storage.setAlarm(NaN), "TypeError: The value cannot be converted because it is not a valid Date.");
+  await assertRejects(() => storage.setAlarm(1e15), "TypeError: This API doesn't support dates after 2189.");
+});
+
 export const alarmsTakeOptions = inside(async ({ storage }) => {
   const time = Date.now() + 60_000;
   await storage.setAlarm(time, { allowUnconfirmed: true, allowConcurrency: true });

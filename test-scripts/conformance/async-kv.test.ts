@@ -156,3 +156,29 @@ export const syncWaitsForTheWritesBefore = inside(async ({ storage }) => {
 export const getSpeaksOfAMissingKey = inside(async ({ storage }) => {
   await assertRejects(() => (storage as any).get(), /^TypeError: Failed to execute 'get' on 'DurableObjectStorage'/);
 });
+
+export const argumentsOfTheWrongKindAreRefused = inside(async ({ storage }) => {
+  const any = storage as any;
+  const refused = (method: string, position: number, type: string) =>
+    `TypeError: Failed to execute '${method}' on 'DurableObjectStorage': parameter ${position} is not of type '${type}'.`;
+  await assertRejects(() => any.put(), refused("put", 1, "string or object"));
+  await assertRejects(() => any.put("a", 1, 2), refused("put", 3, "PutOptions"));
+  await assertRejects(() => any.put(5), "TypeError: put() called with undefined value.");
+  await assertRejects(() => any.get("a", 5), refused("get", 2, "GetOptions"));
+  await assertRejects(() => any.delete(), refused("delete", 1, "string or Array"));
+  await assertRejects(() => any.list(5), refused("list", 1, "ListOptions"));
+  await assertRejects(
+    () => any.list({ limit: 2 ** 40 }),
+    "TypeError: Value out of range. Must be between -2147483648 and 2147483647 (inclusive).",
+  );
+  assertEquals(await storage.list(), new Map());
+});
+
+export const keysBecomeStrings = inside(async ({ storage }) => {
+  const any = storage as any;
+  await any.put(5, "five");
+  await any.put(null, "null");
+  assertEquals(await any.get(5), "five");
+  assertEquals(await any.get([null, "5"]), new Map([["5", "five"], ["null", "null"]]));
+  assertEquals(await any.list({ start: null }), new Map([["null", "null"]]));
+});

@@ -95,6 +95,27 @@ export class Desk extends DurableObject {
     return order;
   }
 
+  async twoBlocksWithinABlock() {
+    return await this.ctx.blockConcurrencyWhile(() => this.twoBlocks());
+  }
+
+  // Timers set before, in and cleared during a block.
+  async timers() {
+    const order: string[] = [];
+    const fired = new Promise<void>((resolve) => {
+      setTimeout(() => (order.push("timer"), resolve()), 1);
+    });
+    const cleared = setTimeout(() => order.push("cleared"), 1);
+    await this.ctx.blockConcurrencyWhile(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      clearTimeout(cleared);
+      order.push("unblock");
+    });
+    order.push("after the block");
+    await fired;
+    return order;
+  }
+
   async order() {
     const order: string[] = [];
     const block = this.ctx.blockConcurrencyWhile(async () => order.push("callback"));
@@ -199,6 +220,19 @@ export const blocksNest = {
 export const blocksOfOneEventRunOneAfterAnother = {
   async test(_: unknown, env: Env) {
     assertEquals(await env.Desk.getByName("two").twoBlocks(), ["first begins", "first ends", "second begins", "second ends"]);
+  },
+};
+
+export const blocksWithinABlockRunOneAfterAnother = {
+  async test(_: unknown, env: Env) {
+    const order = await env.Desk.getByName("two within").twoBlocksWithinABlock();
+    assertEquals(order, ["first begins", "first ends", "second begins", "second ends"]);
+  },
+};
+
+export const aTimerWaitsForABlock = {
+  async test(_: unknown, env: Env) {
+    assertEquals(await env.Desk.getByName("timers").timers(), ["unblock", "after the block", "timer"]);
   },
 };
 

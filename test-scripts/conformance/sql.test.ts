@@ -339,3 +339,14 @@ export const cursorAndStatementAreClassesOfTheDatabase = inside(({ storage: { sq
 export const theSameDatabaseIsReturnedEachTime = inside(({ storage }) => {
   assert(storage.sql === storage.sql);
 });
+
+export const deleteAllEndsTheCursorsBefore = inside(async ({ storage }) => {
+  const canceled = "Error: SQLite query was canceled because the database was deleted.";
+  people(storage.sql);
+  const cursors = [1, 2, 3].map(() => storage.sql.exec("SELECT id FROM people ORDER BY id"));
+  await storage.deleteAll();
+  assertThrows(() => cursors[0].next(), canceled);
+  assertThrows(() => cursors[1].toArray(), canceled);
+  assertThrows(() => [...cursors[2].raw()], canceled);
+  assertEquals(cursors[0].columnNames, ["id"]);
+});

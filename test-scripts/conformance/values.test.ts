@@ -98,6 +98,17 @@ export const whatCannotBeClonedIsRefused = inside(({ storage }) => {
   assertThrows(() => stored(storage, Promise.resolve()), "DataCloneError: #<Promise> could not be cloned.");
 });
 
+export const objectsOfThePlatformAreRefused = inside(({ storage }) => {
+  const refused = (type: string) => `DataCloneError: Could not serialize object of type "${type}". This type does not support serialization.`;
+  assertThrows(() => stored(storage, new URL("http://example.com/")), refused("URL"));
+  assertThrows(() => stored(storage, { a: [new URLSearchParams()] }), refused("URLSearchParams"));
+  assertThrows(() => stored(storage, new (class Bell extends EventTarget {})()), refused("Bell"));
+  assertThrows(() => stored(storage, storage), refused("DurableObjectStorage"));
+  assertThrows(() => stored(storage, new Response("text")), "DataCloneError: ReadableStream can only be serialized for RPC.");
+  assertThrows(() => stored(storage, new ReadableStream()), "DataCloneError: ReadableStream can only be serialized for RPC.");
+  assertEquals(storage.kv.get("value"), undefined);
+});
+
 export const anErrorThrownByAGetterPassesThrough = inside(({ storage }) => {
   assertThrows(() => stored(storage, { get a() { throw new RangeError("no"); } }), "RangeError: no");
 });
