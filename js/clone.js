@@ -121,23 +121,4 @@ export function deserialize(bytes) {
   return op_clone_read(bytes);
 }
 
-/**
- * Clones what was thrown. A value that cannot be cloned becomes an Error with its text.
- * @param {any} thrown
- * @returns {Uint8Array}
- */
-export function serializeThrown(thrown) {
-  try {
-    return serialize(thrown);
-  } catch {
-    let text = "the thrown value cannot be cloned";
-    try {
-      text = String(thrown?.message ?? thrown);
-    } catch {
-      // Its conversion throws too: the text above has to do.
-    }
-    return serialize(new Error(text));
-  }
-}
-
 export { DOMException };

@@ -6,7 +6,7 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
-import { serializeThrown } from "ext:stead/clone.js";
+import { serializeThrown } from "ext:stead/message.js";
 import { currentContext, runInContext } from "ext:stead/context.js";
 import { ObjectRecord, Section, sectionEnd } from "ext:stead/record.js";
 import { clearTimer, startTimer } from "ext:stead/timers.js";

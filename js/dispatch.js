@@ -5,14 +5,14 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
-import { serializeThrown } from "ext:stead/clone.js";
+import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";
 import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
 import { enterContext } from "ext:stead/context.js";
 import { enterObject, ObjectRecord } from "ext:stead/record.js";
-import { callLocally } from "ext:stead/rpc.js";
+import { answerCall } from "ext:stead/rpc.js";
 import {
   receiveClose,
   replyToClose,
@@ -26,6 +26,7 @@ import { frontDoor } from "ext:stead/front_door.js";
 let {
   op_alarm_end,
   op_call_arguments,
+  op_call_bodies,
   op_call_path,
   op_call_return,
   op_call_throw,
@@ -38,6 +39,7 @@ bindOps((ops) =>
   ({
     op_alarm_end,
     op_call_arguments,
+    op_call_bodies,
     op_call_path,
     op_call_return,
     op_call_throw,
@@ -238,7 +240,7 @@ function jsonValue(_key, value) {
  * @returns {ObjectRecord}
  */
 function construct(handle, namespace, hex, name) {
-  const record = new ObjectRecord(handle);
+  const record = new ObjectRecord(handle, hex);
   const ctx = new DurableObjectState(record, makeId(hex, name ?? undefined));
   const instance = enterObject(record, () => new classes[namespace](ctx, env));
   record.instance = instance;
@@ -275,9 +277,13 @@ function objectFetch(record, native) {
  */
 function objectCall(record, native) {
   return enterObject(record, async () => {
+    const path = op_call_path(native);
+    const args = op_call_arguments(native) ?? null;
+    const bodies = () => op_call_bodies(native);
+    const answer = await answerCall(record.instance, record.id, path, args, bodies);
+    if ("thrown" in answer) return op_call_throw(native, answer.thrown);
     try {
-      const args = op_call_arguments(native) ?? null;
-      op_call_return(native, await callLocally(record.instance, op_call_path(native), args));
+      op_call_return(native, answer.bytes, answer.bodies);
     } catch (error) {
       op_call_throw(native, serializeThrown(error));
     }
@@ -352,7 +358,7 @@ async function deliverFrame(record, number, frame) {
       await Reflect.apply(webSocketClose, instance, [socket, code, reason, wasClean]);
     }
   } finally {
-    if (wasClean) replyToClose(socket, code);
+    if (wasClean) replyToClose(socket, code, reason);
     record.sockets.delete(number);
     op_object_socket_remove(record.handle, number);
   }

@@ -7,17 +7,19 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { BODY_USED, innerBody, nativeBody, nativeStream } from "ext:stead/body.js";
+import { addHostClass } from "ext:stead/message.js";
 import { endForResponse, isSocket, makeSocket } from "ext:stead/websocket.js";
 
 const load = core.loadExtScript;
-const { InnerBody } = load("ext:deno_fetch/22_body.js");
+const { DOMException } = load("ext:deno_web/01_dom_exception.js");
+const { Headers } = load("ext:deno_fetch/20_headers.js");
 const request = load("ext:deno_fetch/23_request.js");
 const response = load("ext:deno_fetch/23_response.js");
 const { fetch: denoFetch } = load("ext:deno_fetch/26_fetch.js");
 const streams = load("ext:deno_web/06_streams.js");
 
 let {
-  op_body_take,
   op_output_open,
   op_output_wait,
   op_request_body,
@@ -30,7 +32,6 @@ let {
 } = core.ops;
 bindOps((ops) =>
   ({
-    op_body_take,
     op_output_open,
     op_output_wait,
     op_request_body,
@@ -45,8 +46,6 @@ bindOps((ops) =>
 
 const SOCKET = Symbol("webSocket");
 const CF = Symbol("cf");
-const BODY_USED =
-  "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
 
 const DenoRequest = request.Request;
 const DenoResponse = response.Response;
@@ -79,15 +78,12 @@ function extendClass(base, construct) {
   return /** @type {any} */ (Extended);
 }
 
-const consume = InnerBody.prototype.consume;
-InnerBody.prototype.consume = function () {
-  if (this.consumed()) throw new TypeError(BODY_USED);
-  return Reflect.apply(consume, this, []);
-};
-
 export const Request = extendClass(DenoRequest, (args, target) => {
   checkBody(args[0], args[1]);
   const [input, init] = args;
+  if (typeof input === "string" && !URL.canParse(input)) {
+    throw new TypeError(`Invalid URL: ${input}`);
+  }
   const made = Reflect.construct(DenoRequest, args.length > 1 ? [input, init] : [input], target);
   const cf = init?.cf ?? (typeof input === "object" ? input?.[CF] : undefined);
   if (cf !== undefined) made[CF] = cf;
@@ -116,13 +112,18 @@ function checkBody(input, init) {
 export const Response = extendClass(DenoResponse, (args, target) => {
   const [body, init] = args;
   const socket = init?.webSocket;
+  const status = init?.status;
   if (socket !== undefined && socket !== null) {
     if (!isSocket(socket)) {
       throw new TypeError("Response's webSocket must be a WebSocket");
     }
-    if (init.status !== 101) {
+    if (status !== 101) {
       throw new RangeError("Responses with a WebSocket must have status code 101.");
     }
+  } else if (status !== undefined && !(status >= 200 && status <= 599)) {
+    throw new RangeError(
+      "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
+    );
   }
   const made = Reflect.construct(DenoResponse, [body, init], target);
   if (socket) made[SOCKET] = socket;
@@ -143,81 +144,6 @@ Object.defineProperty(Response.prototype, "cf", {
   enumerable: true,
   configurable: true,
 });
-
-/** A body that Rust holds until somebody looks at it. */
-class PendingInnerBody extends InnerBody {
-  /** @type {any} */ #pending;
-  /** @type {any} */ #stream;
-
-  /** @param {any} pending */
-  constructor(pending) {
-    super(null);
-    this.#stream = null;
-    this.#pending = pending;
-  }
-
-  get streamOrStatic() {
-    if (this.#pending !== null) {
-      const rid = op_body_take(this.#pending);
-      this.#pending = null;
-      this.#stream = streams.readableStreamForRid(rid);
-    }
-    return this.#stream;
-  }
-
-  set streamOrStatic(value) {
-    // The base's constructor assigns it before this class has its fields.
-    if (#stream in this) this.#stream = value;
-  }
-
-  unusable() {
-    return this.#pending === null && super.unusable();
-  }
-
-  consumed() {
-    return this.#pending === null && super.consumed();
-  }
-
-  /** Takes the body away unread; null if it was looked at. */
-  takePending() {
-    const pending = this.#pending;
-    if (pending === null) return null;
-    this.#pending = null;
-    this.#stream = { body: "", consumed: true };
-    return pending;
-  }
-}
-
-/** @param {any} pending */
-function innerBody(pending) {
-  return pending === null || pending === undefined ? null : new PendingInnerBody(pending);
-}
-
-/**
- * A body for Rust: null, text, bytes, a pending body or the number of a resource.
- * @param {any} body an InnerBody
- */
-function nativeBody(body) {
-  if (body === null) return null;
-  if (body.unusable()) {
-    throw new TypeError(
-      "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.",
-    );
-  }
-  const pending = body instanceof PendingInnerBody ? body.takePending() : null;
-  if (pending !== null) return pending;
-  const source = body.streamOrStatic;
-  if (!(source instanceof streams.ReadableStream)) {
-    source.consumed = true;
-    return source.body;
-  }
-  const backing = streams.getReadableStreamResourceBacking(source);
-  if (!backing) return streams.resourceForReadableStream(source, body.length);
-  // Locked and disturbed from JavaScript's side: Rust reads it now.
-  source.getReader();
-  streams.readableStreamDisturb(source);
-  return backing.rid;
-}
 
 /**
  * Header pairs as a flat array.
@@ -269,12 +195,14 @@ export function requestToNative(made) {
 }
 
 /**
- * The response of an object.
+ * The response of an object to a request for `url`.
  * @param {any[]} parts
+ * @param {string} url
  */
-export function responseFromNative(parts) {
+export function responseFromNative(parts, url) {
   const [, status, statusText, headers, body, socket] = parts;
   const inner = response.newInnerResponse(status, statusText);
+  inner.urlList.push(url);
   inner.headerList = pairs(headers);
   inner.body = innerBody(body);
   const made = response.fromInnerResponse(inner, "immutable");
@@ -301,23 +229,93 @@ export function respond(native, made) {
   const inner = response.toInnerResponse(made);
   const socket = made[SOCKET];
   const end = socket === undefined ? null : endForResponse(socket);
-  if (made.bodyUsed) {
-    throw new TypeError(
-      "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.",
-    );
-  }
+  if (made.bodyUsed) throw new TypeError(BODY_USED);
   const body = nativeBody(inner.body);
   const headers = flatten(response.wireHeaderList(inner));
   op_respond(native, inner.status, inner.statusMessage, headers, body, end);
 }
+
+/**
+ * A body that goes with a message: its place in the list, or null.
+ * @param {any} body
+ * @param {any[]} bodies
+ */
+function sendBody(body, bodies) {
+  return body === null ? null : bodies.push(nativeBody(body)) - 1;
+}
+
+addHostClass({
+  base: Headers,
+  name: "Headers",
+  send: (headers) => Array.from(headers),
+  receive: (list) => new Headers(list),
+});
+addHostClass({
+  base: DenoRequest,
+  name: "Request",
+  send(made, bodies) {
+    const inner = request.toInnerRequest(made);
+    const { redirectMode } = inner;
+    const headers = Array.from(made.headers);
+    return { method: inner.method, url: inner.url(), headers, redirectMode, body: sendBody(inner.body, bodies) };
+  },
+  receive({ method, url, headers, redirectMode, body }, bodies) {
+    const inner = request.newInnerRequest(method, url, () => headers, innerBody(bodies[body]), false);
+    inner.redirectMode = redirectMode;
+    return request.fromInnerRequest(inner, "request");
+  },
+});
+addHostClass({
+  base: DenoResponse,
+  name: "Response",
+  send(made, bodies) {
+    if (made[SOCKET] !== undefined) {
+      throw new DOMException("Stead cannot pass a WebSocket over RPC yet.", "DataCloneError");
+    }
+    const inner = response.toInnerResponse(made);
+    const { status, statusMessage } = inner;
+    if (made.bodyUsed) throw new TypeError(BODY_USED);
+    const headers = response.wireHeaderList(inner);
+    return { status, statusMessage, headers, body: sendBody(inner.body, bodies) };
+  },
+  receive({ status, statusMessage, headers, body }, bodies) {
+    const inner = response.newInnerResponse(status, statusMessage);
+    inner.headerList = headers;
+    inner.body = innerBody(bodies[body]);
+    return response.fromInnerResponse(inner, "response");
+  },
+});
+addHostClass({
+  base: streams.ReadableStream,
+  name: "ReadableStream",
+  send(stream, bodies) {
+    if (stream.locked) throw new TypeError("The ReadableStream has been locked to a reader.");
+    return bodies.push(nativeStream(stream, null)) - 1;
+  },
+  receive: (body, bodies) => innerBody(bodies[body])?.stream,
+}, true);
 
 /** Whether a response is what `new Response(text)` makes. @param {any} made */
 function isPlainText(made) {
   return made[response.serveFastStatusKey] === 200 &&
     made[response.serveFastHeaderKindKey] === response.SERVE_FAST_HEADER_DEFAULT_TEXT &&
     typeof made[response.serveFastBodyKey] === "string" &&
-    !made[response.serveFastConsumedKey] && made[SOCKET] === undefined;
+    !made.bodyUsed && made[SOCKET] === undefined;
 }
+
+// https://developers.cloudflare.com/workers/runtime-apis/headers/#differences
+Object.defineProperty(Headers.prototype, "getAll", {
+  /** @param {any} name */
+  value: function getAll(name) {
+    if (`${name}`.toLowerCase() !== "set-cookie") {
+      throw new TypeError('getAll() can only be used with the header name "Set-Cookie".');
+    }
+    return this.getSetCookie();
+  },
+  writable: true,
+  enumerable: true,
+  configurable: true,
+});
 
 /**
  * https://developers.cloudflare.com/workers/runtime-apis/fetch/

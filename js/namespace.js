@@ -6,9 +6,9 @@
 
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
-import { deserialize } from "ext:stead/clone.js";
+import { deserializeThrown, fromMessage, toMessage } from "ext:stead/message.js";
 import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
-import { makeProperty, serializeForCall } from "ext:stead/rpc.js";
+import { makeProperty } from "ext:stead/rpc.js";
 import { Request, requestToNative, responseFromNative } from "ext:stead/http.js";
 
 /** @type {any} */ let op_id_from_name;
@@ -37,6 +37,8 @@ const NAME_BYTES_MAX = 1024;
 const RESULT = 0;
 const THROWN = 1;
 
+const NO_ARGUMENTS = { bytes: null, bodies: null };
+
 const encoder = new TextEncoder();
 
 /** @param {unknown} token */
@@ -60,8 +62,8 @@ export class DurableObjectId {
   constructor(token, hex, name) {
     requireInternal(token);
     this.#hex = hex;
-    if (name !== undefined) {
-      Object.defineProperty(this, "name", { value: name, enumerable: true, configurable: true });
+    for (const [key, value] of [["jurisdiction", undefined], ["name", name]]) {
+      Object.defineProperty(this, key, { value, enumerable: true, configurable: true });
     }
   }
 
@@ -165,6 +167,12 @@ export function makeNamespace(index) {
   return new DurableObjectNamespace(INTERNAL, index);
 }
 
+/** What `constructor` of a stub is; calling it is no call of the object's. */
+function StubConstructor() {
+  throw new TypeError("Illegal constructor");
+}
+Object.defineProperty(StubConstructor, "name", { value: "DurableObject", configurable: true });
+
 /** What can be asked of anything that answers requests. */
 export class Fetcher {}
 tagClass(Fetcher);
@@ -185,9 +193,10 @@ export class DurableObject extends Fetcher {
     requireInternal(token);
     this.#index = index;
     this.#id = id;
-    Object.defineProperty(this, "id", { value: id, enumerable: true, configurable: true });
-    const name = /** @type {any} */ (id).name;
-    Object.defineProperty(this, "name", { value: name, enumerable: true, configurable: true });
+    const { name } = /** @type {any} */ (id);
+    for (const [key, value] of [["name", name], ["id", id]]) {
+      Object.defineProperty(this, key, { value, enumerable: true, configurable: true });
+    }
   }
 
   #name() {
@@ -201,7 +210,7 @@ export class DurableObject extends Fetcher {
    */
   async #fetch(input, init) {
     const { method, url, headers, body } = requestToNative(new Request(input, init));
-    if (this.#broken !== null) throw this.#broken;
+    if (this.#broken !== null) throw this.#errorOf(this.#broken);
     const calling = op_stub_fetch(
       currentHandle(),
       currentRequest(),
@@ -214,8 +223,8 @@ export class DurableObject extends Fetcher {
       body,
     );
     const answer = await resumeAfter(op_stub_fetch_answer(calling));
-    if (answer[0] === RESULT) return responseFromNative(answer);
-    throw this.#error(answer);
+    if (answer[0] === RESULT) return responseFromNative(answer, url);
+    throw this.#error(answer, true);
   }
 
   /**
@@ -223,8 +232,8 @@ export class DurableObject extends Fetcher {
    * @param {any[] | null} args
    */
   async #call(path, args) {
-    const bytes = args === null ? null : serializeForCall(args);
-    if (this.#broken !== null) throw this.#broken;
+    const message = args === null ? NO_ARGUMENTS : toMessage(args);
+    if (this.#broken !== null) throw this.#errorOf(this.#broken);
     const calling = op_stub_call(
       currentHandle(),
       currentRequest(),
@@ -232,36 +241,41 @@ export class DurableObject extends Fetcher {
       this.#id.toString(),
       this.#name(),
       path,
-      bytes,
+      message.bytes,
+      message.bodies,
     );
     const answer = await resumeAfter(op_stub_call_answer(calling));
-    if (answer[0] === RESULT) return deserialize(answer[1]);
-    throw this.#error(answer);
+    if (answer[0] === RESULT) return fromMessage(answer[1], answer[2]);
+    throw this.#error(answer, false);
   }
 
   /**
    * The error that an answer stands for, with the platform's marks.
    * @param {any[]} answer
+   * @param {boolean} fetched whether it answers a request
    */
-  #error(answer) {
+  #error(answer, fetched) {
     if (answer[0] === THROWN) {
-      const thrown = deserialize(answer[1]);
-      if (typeof thrown === "object" && thrown !== null) thrown.remote = true;
+      const thrown = deserializeThrown(answer[1]);
+      thrown.remote = true;
       return thrown;
     }
-    const [, message, reset, retryable, overloaded, thrown] = answer;
-    const error = thrown === null ? new Error(message) : deserialize(thrown);
-    if (typeof error !== "object" || error === null) {
-      if (reset) this.#broken = error;
-      return error;
-    }
-    error.remote = true;
+    const [, , reset] = answer;
+    if (reset) this.#broken = answer;
+    const error = this.#errorOf(answer);
+    if (fetched || !reset) error.remote = true;
+    return error;
+  }
+
+  /**
+   * The error for the object's own failure; a new one each time, as callers may change it.
+   * @param {any[]} answer
+   */
+  #errorOf([, message, reset, retryable, overloaded, thrown]) {
+    const error = thrown === null ? /** @type {any} */ (new Error(message)) : deserializeThrown(thrown);
     if (retryable) error.retryable = true;
     if (overloaded) error.overloaded = true;
-    if (reset) {
-      error.durableObjectReset = true;
-      this.#broken = error;
-    }
+    if (reset) error.durableObjectReset = true;
     return error;
   }
 
@@ -273,12 +287,20 @@ export class DurableObject extends Fetcher {
   static #make(index, id) {
     const stub = new DurableObject(INTERNAL, index, id);
     const send = (/** @type {string[]} */ path, /** @type {any} */ args) => stub.#call(path, args);
-    const fetch = (/** @type {any[]} */ ...args) =>
-      stub.#fetch(.../** @type {[any, any]} */ (args));
+    const fetch = async (/** @type {any[]} */ ...args) => {
+      if (args.length === 0) {
+        throw new TypeError(
+          "Failed to execute 'fetch' on 'Fetcher': parameter 1 is not of type 'Request or string'.",
+        );
+      }
+      return await stub.#fetch(.../** @type {[any, any]} */ (args));
+    };
     return new Proxy(stub, {
+      has: (target, name) => typeof name === "string" || Reflect.has(target, name),
       get(target, name) {
         if (name === "fetch" && !Object.hasOwn(target, name)) return fetch;
-        if (typeof name === "symbol" || name === "constructor" || Object.hasOwn(target, name)) {
+        if (name === "constructor") return StubConstructor;
+        if (typeof name === "symbol" || Object.hasOwn(target, name)) {
           return Reflect.get(target, name);
         }
         // A stub is not a promise, and Object.prototype's members are not the object's.

@@ -10,7 +10,7 @@ import { tagClass } from "ext:stead/scope.js";
 import { checkCallback, refuseArgument } from "ext:stead/arguments.js";
 import { criticalSection } from "ext:stead/critical_section.js";
 import { DurableObjectStorage } from "ext:stead/storage.js";
-import { endForObject, ownSocket, restoreSocket, socketNumber } from "ext:stead/websocket.js";
+import { endForObject, ownSocket, restoreSocket, socketNumber, wasAccepted } from "ext:stead/websocket.js";
 
 let {
   op_object_reset,
@@ -112,6 +112,7 @@ export class DurableObjectState {
   getTags(socket) {
     const number = socketNumber(socket, this.#record);
     if (number < 0) {
+      if (wasAccepted(socket)) throw new Error("only hibernatable websockets can have tags.");
       throw new Error(
         "you must call 'acceptWebSocket()' before attempting to access the tags of a WebSocket.",
       );

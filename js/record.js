@@ -25,9 +25,13 @@ export class ObjectRecord {
   /** Wakes what waits for a critical section to end, in order. @type {(() => void)[]} */
   waiting = [];
 
-  /** @param {ObjectHandle} handle the authority over the object */
-  constructor(handle) {
+  /**
+   * @param {ObjectHandle} handle the authority over the object
+   * @param {string} id
+   */
+  constructor(handle, id) {
     this.handle = handle;
+    this.id = id;
   }
 
   /** @returns {ObjectRecord} */

@@ -5,7 +5,12 @@
 // https://developers.cloudflare.com/workers/runtime-apis/rpc/
 
 import { tagClass } from "ext:stead/scope.js";
-import { DOMException, deserialize, serialize } from "ext:stead/clone.js";
+import {
+  fromMessage,
+  isTarget,
+  serializeThrown,
+  toMessage,
+} from "ext:stead/message.js";
 
 /** Names that mean something else on an object or an entrypoint. */
 const RESERVED = new Set([
@@ -20,91 +25,6 @@ const RESERVED = new Set([
 ]);
 
 const PATH_LENGTH_MAX = 64;
-/** Bytes that arguments or a result may have. */
-const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
-
-export class RpcTarget {}
-tagClass(RpcTarget);
-
-/** The classes whose instances are called over RPC by their prototype's members. */
-const targets = [RpcTarget];
-
-/** @param {any} base */
-export function addTargetClass(base) {
-  targets.push(base);
-}
-
-/** @param {any} value */
-function isTarget(value) {
-  return targets.some((base) => value instanceof base);
-}
-
-/**
- * Clones what crosses from one object to another.
- * @param {any} value
- */
-export function serializeForCall(value) {
-  refuseUnclonable(value, new Set());
-  const bytes = serialize(value);
-  if (bytes.length > MESSAGE_BYTES_MAX) {
-    throw new Error(
-      `Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: ${bytes.length} bytes.`,
-    );
-  }
-  return bytes;
-}
-
-/**
- * Structured clone would strip an instance of its class without a word; a call refuses it.
- * @param {any} value
- * @param {Set<any>} seen
- */
-function refuseUnclonable(value, seen) {
-  if (typeof value === "function" || isTarget(value)) {
-    throw new DOMException(
-      "Functions, RpcTargets and stubs cannot be passed over RPC in Stead yet.",
-      "DataCloneError",
-    );
-  }
-  if (typeof value !== "object" || value === null || seen.has(value)) return;
-  seen.add(value);
-  if (Array.isArray(value)) {
-    for (const item of value) refuseUnclonable(item, seen);
-    return;
-  }
-  if (value instanceof Map) {
-    for (const [key, item] of value) {
-      refuseUnclonable(key, seen);
-      refuseUnclonable(item, seen);
-    }
-    return;
-  }
-  if (value instanceof Set) {
-    for (const item of value) refuseUnclonable(item, seen);
-    return;
-  }
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype) {
-    for (const key of Object.keys(value)) refuseUnclonable(value[key], seen);
-    return;
-  }
-  if (isCloneable(value)) return;
-  const name = prototype?.constructor?.name ?? "Object";
-  throw new DOMException(
-    `Could not serialize object of type "${name}". This type does not support serialization.`,
-    "DataCloneError",
-  );
-}
-
-/** Whether V8 clones a value of this class whole. @param {any} value */
-function isCloneable(value) {
-  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof Date ||
-    value instanceof RegExp || value instanceof Error || value instanceof Boolean ||
-    value instanceof Number || value instanceof String || value instanceof BigInt ||
-    value instanceof DOMException ||
-    (typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer);
-}
-
 /**
  * Follows a path from an object to what is called or read. Only what classes define can be
  * reached of instances, only own properties of plain objects.
@@ -146,18 +66,36 @@ function isReachable(value, name) {
 }
 
 /**
- * Makes a call on an object of this isolate, on behalf of another object.
- * @param {any} root
+ * Answers a call of an object's method, or a read of one of its properties.
+ * @param {any} root the object's instance
+ * @param {string} objectId
  * @param {string[]} path
- * @param {Uint8Array | null} args the cloned arguments; null to read a property
+ * @param {Uint8Array | null} args the message of the arguments; null to read a property
+ * @param {() => any[] | null} bodies takes the bodies of the arguments
+ * @returns {Promise<import("./message.js").Message | { thrown: Uint8Array }>}
  */
-export async function callLocally(root, path, args) {
-  const { receiver, value } = resolve(root, path);
-  if (args === null) return serializeForCall(await value);
-  if (typeof value !== "function") {
-    throw new TypeError(`"${path[path.length - 1]}" is not a function.`);
+export async function answerCall(root, objectId, path, args, bodies) {
+  /** Only what a method throws is the object's own. @type {string | null} */
+  let thrower = null;
+  try {
+    const { receiver, value } = resolve(root, path);
+    let result = value;
+    if (args !== null) {
+      if (typeof value !== "function") {
+        throw new TypeError(`"${path[path.length - 1]}" is not a function.`);
+      }
+      const values = fromMessage(args, bodies());
+      thrower = objectId;
+      result = Reflect.apply(value, receiver, values);
+    }
+    if (typeof result === "object" && result !== null || typeof result === "function") {
+      result = await result;
+    }
+    thrower = null;
+    return toMessage(result);
+  } catch (error) {
+    return { thrown: serializeThrown(error, thrower) };
   }
-  return serializeForCall(await Reflect.apply(value, receiver, deserialize(args)));
 }
 
 /**
@@ -225,7 +163,7 @@ function makePromise(result) {
       value = receiver[name];
     }
     if (args === null) return value;
-    throw new TypeError(`"${path[path.length - 1]}" is not a function.`);
+    throw new TypeError(`"${path[path.length - 1] ?? "(this)"}" is not a function.`);
   };
   return new Proxy(function () {}, {
     get(_target, name) {
@@ -233,9 +171,7 @@ function makePromise(result) {
       if (typeof name === "symbol") return undefined;
       return promiseMethod(name, () => result) ?? makeProperty(pipeline, [name]);
     },
-    apply() {
-      throw new TypeError("Functions cannot be returned over RPC in Stead yet.");
-    },
+    apply: (_target, _self, args) => makePromise(pipeline([], args)),
     getPrototypeOf: () => RpcPromise.prototype,
   });
 }

@@ -86,8 +86,10 @@ export let socketNumber;
 export let isSocket;
 /** @type {(socket: any, frame: any) => { code: number, reason: string, wasClean: boolean }} */
 export let receiveClose;
-/** Answers a Close frame that nobody has answered. @type {(socket: any, code: number) => void} */
+/** Answers a Close frame that nobody has answered. @type {(socket: any, code: number, reason: string) => void} */
 export let replyToClose;
+/** Whether something has become of a socket. @type {(value: any) => boolean} */
+export let wasAccepted;
 
 export class WebSocket extends EventTarget {
   #kind = FRESH;
@@ -218,6 +220,14 @@ export class WebSocket extends EventTarget {
     else if (this.#end !== null) op_socket_close(this.#end, code, reason);
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #replyToClose(code, reason) {
+    if (!this.#closeSent) this.#sendClose(code === NO_STATUS_CODE ? -1 : code, reason);
+  }
+
   /** @param {unknown} value */
   serializeAttachment(value) {
     const bytes = serialize(value);
@@ -283,7 +293,7 @@ export class WebSocket extends EventTarget {
       return true;
     }
     const { code, reason, wasClean } = this.#receiveClose(frame);
-    if (wasClean && !this.#closeSent) this.#sendClose(code === NO_STATUS_CODE ? -1 : code, "");
+    if (wasClean) this.#replyToClose(code, reason);
     this.#readyState = CLOSED;
     this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean }));
     return false;
@@ -337,7 +347,7 @@ export class WebSocket extends EventTarget {
   /** The end to give to an object. */
   static #endForObject(socket) {
     if (!(#kind in socket)) throw new TypeError("acceptWebSocket() needs a WebSocket");
-    if (socket.#kind === ACCEPTED || socket.#kind === CLIENT) {
+    if (socket.#kind === ACCEPTED || socket.#kind === CLIENT || socket.#kind === OWNED) {
       throw new Error(
         "Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`",
       );
@@ -385,9 +395,8 @@ export class WebSocket extends EventTarget {
         : -1;
     isSocket = (value) => typeof value === "object" && value !== null && #kind in value;
     receiveClose = (socket, frame) => socket.#receiveClose(frame);
-    replyToClose = (socket, code) => {
-      if (!socket.#closeSent) socket.#sendClose(code === NO_STATUS_CODE ? -1 : code, "");
-    };
+    replyToClose = (socket, code, reason) => socket.#replyToClose(code, reason);
+    wasAccepted = (value) => isSocket(value) && value.#kind !== FRESH;
   }
 }
 tagClass(WebSocket);
@@ -491,7 +500,10 @@ function checkProtocols(protocols) {
 function checkClose(code, reason) {
   if (code === undefined) {
     if (reason !== undefined) {
-      throw new TypeError("If you specify a WebSocket close reason, you must also specify a code.");
+      throw new DOMException(
+        "If you specify a WebSocket close reason, you must also specify a code.",
+        "InvalidAccessError",
+      );
     }
     return;
   }

@@ -5,7 +5,8 @@
 // https://developers.cloudflare.com/workers/runtime-apis/bindings/
 
 import { internals } from "ext:core/mod.js";
-import { addTargetClass, RpcPromise, RpcProperty, RpcTarget } from "ext:stead/rpc.js";
+import { addTargetClass, RpcTarget } from "ext:stead/message.js";
+import { RpcPromise, RpcProperty } from "ext:stead/rpc.js";
 import { tagClass } from "ext:stead/scope.js";
 
 /** The bindings, filled in before and after the worker's modules are evaluated. */

@@ -21,7 +21,6 @@ use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
-use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -49,17 +48,36 @@ impl Resident {
 }
 
 impl Shard {
-    /// Delivers one event: to the instance, to its input gate's queue, or back to
-    /// the caller as a failure.
+    /// Delivers one event: to the instance, to its input gate's queue, to the shard
+    /// that holds the object, or back to the caller as a failure.
+    ///
+    /// An instance is made nowhere else, and only when placement says, at this very
+    /// moment, that the object belongs here: so no two shards ever hold one object,
+    /// wherever an event was sent before the object was reset.
     pub fn deliver(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
         let resident = self.objects.borrow().get(&key).map(|r| (r.instance.clone(), r.record.clone()));
         let (instance, record) = match resident {
             Some(found) => found,
-            None => match self.instantiate(key, name) {
-                Ok(made) => made,
-                Err(error) => return fail(event, error),
-            },
+            None => {
+                if let ObjectEvent::Socket { .. } = event {
+                    return;
+                }
+                let shard = self.shared.placement.place(key, self.index);
+                if shard != self.index {
+                    return self.shared.send_to(shard, key, name, event);
+                }
+                match self.instantiate(key, name) {
+                    Ok(made) => made,
+                    Err(failure) => return event.fail(failure),
+                }
+            }
         };
+        if let ObjectEvent::Socket { incarnation, .. } = event
+            && incarnation != instance.incarnation
+        {
+            // The socket went with the instance that accepted it.
+            return;
+        }
         match instance.input.offer(event) {
             Ok(Some(event)) => self.enter(&instance, &record, event),
             Ok(None) => {}
@@ -72,7 +90,7 @@ impl Shard {
         &self,
         key: ObjectKey,
         name: Option<String>,
-    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), CallError> {
+    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let made = self.construct(key, name);
         if made.is_err() {
             self.objects.borrow_mut().remove(&key);
@@ -85,12 +103,10 @@ impl Shard {
         &self,
         key: ObjectKey,
         name: Option<String>,
-    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), CallError> {
+    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let shared = &self.shared;
         let unique_key = &self.namespaces[key.namespace as usize].unique_key;
-        let failed = |error: stead_storage::StorageError| {
-            CallError::Failed(Failure::reset(error.to_string()))
-        };
+        let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
         shared.state.namespace_dir(unique_key).map_err(failed)?;
         let path = shared.state.object_path(unique_key, &key.id);
         let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
@@ -116,16 +132,15 @@ impl Shard {
         let record = match record {
             Ok(record) => record,
             Err(thrown) => {
-                let failure = Failure {
-                    thrown: Some(thrown.into()),
-                    ..Failure::reset("the constructor threw")
-                };
+                let thrown = Failure::reset_by("the constructor threw", thrown);
+                // The object's code may have reset it with a reason of its own.
+                let failure = instance.failure().unwrap_or(thrown);
                 self.drop_instance(&instance, &failure);
-                return Err(CallError::Failed(failure));
+                return Err(failure);
             }
         };
         if let Some(failure) = instance.failure() {
-            return Err(CallError::Failed(failure));
+            return Err(failure);
         }
         let resident = Resident { instance: instance.clone(), record: record.clone() };
         self.objects.borrow_mut().insert(key, resident);
@@ -187,7 +202,7 @@ impl Shard {
                         }
                     }
                 }
-                ObjectEvent::Socket { socket, frame, permit } => {
+                ObjectEvent::Socket { socket, frame, permit, .. } => {
                     drop(permit);
                     let Ok(frame) = deno_core::ToV8::to_v8(JsFrame(Some(frame)), scope);
                     let number = v8::Integer::new_from_unsigned(scope, socket).into();
@@ -317,15 +332,6 @@ fn begin_alarm(
     }
 }
 
-fn fail(event: ObjectEvent, error: CallError) {
-    match (event, error) {
-        (ObjectEvent::Fetch { reply, .. }, error) => drop(reply.send(Err(error))),
-        (ObjectEvent::Call { reply, .. }, error) => drop(reply.send(Err(error))),
-        (event, CallError::Failed(failure)) => event.fail(failure),
-        (event, CallError::Thrown(_)) => event.fail(Failure::reset("the constructor threw")),
-    }
-}
-
 fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
     v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into()
 }
@@ -348,19 +354,14 @@ impl Host for Shard {
     }
 
     fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        let shard = match self.objects.borrow().contains_key(&key) {
-            true => self.index,
-            false => self.shared.placement.place(key, self.index),
-        };
-        if shard == self.index {
-            self.enqueue(key, name, event);
-        } else {
-            self.shared.send_to(shard, key, name, event);
+        match event {
+            ObjectEvent::Socket { .. } => self.enqueue(key, name, event),
+            _ => self.enqueue_call(key, name, event),
         }
     }
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
-        self.enqueue_first(instance.key, events);
+        self.enqueue_first(instance.key, instance.name.borrow().as_deref(), events);
     }
 
     fn reset(&self, instance: &Rc<Instance>, failure: Failure) {

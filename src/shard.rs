@@ -49,8 +49,6 @@ use crate::shared::adopt;
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Events that are delivered before the event loop runs again.
 const EVENTS_PER_ROUND: usize = 256;
-/// Rounds of the root task before other tasks of the thread get their turn.
-const ROUNDS_MAX: usize = 4;
 /// How long requests may take to end once the process is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Events that may wait to be delivered on one shard.
@@ -82,6 +80,10 @@ pub struct Shard {
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
     queue: RefCell<VecDeque<(ObjectKey, Option<String>, ObjectEvent)>>,
+    /// Calls that JavaScript made in the current round. They are queued when the
+    /// next one begins, behind what the sockets of this thread brought meanwhile:
+    /// a frame that was sent before a call was made arrives before it.
+    calls: RefCell<Vec<(ObjectKey, Option<String>, ObjectEvent)>>,
     root: RefCell<Waker>,
     /// Connections that are being served.
     pub connections: Cell<usize>,
@@ -113,7 +115,13 @@ pub fn start(
                 .enable_all()
                 .build()
                 .expect("a process that cannot make an epoll instance cannot serve");
-            runtime.block_on(serve(index, shared, messages, started));
+            // A task wakes itself without asking the system, which the root future cannot.
+            runtime.block_on(async {
+                let served = deno_core::unsync::spawn(serve(index, shared, messages, started));
+                if let Err(error) = served.await {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            });
         })
         .expect("a process that cannot start a thread cannot serve")
 }
@@ -171,6 +179,7 @@ async fn bring_up(
         stopping: watch::Sender::new(false),
         me: me.clone(),
         queue: RefCell::default(),
+        calls: RefCell::default(),
         root: RefCell::new(Waker::noop().clone()),
         connections: Cell::new(0),
         module,
@@ -191,23 +200,20 @@ async fn run(
     let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
     poll_fn(|cx| {
         shard.root.borrow_mut().clone_from(cx.waker());
-        for _ in 0..ROUNDS_MAX {
-            while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
-                shard.synced(key, incarnation, sequence, result);
-            }
-            while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
-                if let Some(sender) = shard.receive(message) {
-                    stop = Some(sender);
-                    drained.as_mut().reset(Instant::now() + DRAIN_MAX);
-                }
-            }
-            shard.deliver_queued();
-            poll_javascript(runtime, shard, cx);
-            if shard.queue.borrow().is_empty() {
-                break;
+        while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
+            shard.synced(key, incarnation, sequence, result);
+        }
+        while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
+            if let Some(sender) = shard.receive(message) {
+                stop = Some(sender);
+                drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
-        if !shard.queue.borrow().is_empty() {
+        shard.queue_calls();
+        shard.deliver_queued();
+        poll_javascript(runtime, shard, cx);
+        if shard.has_more() {
+            // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
         }
         if stop.is_some() && (shard.has_stopped() || drained.as_mut().poll(cx).is_ready()) {
@@ -242,11 +248,27 @@ impl Shard {
         self.wake();
     }
 
-    /// Queues events ahead of all others, in their order.
-    pub fn enqueue_first(&self, key: ObjectKey, events: Vec<ObjectEvent>) {
+    /// Queues a call that JavaScript made, for the next round.
+    pub fn enqueue_call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        self.calls.borrow_mut().push((key, name, event));
+        self.wake();
+    }
+
+    fn queue_calls(&self) {
+        for (key, name, event) in self.calls.take() {
+            self.enqueue(key, name, event);
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        !self.queue.borrow().is_empty() || !self.calls.borrow().is_empty()
+    }
+
+    /// Queues events of one object ahead of all others, in their order.
+    pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
         let mut queue = self.queue.borrow_mut();
         for event in events.into_iter().rev() {
-            queue.push_front((key, None, event));
+            queue.push_front((key, name.map(str::to_owned), event));
         }
         drop(queue);
         self.wake();

@@ -33,10 +33,14 @@ impl<T: 'static> Owed<T> {
       drop(reply.send(answer));
       return;
     };
+    let speaker = instance.clone();
     instance.say(move |durable| {
       drop(reply.send(match durable {
         Ok(()) => answer,
-        Err(broken) => Err(CallError::Failed(Failure::reset(broken.message))),
+        Err(broken) => {
+          let failure = speaker.failure().unwrap_or_else(|| Failure::reset(broken.message));
+          Err(CallError::Failed(failure))
+        }
       }));
     });
   }

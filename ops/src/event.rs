@@ -7,13 +7,13 @@ use bytes::Bytes;
 use deno_core::GarbageCollected;
 use deno_core::OpState;
 use deno_core::convert::Uint8Array;
-use deno_core::cppgc::make_cppgc_object;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use http::header::UPGRADE;
 use tokio::sync::oneshot;
 
 use crate::answer::Owed;
@@ -26,10 +26,13 @@ use crate::instance::ObjectHandle;
 use crate::message::CallError;
 use crate::message::FetchRequest;
 use crate::message::FetchResponse;
+use crate::message::Message;
 use crate::message::ObjectKey;
 use crate::message::Reply;
-use crate::stub::PendingBody;
+use crate::stub::bodies_from_js;
+use crate::stub::bodies_to_js;
 use crate::stub::body_from_js;
+use crate::stub::body_to_js;
 use crate::websocket::PairEnd;
 
 deno_core::extension!(
@@ -44,6 +47,7 @@ deno_core::extension!(
     op_respond_error,
     op_call_path,
     op_call_arguments,
+    op_call_bodies,
     op_call_return,
     op_call_throw,
     op_report_error,
@@ -57,8 +61,15 @@ pub type RequestNote = Rc<RefCell<Option<(ObjectKey, Option<String>)>>>;
 /// A request that the worker (or, with an instance, an object) is answering.
 pub struct IncomingRequest {
   request: RefCell<Option<FetchRequest>>,
+  /// Whether the request may be answered with a WebSocket.
+  asks_for_socket: bool,
   owed: Rc<Owed<FetchResponse>>,
   note: Option<RequestNote>,
+}
+
+fn asks_for_socket(request: &FetchRequest) -> bool {
+  let upgrade = request.headers.get(UPGRADE);
+  upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 impl IncomingRequest {
@@ -69,6 +80,7 @@ impl IncomingRequest {
     note: RequestNote,
   ) -> IncomingRequest {
     IncomingRequest {
+      asks_for_socket: asks_for_socket(&request),
       request: RefCell::new(Some(request)),
       owed: Owed::new(reply, None),
       note: Some(note),
@@ -82,6 +94,7 @@ impl IncomingRequest {
     instance: Rc<Instance>,
   ) -> IncomingRequest {
     IncomingRequest {
+      asks_for_socket: asks_for_socket(&request),
       request: RefCell::new(Some(request)),
       owed: Owed::new(reply, Some(instance)),
       note: None,
@@ -141,10 +154,7 @@ fn op_request_body<'s>(
   #[cppgc] request: &IncomingRequest,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
   let body = look(request, |request| std::mem::take(&mut request.body))?;
-  Ok(match body {
-    Body::Empty => v8::null(scope).into(),
-    body => make_cppgc_object(scope, PendingBody(RefCell::new(Some(body)))).into(),
-  })
+  Ok(body_to_js(scope, body))
 }
 
 /// Answers a request.
@@ -160,6 +170,11 @@ fn op_respond<'s>(
   body: v8::Local<'s, v8::Value>,
   #[cppgc] socket: Option<&PairEnd>,
 ) -> Result<(), JsErrorBox> {
+  if socket.is_some() && !request.asks_for_socket {
+    return Err(JsErrorBox::type_error(
+      "Worker tried to return a WebSocket in a response to a request which did not contain the header \"Upgrade: websocket\".",
+    ));
+  }
   let headers = headers_from_js(scope, headers)?;
   let body = body_from_js(scope, state, body)?;
   let socket = socket.map(PairEnd::take).transpose()?;
@@ -191,20 +206,26 @@ fn op_respond_error(#[cppgc] request: &IncomingRequest, #[buffer(copy)] thrown: 
 pub struct IncomingCall {
   path: Vec<String>,
   arguments: RefCell<Option<Vec<u8>>>,
-  owed: Rc<Owed<Vec<u8>>>,
+  bodies: RefCell<Vec<Body>>,
+  owed: Rc<Owed<Message>>,
 }
 
 impl IncomingCall {
   /// A call for JavaScript to answer.
   pub fn new(
     path: Vec<String>,
-    arguments: Option<Vec<u8>>,
-    reply: Reply<Vec<u8>>,
+    arguments: Option<Message>,
+    reply: Reply<Message>,
     instance: Rc<Instance>,
   ) -> IncomingCall {
+    let (arguments, bodies) = match arguments {
+      Some(Message { bytes, bodies }) => (Some(bytes), bodies),
+      None => (None, Vec::new()),
+    };
     IncomingCall {
       path,
       arguments: RefCell::new(arguments),
+      bodies: RefCell::new(bodies),
       owed: Owed::new(reply, Some(instance)),
     }
   }
@@ -237,9 +258,27 @@ fn op_call_arguments(#[cppgc] call: &IncomingCall) -> Option<Uint8Array> {
   call.arguments.borrow_mut().take().map(Uint8Array::from)
 }
 
+/// The bodies of the arguments, taken out of the call; null if there are none.
+#[op2]
+fn op_call_bodies<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  #[cppgc] call: &IncomingCall,
+) -> v8::Local<'s, v8::Value> {
+  let bodies = call.bodies.take();
+  bodies_to_js(scope, bodies)
+}
+
 #[op2(fast)]
-fn op_call_return(#[cppgc] call: &IncomingCall, #[buffer(copy)] result: Vec<u8>) {
-  call.owed.give(Ok(result));
+fn op_call_return<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  state: &mut OpState,
+  #[cppgc] call: &IncomingCall,
+  #[buffer(copy)] bytes: Vec<u8>,
+  bodies: v8::Local<'s, v8::Value>,
+) -> Result<(), JsErrorBox> {
+  let bodies = bodies_from_js(scope, state, bodies)?;
+  call.owed.give(Ok(Message { bytes, bodies }));
+  Ok(())
 }
 
 #[op2(fast)]

@@ -51,6 +51,16 @@ pub struct FetchResponse {
   pub socket: Option<SocketEnd>,
 }
 
+/// Arguments or a result as they travel: the bytes that `message.js` made, and
+/// the bodies of requests, responses and streams among them.
+#[derive(Default)]
+pub struct Message {
+  /// The cloned value.
+  pub bytes: Vec<u8>,
+  /// The bodies, in the order in which the value names them.
+  pub bodies: Vec<Body>,
+}
+
 /// Why a call has no answer.
 #[derive(Clone, Debug)]
 pub enum CallError {
@@ -82,6 +92,11 @@ impl Failure {
   /// An object that was reset, with the reason.
   pub fn reset(message: impl Into<String>) -> Failure {
     Failure { message: message.into(), reset: true, ..Failure::default() }
+  }
+
+  /// An object that was reset because its own code threw.
+  pub fn reset_by(message: impl Into<String>, thrown: Vec<u8>) -> Failure {
+    Failure { thrown: Some(thrown.into()), ..Failure::reset(message) }
   }
 
   /// The connection to the object is gone; the call may be made again.
@@ -130,10 +145,10 @@ pub enum ObjectEvent {
   Call {
     /// The property path from the object down to what is called.
     path: Vec<String>,
-    /// The cloned array of arguments.
-    arguments: Option<Vec<u8>>,
-    /// Where the cloned result goes.
-    reply: Reply<Vec<u8>>,
+    /// The array of arguments.
+    arguments: Option<Message>,
+    /// Where the result goes.
+    reply: Reply<Message>,
   },
   /// `alarm()` of the object.
   Alarm {
@@ -148,6 +163,8 @@ pub enum ObjectEvent {
   },
   /// A frame on one of the object's sockets.
   Socket {
+    /// The instance that accepted the socket: no other one gets the frame.
+    incarnation: u64,
     /// The socket's number within the instance.
     socket: u32,
     /// What came.

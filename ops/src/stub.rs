@@ -13,6 +13,8 @@ use deno_core::cppgc::make_cppgc_object;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
+use http::HeaderMap;
+use http::HeaderValue;
 use stead_storage::ObjectId;
 use tokio::sync::oneshot;
 
@@ -28,6 +30,7 @@ use crate::message::CallError;
 use crate::message::Failure;
 use crate::message::FetchRequest;
 use crate::message::FetchResponse;
+use crate::message::Message;
 use crate::message::ObjectEvent;
 use crate::message::ObjectKey;
 use crate::websocket::PairEnd;
@@ -145,6 +148,18 @@ impl AnswerParts for Vec<u8> {
   }
 }
 
+impl AnswerParts for Message {
+  /// The bytes, and the bodies or null.
+  fn push_parts<'s>(
+    self,
+    scope: &mut v8::PinScope<'s, '_>,
+    parts: &mut Vec<v8::Local<'s, v8::Value>>,
+  ) {
+    self.bytes.push_parts(scope, parts);
+    parts.push(bodies_to_js(scope, self.bodies));
+  }
+}
+
 impl AnswerParts for FetchResponse {
   /// Status, reason, headers, body handle, socket.
   fn push_parts<'s>(
@@ -156,15 +171,55 @@ impl AnswerParts for FetchResponse {
     let text = v8::String::new(scope, &self.status_text);
     parts.push(text.unwrap_or_else(|| v8::String::empty(scope)).into());
     parts.push(headers_to_js(scope, &self.headers).into());
-    parts.push(match self.body {
-      Body::Empty => v8::null(scope).into(),
-      body => make_cppgc_object(scope, PendingBody(RefCell::new(Some(body)))).into(),
-    });
+    parts.push(body_to_js(scope, self.body));
     parts.push(match self.socket {
       None => v8::null(scope).into(),
       Some(end) => make_cppgc_object(scope, PairEnd::new(end)).into(),
     });
   }
+}
+
+/// A body for JavaScript: pending, or null if there is none.
+pub fn body_to_js<'s>(scope: &mut v8::PinScope<'s, '_>, body: Body) -> v8::Local<'s, v8::Value> {
+  match body {
+    Body::Empty => v8::null(scope).into(),
+    body => make_cppgc_object(scope, PendingBody(RefCell::new(Some(body)))).into(),
+  }
+}
+
+/// The bodies of a message; null if there are none.
+pub fn bodies_to_js<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  bodies: Vec<Body>,
+) -> v8::Local<'s, v8::Value> {
+  if bodies.is_empty() {
+    return v8::null(scope).into();
+  }
+  let bodies: Vec<_> = bodies
+    .into_iter()
+    .map(|body| make_cppgc_object(scope, PendingBody(RefCell::new(Some(body)))).into())
+    .collect();
+  v8::Array::new_with_elements(scope, &bodies).into()
+}
+
+/// The bodies of a message that JavaScript sends: a list or null.
+///
+/// # Errors
+/// One of them was used already.
+pub fn bodies_from_js<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
+  state: &mut OpState,
+  bodies: v8::Local<'s, v8::Value>,
+) -> Result<Vec<Body>, JsErrorBox> {
+  let Ok(bodies) = v8::Local::<v8::Array>::try_from(bodies) else {
+    return Ok(Vec::new());
+  };
+  let mut taken = Vec::with_capacity(bodies.length() as usize);
+  for index in 0..bodies.length() {
+    let body = bodies.get_index(scope, index).unwrap_or_else(|| v8::null(scope).into());
+    taken.push(body_from_js(scope, state, body)?);
+  }
+  Ok(taken)
 }
 
 /// A body that JavaScript has been handed and not yet looked at.
@@ -215,7 +270,7 @@ fn send(
 
 /// A call whose answer JavaScript waits for. Sending is one op and waiting another,
 /// because an op that waits cannot look at the state.
-pub struct PendingCall(RefCell<Option<Receiver<Vec<u8>>>>);
+pub struct PendingCall(RefCell<Option<Receiver<Message>>>);
 
 /// The same for a request.
 pub struct PendingFetch(RefCell<Option<Receiver<FetchResponse>>>);
@@ -253,7 +308,8 @@ async fn answer<T>(receiver: Option<Receiver<T>>) -> Answer<T> {
 #[op2]
 #[cppgc]
 #[allow(clippy::too_many_arguments, reason = "the parts of one call, taken in one call")]
-fn op_stub_call(
+fn op_stub_call<'s>(
+  scope: &mut v8::PinScope<'s, '_>,
   state: &mut OpState,
   #[cppgc] caller: Option<&ObjectHandle>,
   #[cppgc] request: Option<&IncomingRequest>,
@@ -262,9 +318,12 @@ fn op_stub_call(
   #[string] name: Option<String>,
   #[serde] path: Vec<String>,
   #[buffer(copy)] arguments: Option<Vec<u8>>,
+  bodies: v8::Local<'s, v8::Value>,
 ) -> Result<PendingCall, JsErrorBox> {
   let host = state.borrow::<HostRef>().clone();
   let key = key(&host, namespace, id)?;
+  let bodies = bodies_from_js(scope, state, bodies)?;
+  let arguments = arguments.map(|bytes| Message { bytes, bodies });
   if let Some(request) = request {
     request.note_call(key, name.as_deref());
   }
@@ -276,7 +335,7 @@ fn op_stub_call(
 
 /// The answer to a call.
 #[op2]
-async fn op_stub_call_answer(#[cppgc] pending: &PendingCall) -> Answer<Vec<u8>> {
+async fn op_stub_call_answer(#[cppgc] pending: &PendingCall) -> Answer<Message> {
   let receiver = pending.0.borrow_mut().take();
   answer(receiver).await
 }
@@ -300,8 +359,9 @@ fn op_stub_fetch<'s>(
 ) -> Result<PendingFetch, JsErrorBox> {
   let host = state.borrow::<HostRef>().clone();
   let key = key(&host, namespace, id)?;
-  let headers = headers_from_js(scope, headers)?;
+  let mut headers = headers_from_js(scope, headers)?;
   let body = body_from_js(scope, state, body)?;
+  note_length(&mut headers, &body);
   if let Some(request) = request {
     request.note_call(key, name.as_deref());
   }
@@ -309,6 +369,19 @@ fn op_stub_fetch<'s>(
   let event = ObjectEvent::Fetch { request: FetchRequest { method, url, headers, body }, reply };
   send(host, caller.map(|handle| handle.0.clone()), key, name, event);
   Ok(PendingFetch(RefCell::new(Some(receiver))))
+}
+
+/// Says how long a body is where that is known, as a client of HTTP does.
+fn note_length(headers: &mut HeaderMap, body: &Body) {
+  let length = match body {
+    Body::Empty => return,
+    Body::Full(bytes) => bytes.len() as u64,
+    Body::Stream { length, .. } => match length {
+      Some(length) => *length,
+      None => return,
+    },
+  };
+  headers.entry(http::header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
 }
 
 /// The answer to a request.

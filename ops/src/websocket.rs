@@ -283,7 +283,8 @@ async fn read(instance: Rc<Instance>, number: u32, mut receiver: SocketReceiver)
     });
     let last = matches!(frame, Frame::Failed(_) | Frame::Close { .. });
     let name = instance.name.borrow().clone();
-    let event = ObjectEvent::Socket { socket: number, frame, permit };
+    let incarnation = instance.incarnation;
+    let event = ObjectEvent::Socket { incarnation, socket: number, frame, permit };
     instance.host().call(instance.key, name, event);
     if last {
       return;

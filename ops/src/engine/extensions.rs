@@ -46,6 +46,7 @@ deno_core::extension!(
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
         dir "../js",
+        "body.js",
         "bootstrap.js",
         "abort.js",
         "absent.js",
@@ -64,6 +65,7 @@ deno_core::extension!(
         "globals.js",
         "http.js",
         "kv.js",
+        "message.js",
         "namespace.js",
         "navigator.js",
         "object_state.js",

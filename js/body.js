@@ -1,0 +1,177 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// Bodies of requests and responses on their way between JavaScript and Rust.
+
+import { core } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+import { bytesOf, fixedLengthOf } from "ext:stead/streams.js";
+
+const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
+const streams = core.loadExtScript("ext:deno_web/06_streams.js");
+
+/** @type {any} */ let op_body_take;
+/** @type {any} */ let op_readable_stream_resource_allocate;
+/** @type {any} */ let op_readable_stream_resource_allocate_sized;
+/** @type {any} */ let op_readable_stream_resource_await_close;
+/** @type {any} */ let op_readable_stream_resource_close;
+/** @type {any} */ let op_readable_stream_resource_get_sink;
+/** @type {any} */ let op_readable_stream_resource_write_buf;
+/** @type {any} */ let op_readable_stream_resource_write_error;
+/** @type {any} */ let op_readable_stream_resource_write_sync;
+bindOps((ops) =>
+  ({
+    op_body_take,
+    op_readable_stream_resource_allocate,
+    op_readable_stream_resource_allocate_sized,
+    op_readable_stream_resource_await_close,
+    op_readable_stream_resource_close,
+    op_readable_stream_resource_get_sink,
+    op_readable_stream_resource_write_buf,
+    op_readable_stream_resource_write_error,
+    op_readable_stream_resource_write_sync,
+  } = /** @type {any} */ (ops))
+);
+
+export const BODY_USED =
+  "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
+
+// The platform's text for a body that was read.
+const consume = InnerBody.prototype.consume;
+InnerBody.prototype.consume = function () {
+  if (this.consumed()) throw new TypeError(BODY_USED);
+  return Reflect.apply(consume, this, []);
+};
+
+/** What a resource's channel says to a chunk; otherwise nobody reads any more. */
+const WRITTEN = 1;
+const FULL = 2;
+
+/** A body that Rust holds until somebody looks at it. */
+class PendingInnerBody extends InnerBody {
+  /** @type {any} */ #pending;
+  /** What InnerBody keeps in `streamOrStatic`. @type {any} */ #stream = null;
+
+  /** @param {any} pending */
+  constructor(pending) {
+    super(null);
+    this.#pending = pending;
+  }
+
+  get streamOrStatic() {
+    if (this.#pending !== null) {
+      const rid = op_body_take(this.#pending);
+      this.#pending = null;
+      this.#stream = streams.readableStreamForRid(rid);
+    }
+    return this.#stream;
+  }
+
+  set streamOrStatic(value) {
+    // While InnerBody's constructor runs there is nothing to keep it in.
+    if (#stream in this) this.#stream = value;
+  }
+
+  unusable() {
+    return this.#pending === null && super.unusable();
+  }
+
+  consumed() {
+    return this.#pending === null && super.consumed();
+  }
+
+  /** The body of a request made from this one's; nothing is read. */
+  createProxy() {
+    const pending = this.takePending();
+    return pending === null ? super.createProxy() : new PendingInnerBody(pending);
+  }
+
+  /** Takes the body away unread; null if it was looked at. */
+  takePending() {
+    const pending = this.#pending;
+    if (pending === null) return null;
+    this.#pending = null;
+    this.#stream = { body: "", consumed: true };
+    return pending;
+  }
+}
+
+/** @param {any} pending */
+export function innerBody(pending) {
+  return pending === null || pending === undefined ? null : new PendingInnerBody(pending);
+}
+
+/**
+ * A body for Rust: null, text, bytes, a pending body or the number of a resource.
+ * @param {any} body an InnerBody
+ */
+export function nativeBody(body) {
+  if (body === null) return null;
+  if (body.unusable()) throw new TypeError(BODY_USED);
+  const pending = body instanceof PendingInnerBody ? body.takePending() : null;
+  if (pending !== null) return pending;
+  const source = body.streamOrStatic;
+  if (source instanceof streams.ReadableStream) return nativeStream(source, body.length);
+  source.consumed = true;
+  return source.body;
+}
+
+/**
+ * The number of a resource from which Rust reads the stream.
+ * @param {any} stream
+ * @param {number | null} length
+ */
+export function nativeStream(stream, length) {
+  const backing = streams.getReadableStreamResourceBacking(stream);
+  if (backing === null || backing === undefined) {
+    const promised = fixedLengthOf(stream);
+    return resourceOf(stream, length ?? (promised === undefined ? null : Number(promised)));
+  }
+  // Locked and disturbed from JavaScript's side: Rust reads it now.
+  stream.getReader();
+  streams.readableStreamDisturb(stream);
+  return backing.rid;
+}
+
+/**
+ * A resource that is fed from a stream. deno_web has one too; this one takes text, as the
+ * platform does.
+ * @param {any} stream
+ * @param {number | null} length
+ */
+function resourceOf(stream, length) {
+  const reader = stream.getReader();
+  const rid = length === null
+    ? op_readable_stream_resource_allocate()
+    : op_readable_stream_resource_allocate_sized(length);
+  const cancel = () => reader.cancel("the body is not read any more").catch(() => {});
+  op_readable_stream_resource_await_close(rid).then(cancel, () => {});
+  feed(reader, op_readable_stream_resource_get_sink(rid), cancel);
+  return rid;
+}
+
+/**
+ * @param {any} reader
+ * @param {any} sink
+ * @param {() => void} cancel
+ */
+async function feed(reader, sink, cancel) {
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const bytes = bytesOf(value);
+      if (bytes === null) throw new TypeError("This ReadableStream did not return bytes.");
+      if (bytes.byteLength === 0) continue;
+      const state = op_readable_stream_resource_write_sync(sink, bytes);
+      if (state === WRITTEN) continue;
+      if (state === FULL && await op_readable_stream_resource_write_buf(sink, bytes)) continue;
+      return cancel();
+    }
+  } catch (error) {
+    op_readable_stream_resource_write_error(sink, String(/** @type {any} */ (error)?.message ?? error));
+    cancel();
+  } finally {
+    op_readable_stream_resource_close(sink);
+  }
+}
