@@ -185,6 +185,18 @@ export function requestFromNative(native) {
 }
 
 /**
+ * The request that the arguments of a `fetch()` stand for. A request that is passed as it is
+ * keeps its body, which can so be moved unread.
+ * @param {any} input
+ * @param {any} init
+ */
+export function requestOf(input, init) {
+  if (init !== undefined || !(input instanceof DenoRequest)) return new Request(input, init);
+  if (input.bodyUsed) throw new TypeError("Cannot reconstruct a Request with a used body.");
+  return input;
+}
+
+/**
  * The parts of a request for Rust: method, URL, headers, body.
  * @param {any} made
  */

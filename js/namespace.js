@@ -9,7 +9,7 @@ import { tagClass } from "ext:stead/scope.js";
 import { deserializeThrown, fromMessage, toMessage } from "ext:stead/message.js";
 import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
 import { makeProperty } from "ext:stead/rpc.js";
-import { Request, requestToNative, responseFromNative } from "ext:stead/http.js";
+import { requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
 
 /** @type {any} */ let op_id_from_name;
 /** @type {any} */ let op_id_parse;
@@ -209,7 +209,7 @@ export class DurableObject extends Fetcher {
    * @param {any} [init]
    */
   async #fetch(input, init) {
-    const { method, url, headers, body } = requestToNative(new Request(input, init));
+    const { method, url, headers, body } = requestToNative(requestOf(input, init));
     if (this.#broken !== null) throw this.#errorOf(this.#broken);
     const calling = op_stub_fetch(
       currentHandle(),
