@@ -4,21 +4,25 @@
 // Values as bytes: V8's structured clone, which the platform uses for storage and between objects.
 
 import { core } from "ext:core/mod.js";
+import { dataCloneError, reasonAgainst } from "ext:stead/cloning.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
-/** @type {any} */ let op_clone_read;
-/** @type {any} */ let op_clone_setup;
-/** @type {any} */ let op_clone_write;
+let { op_clone_read, op_clone_setup, op_clone_write } = core.ops;
 bindOps((ops) => ({ op_clone_read, op_clone_setup, op_clone_write } = ops));
 
+/** What deno_core says of objects that can only be transferred: streams and ports. */
+const TRANSFERABLE = "Unsupported object type";
 /** The tags of clone.rs. */
 const TAG_DOM_EXCEPTION_V1 = 7;
 const TAG_DOM_EXCEPTION = 8;
 const TAG_ERROR = 10;
 
-/** The language's own errors by their number in stored values; 0 is any other. */
+/**
+ * The language's own errors by their number in stored values; 0 is any other.
+ * @type {Map<number, any>}
+ */
 const ERRORS = new Map([
   [1, Error],
   [2, TypeError],
@@ -32,10 +36,16 @@ const ERRORS = new Map([
 const KINDS = new Map([...ERRORS].map(([kind, constructor]) => [constructor.name, kind]));
 const KIND_OTHER = 0;
 
-/** @param {string} message */
+/**
+ * @param {string} message
+ * @returns {never}
+ */
 function refuse(message) {
-  throw new DOMException(message, "DataCloneError");
+  throw dataCloneError(message);
 }
+
+/** @type {(object: any) => boolean} */
+const isError = Error.isError;
 
 /**
  * Takes an object apart that V8 cannot clone by itself.
@@ -45,12 +55,7 @@ function describe(object) {
   if (object instanceof DOMException) {
     return [TAG_DOM_EXCEPTION, object.name, object.message, object.stack ?? ""];
   }
-  if (!Error.isError(object)) {
-    const name = object.constructor?.name ?? "Object";
-    refuse(
-      `Could not serialize object of type "${name}". This type does not support serialization.`,
-    );
-  }
+  if (!isError(object)) throw reasonAgainst(object);
   const name = `${object.name}`;
   const kind = KINDS.get(name) ?? KIND_OTHER;
   /** @type {Record<string, any>} */
@@ -78,7 +83,7 @@ function make([tag, ...parts]) {
     refuse(`A stored value holds an object of a kind (${tag}) that Stead cannot read yet.`);
   }
   const [kind, name, message, properties] = parts;
-  const constructor = /** @type {any} */ (ERRORS.get(kind) ?? Error);
+  const constructor = ERRORS.get(kind) ?? Error;
   const error = constructor === AggregateError
     ? new AggregateError(properties.errors ?? [], message)
     : new constructor(message);
@@ -119,6 +124,21 @@ export function serialize(value) {
  */
 export function deserialize(bytes) {
   return op_clone_read(bytes);
+}
+
+/**
+ * A copy for the same isolate, which may share memory with the original.
+ * @template T
+ * @param {T} value
+ * @returns {T}
+ */
+export function copy(value) {
+  const bytes = core.serialize(value, {}, (message) => {
+    // Says which object it is.
+    if (message === TRANSFERABLE) serialize(value);
+    refuse(message);
+  });
+  return core.deserialize(bytes, { deserializers: core.getCloneableDeserializers() });
 }
 
 export { DOMException };

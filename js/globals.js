@@ -11,6 +11,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { AbortController, AbortSignal } from "ext:stead/abort.js";
 import { Cache, caches, CacheStorage, HTMLRewriter } from "ext:stead/absent.js";
 import { reportError } from "ext:stead/errors.js";
+import { dataCloneError, refuseCloning, streamError } from "ext:stead/cloning.js";
 import { console } from "ext:stead/console.js";
 import { ServiceWorkerGlobalScope, WorkerGlobalScope } from "ext:stead/scope.js";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "ext:stead/timers.js";
@@ -48,6 +49,11 @@ const { EventSource } = load("ext:deno_fetch/27_eventsource.js");
  */
 export function defineClasses(classes) {
   define(classes, false);
+  const names = ObjectKeys(classes);
+  for (let i = 0; i < names.length; i++) {
+    const { prototype } = /** @type {any} */ (classes[names[i]]);
+    if (prototype !== undefined) refuseCloning({ prototype });
+  }
 }
 
 /**
@@ -74,6 +80,19 @@ function define(values, enumerable) {
     });
   }
 }
+
+/** @param {Request | Response} message */
+function messageError(message) {
+  return message.body === null
+    ? dataCloneError(`${message.constructor.name} cannot be serialized in Stead yet.`)
+    : streamError("ReadableStream");
+}
+refuseCloning(Request, messageError);
+refuseCloning(Response, messageError);
+for (const stream of [streams.ReadableStream, streams.WritableStream]) {
+  refuseCloning(stream, () => streamError(stream.name));
+}
+refuseCloning(AbortSignal, () => dataCloneError("AbortSignal serialization is not enabled."));
 
 defineClasses({
   AbortController,

@@ -45,6 +45,18 @@ interface DigestOps {
   };
 }
 
+/** `ops/src/clone.rs` */
+interface CloneOps {
+  op_clone_setup(
+    describe: (object: any) => any[],
+    make: (parts: any[]) => object,
+    refuse: (message: string) => never,
+    brand: symbol,
+  ): void;
+  op_clone_write(value: unknown): Uint8Array;
+  op_clone_read(bytes: Uint8Array): any;
+}
+
 /** `ops/src/sql.rs` */
 interface SqlOps {
   op_sql_exec(handle: ObjectHandle, query: string, bindings: unknown[]): SqlCursor;
@@ -188,6 +200,7 @@ interface WebSocketOps {
 interface Ops
   extends
     AlarmOps,
+    CloneOps,
     ConsoleOps,
     DigestOps,
     EventOps,

@@ -39,7 +39,7 @@ function requireInternal(token) {
 }
 
 /** The rows of one query, produced as they are asked for. */
-export class SqlStorageCursor {
+export class Cursor {
   #handle;
   #cursor;
   /** @type {string[] | undefined} */ #names;
@@ -116,7 +116,7 @@ export class SqlStorageCursor {
     return row;
   }
 }
-tagClass(SqlStorageCursor);
+tagClass(Cursor);
 
 /** The rows of a cursor as arrays. Shares the cursor's position. */
 class RawIterator {
@@ -157,12 +157,12 @@ class RawIterator {
 }
 
 /** Present for `instanceof`; prepared statements are made by the platform itself. */
-class SqlStorageStatement {
+class Statement {
   constructor() {
     throw new TypeError("Illegal constructor");
   }
 }
-tagClass(SqlStorageStatement);
+tagClass(Statement);
 
 export class SqlStorage {
   #handle;
@@ -183,7 +183,7 @@ export class SqlStorage {
   exec(query, ...bindings) {
     if (arguments.length === 0) refuseArgument("SqlStorage", "exec", 1, "String");
     const cursor = op_sql_exec(this.#handle, `${query}`, bindings);
-    return new SqlStorageCursor(INTERNAL, this.#handle, cursor);
+    return new Cursor(INTERNAL, this.#handle, cursor);
   }
 
   get databaseSize() {
@@ -199,11 +199,11 @@ export class SqlStorage {
   }
 
   get Cursor() {
-    return SqlStorageCursor;
+    return Cursor;
   }
 
   get Statement() {
-    return SqlStorageStatement;
+    return Statement;
   }
 }
 tagClass(SqlStorage);

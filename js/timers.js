@@ -97,6 +97,8 @@ function start(startOne, callback, delay, args) {
   };
   const id = startOne(() => {
     if (op_object_is_broken(context.record.handle)) return clearTimer(id);
+    // Of an interval one run waits, however many are due.
+    if (SetPrototypeHas(held, id)) return;
     if (isShutOut(context)) return hold(id, context, run);
     run();
   }, delay);
@@ -109,9 +111,11 @@ function start(startOne, callback, delay, args) {
  * @param {() => void} run
  */
 async function hold(id, context, run) {
-  // Of an interval one run waits, as many as are due.
-  if (SetPrototypeHas(held, id)) return;
   SetPrototypeAdd(held, id);
-  while (isShutOut(context)) await sectionEnd(context.record);
+  do {
+    await sectionEnd(context.record);
+    // Not before the code that awaited the section.
+    await new Promise((resolve) => startTimer(resolve, 0));
+  } while (isShutOut(context));
   if (SetPrototypeDelete(held, id)) run();
 }

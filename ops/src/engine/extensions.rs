@@ -52,6 +52,7 @@ deno_core::extension!(
         "absent.js",
         "arguments.js",
         "clone.js",
+        "cloning.js",
         "console.js",
         "context.js",
         "critical_section.js",
