@@ -19,11 +19,8 @@ const TAG_DOM_EXCEPTION_V1 = 7;
 const TAG_DOM_EXCEPTION = 8;
 const TAG_ERROR = 10;
 
-/**
- * The language's own errors by their number in stored values; 0 is any other.
- * @type {Map<number, any>}
- */
-const ERRORS = new Map([
+/** The language's own errors by their number in stored values; 0 is any other. */
+const ERRORS = new Map(/** @type {[number, any][]} */ ([
   [1, Error],
   [2, TypeError],
   [3, RangeError],
@@ -32,7 +29,7 @@ const ERRORS = new Map([
   [10, EvalError],
   [11, URIError],
   [12, AggregateError],
-]);
+]));
 const KINDS = new Map([...ERRORS].map(([kind, constructor]) => [constructor.name, kind]));
 const KIND_OTHER = 0;
 
@@ -44,9 +41,6 @@ function refuse(message) {
   throw dataCloneError(message);
 }
 
-/** @type {(object: any) => boolean} */
-const isError = Error.isError;
-
 /**
  * Takes an object apart that V8 cannot clone by itself.
  * @param {any} object
@@ -55,7 +49,7 @@ function describe(object) {
   if (object instanceof DOMException) {
     return [TAG_DOM_EXCEPTION, object.name, object.message, object.stack ?? ""];
   }
-  if (!isError(object)) throw reasonAgainst(object);
+  if (!core.isNativeError(object)) throw reasonAgainst(object);
   const name = `${object.name}`;
   const kind = KINDS.get(name) ?? KIND_OTHER;
   /** @type {Record<string, any>} */
