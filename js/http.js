@@ -345,8 +345,8 @@ export async function fetch(input, init) {
 /** @param {any} made */
 async function connect(made) {
   const headers = new Headers(made.headers);
-  const protocols = (headers.get("sec-websocket-protocol") ?? "").split(",").map((p) => p.trim())
-    .filter((p) => p !== "");
+  const protocols = (headers.get("sec-websocket-protocol") ?? "").split(",")
+    .map((/** @type {string} */ p) => p.trim()).filter((/** @type {string} */ p) => p !== "");
   for (const name of [...headers.keys()]) {
     if (name === "upgrade" || name === "connection" || name.startsWith("sec-websocket-")) {
       headers.delete(name);

@@ -167,7 +167,8 @@ interface EventOps {
   op_respond_error(request: IncomingRequest, thrown: Uint8Array): void;
   op_call_path(call: IncomingCall): string[];
   op_call_arguments(call: IncomingCall): Uint8Array | null | undefined;
-  op_call_return(call: IncomingCall, result: Uint8Array): void;
+  op_call_bodies(call: IncomingCall): any[];
+  op_call_return(call: IncomingCall, result: Uint8Array, bodies: any[] | null): void;
   op_call_throw(call: IncomingCall, thrown: Uint8Array): void;
   op_report_error(object: ObjectHandle | null, error: string): void;
   op_outcome(outcome: Outcome, threw: boolean, text: string): void;
