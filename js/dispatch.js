@@ -86,7 +86,7 @@ class ExecutionContext {
 function describeError(error) {
   try {
     if (typeof error === "object" && error !== null && typeof error.stack === "string") {
-      let text = error.stack;
+      let text = withoutOurFrames(error.stack);
       if (error.cause !== undefined) text += `\nCaused by: ${describeError(error.cause)}`;
       return text;
     }
@@ -94,6 +94,14 @@ function describeError(error) {
   } catch {
     return "Uncaught value without a text";
   }
+}
+
+/**
+ * The shim's own frames say nothing to the author of the code that they surround.
+ * @param {string} stack
+ */
+function withoutOurFrames(stack) {
+  return stack.split("\n").filter((line) => !/^\s+at .*\bext:/.test(line)).join("\n");
 }
 
 /**

@@ -185,6 +185,18 @@ export function requestFromNative(native) {
 }
 
 /**
+ * The request that the arguments of a `fetch()` stand for. A request that is passed as it is
+ * keeps its body, which can so be moved unread.
+ * @param {any} input
+ * @param {any} init
+ */
+export function requestOf(input, init) {
+  if (init !== undefined || !(input instanceof DenoRequest)) return new Request(input, init);
+  if (input.bodyUsed) throw new TypeError("Cannot reconstruct a Request with a used body.");
+  return input;
+}
+
+/**
  * The parts of a request for Rust: method, URL, headers, body.
  * @param {any} made
  */
@@ -333,8 +345,8 @@ export async function fetch(input, init) {
 /** @param {any} made */
 async function connect(made) {
   const headers = new Headers(made.headers);
-  const protocols = (headers.get("sec-websocket-protocol") ?? "").split(",").map((/** @type {string} */ p) => p.trim())
-    .filter((/** @type {string} */ p) => p !== "");
+  const protocols = (headers.get("sec-websocket-protocol") ?? "").split(",")
+    .map((/** @type {string} */ p) => p.trim()).filter((/** @type {string} */ p) => p !== "");
   for (const name of [...headers.keys()]) {
     if (name === "upgrade" || name === "connection" || name.startsWith("sec-websocket-")) {
       headers.delete(name);

@@ -10,7 +10,7 @@ import { tagClass } from "ext:stead/scope.js";
 import { deserializeThrown, fromMessage, toMessage } from "ext:stead/message.js";
 import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
 import { makeProperty } from "ext:stead/rpc.js";
-import { Request, requestToNative, responseFromNative } from "ext:stead/http.js";
+import { requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
 
 let {
   op_id_from_name,
@@ -65,9 +65,10 @@ export class DurableObjectId {
   constructor(token, hex, name) {
     requireInternal(token);
     this.#hex = hex;
-    for (const [key, value] of Object.entries({ jurisdiction: undefined, name })) {
-      Object.defineProperty(this, key, { value, enumerable: true, configurable: true });
-    }
+    Object.defineProperties(this, {
+      jurisdiction: { value: undefined, enumerable: true, configurable: true },
+      name: { value: name, enumerable: true, configurable: true },
+    });
   }
 
   toString() {
@@ -212,7 +213,7 @@ export class DurableObject extends Fetcher {
    * @param {any} [init]
    */
   async #fetch(input, init) {
-    const { method, url, headers, body } = requestToNative(new Request(input, init));
+    const { method, url, headers, body } = requestToNative(requestOf(input, init));
     if (this.#broken !== null) throw this.#errorOf(this.#broken);
     const calling = op_stub_fetch(
       currentHandle(),

@@ -356,10 +356,7 @@ export class WebSocket extends EventTarget {
     return socket;
   }
 
-  /**
-   * The end to give to an object.
-   * @param {WebSocket} socket
-   */
+  /** The end to give to an object. @param {any} socket */
   static #endForObject(socket) {
     if (!(#kind in socket)) throw new TypeError("acceptWebSocket() needs a WebSocket");
     if (socket.#kind === ACCEPTED || socket.#kind === CLIENT || socket.#kind === OWNED) {
@@ -376,10 +373,7 @@ export class WebSocket extends EventTarget {
     return socket.#end;
   }
 
-  /**
-   * The end to return in a response.
-   * @param {WebSocket} socket
-   */
+  /** The end to return in a response. @param {any} socket */
   static #endForResponse(socket) {
     switch (socket.#kind) {
       case ACCEPTED:

@@ -41,7 +41,7 @@ fn op_object_reset(
   #[buffer(copy)] thrown: Option<Vec<u8>>,
 ) {
   let thrown = thrown.map(Into::into);
-  let failure = Failure { message, reset: true, overloaded, retryable: false, thrown };
+  let failure = Failure { message, thrown, reset: true, overloaded, retryable: false };
   handle.0.host().reset(&handle.0, failure);
 }
 

@@ -143,7 +143,7 @@ fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
     if absolute.is_dir() {
         return Err(
             Diagnostic::new(format!("`{shown}` is a folder, not a file")).with_help(
-                "name the file that exports the worker; `stead dev` runs a whole project",
+                "name the file that exports the worker",
             ),
         );
     }
