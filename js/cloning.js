@@ -6,12 +6,13 @@
 
 import { core, primordials } from "ext:core/mod.js";
 
-const { ObjectDefineProperty, ObjectHasOwn, Symbol } = primordials;
+const { ObjectDefineProperty, ObjectGetPrototypeOf, ObjectHasOwn, SafeWeakMap } = primordials;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
 /** V8 calls this member of an object that it is to clone. */
 const CLONE = core.hostObjectBrand;
-const REASON = Symbol("reason against cloning");
+/** Why the objects of a prototype cannot be cloned. */
+const reasons = new SafeWeakMap();
 
 /** @param {string} message */
 export function dataCloneError(message) {
@@ -28,18 +29,18 @@ export function streamError(name) {
  * @param {(object: any) => Error} [reason] why an object cannot be cloned
  */
 export function refuseCloning({ prototype }, reason = unsupported) {
-  const attributes = { __proto__: null, writable: true, configurable: true };
-  if (!ObjectHasOwn(prototype, REASON)) {
-    ObjectDefineProperty(prototype, REASON, { ...attributes, value: reason });
-  }
+  if (!reasons.has(prototype)) reasons.set(prototype, reason);
   // structuredClone clones blobs and keys, which have a member of their own; storage does not.
   if (ObjectHasOwn(prototype, CLONE)) return;
   ObjectDefineProperty(prototype, CLONE, {
-    ...attributes,
+    __proto__: null,
     /** @this {any} */
     value() {
       throw reasonAgainst(this);
     },
+    // Ports and streams have a member of their own.
+    writable: true,
+    configurable: true,
   });
 }
 
@@ -49,7 +50,9 @@ export function refuseCloning({ prototype }, reason = unsupported) {
  * @returns {Error}
  */
 export function reasonAgainst(object) {
-  return (object[REASON] ?? unsupported)(object);
+  let prototype = ObjectGetPrototypeOf(object);
+  while (prototype !== null && !reasons.has(prototype)) prototype = ObjectGetPrototypeOf(prototype);
+  return (reasons.get(prototype) ?? unsupported)(object);
 }
 
 /** @param {any} object */

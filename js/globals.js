@@ -141,7 +141,6 @@ defineClasses({
   Request,
   Response,
   ScheduledEvent: platformEvents.ScheduledEvent,
-  ServiceWorkerGlobalScope,
   SubtleCrypto: webCrypto.SubtleCrypto,
   TailEvent: platformEvents.TailEvent,
   TextDecoder: encoding.TextDecoder,
@@ -154,12 +153,14 @@ defineClasses({
   URL: url.URL,
   URLPattern,
   URLSearchParams: url.URLSearchParams,
-  WorkerGlobalScope,
   WritableStream: streams.WritableStream,
   WritableStreamDefaultController: streams.WritableStreamDefaultController,
   WritableStreamDefaultWriter: streams.WritableStreamDefaultWriter,
   console,
 });
+
+// V8 itself refuses to clone a global object.
+define({ ServiceWorkerGlobalScope, WorkerGlobalScope }, false);
 
 defineValues({
   atob: base64.atob,

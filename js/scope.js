@@ -15,12 +15,17 @@ const { EventTarget } = event;
  * @param {{ prototype: object, name: string }} constructor
  */
 export function tagClass(constructor) {
+  tag(constructor);
+  refuseCloning(constructor);
+}
+
+/** @param {{ prototype: object, name: string }} constructor */
+function tag(constructor) {
   ObjectDefineProperty(constructor.prototype, SymbolToStringTag, {
     __proto__: null,
     value: constructor.name,
     configurable: true,
   });
-  refuseCloning(constructor);
 }
 
 export class WorkerGlobalScope extends EventTarget {
@@ -29,10 +34,10 @@ export class WorkerGlobalScope extends EventTarget {
     throw new TypeError("Illegal constructor");
   }
 }
-tagClass(WorkerGlobalScope);
+tag(WorkerGlobalScope);
 
 export class ServiceWorkerGlobalScope extends WorkerGlobalScope {}
-tagClass(ServiceWorkerGlobalScope);
+tag(ServiceWorkerGlobalScope);
 
 event.setEventTargetData(globalThis);
 event.saveGlobalThisReference(globalThis);
