@@ -136,7 +136,7 @@ async fn serve(
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
             drop(runtime);
-            drop(stopped.send(()));
+            _ = stopped.send(());
         }
         Err(error) => drop(started.send(Err(error))),
     }
