@@ -144,7 +144,7 @@ async fn answer(
                 Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             }
         }
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     if let Some((method, path)) = line {
         log(&shard, method, path, &response, &note, begun);
@@ -174,14 +174,15 @@ fn log(
 }
 
 /// The request as the worker sees it: with an absolute URL.
-fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Response> {
+fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Box<Response>> {
     let (parts, body) = request.into_parts();
     let url = if parts.uri.scheme().is_some() {
         parts.uri.to_string()
     } else {
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let Some(host) = host.filter(|host| !host.is_empty()) else {
-            return Err(plain(StatusCode::BAD_REQUEST, "the request has no Host header"));
+            let refused = plain(StatusCode::BAD_REQUEST, "the request has no Host header");
+            return Err(Box::new(refused));
         };
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         format!("http://{host}{path}")
