@@ -15,8 +15,8 @@ use crate::instance::ObjectHandle;
 use crate::message::AlarmOutcome;
 
 deno_core::extension!(
-  stead_alarm,
-  ops = [op_alarm_get, op_alarm_set, op_alarm_delete, op_alarm_end],
+    stead_alarm,
+    ops = [op_alarm_get, op_alarm_set, op_alarm_delete, op_alarm_end],
 );
 
 /// Where a run's outcome goes, as JavaScript holds it.
@@ -24,44 +24,48 @@ pub struct AlarmReply(pub RefCell<Option<oneshot::Sender<AlarmOutcome>>>);
 
 // SAFETY: the reply holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for AlarmReply {
-  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-  fn get_name(&self) -> &'static std::ffi::CStr {
-    c"AlarmReply"
-  }
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"AlarmReply"
+    }
 }
 
 /// The alarm in milliseconds; null if there is none. While the handler runs,
 /// the alarm that woke it counts as gone.
 #[op2]
 fn op_alarm_get(#[cppgc] handle: &ObjectHandle) -> Result<Option<f64>, JsErrorBox> {
-  if handle.0.alarm_run.get() == AlarmRun::Running {
-    return Ok(None);
-  }
-  let alarm = handle.0.check(handle.0.database.alarm())?;
-  Ok(alarm.map(|at_ms| at_ms as f64))
+    if handle.0.alarm_run.get() == AlarmRun::Running {
+        return Ok(None);
+    }
+    let alarm = handle.0.check(handle.0.database.alarm())?;
+    Ok(alarm.map(|at_ms| at_ms as f64))
 }
 
 /// Sets the alarm; a time that has passed becomes now.
 #[op2(fast)]
 fn op_alarm_set(#[cppgc] handle: &ObjectHandle, at_ms: f64) -> Result<(), JsErrorBox> {
-  let at_ms = at_ms as i64;
-  let at_ms = if at_ms > 0 { at_ms.max(handle.0.host().now_ms()) } else { at_ms };
-  handle.0.check(handle.0.database.set_alarm(Some(at_ms)))?;
-  note_change(handle);
-  Ok(())
+    let at_ms = at_ms as i64;
+    let at_ms = if at_ms > 0 {
+        at_ms.max(handle.0.host().now_ms())
+    } else {
+        at_ms
+    };
+    handle.0.check(handle.0.database.set_alarm(Some(at_ms)))?;
+    note_change(handle);
+    Ok(())
 }
 
 #[op2(fast)]
 fn op_alarm_delete(#[cppgc] handle: &ObjectHandle) -> Result<(), JsErrorBox> {
-  handle.0.check(handle.0.database.set_alarm(None))?;
-  note_change(handle);
-  Ok(())
+    handle.0.check(handle.0.database.set_alarm(None))?;
+    note_change(handle);
+    Ok(())
 }
 
 fn note_change(handle: &ObjectHandle) {
-  if handle.0.alarm_run.get() == AlarmRun::Running {
-    handle.0.alarm_run.set(AlarmRun::Changed);
-  }
+    if handle.0.alarm_run.get() == AlarmRun::Running {
+        handle.0.alarm_run.set(AlarmRun::Changed);
+    }
 }
 
 /// Ends a run. The alarm that ran is removed in the same commit as what the
@@ -69,28 +73,32 @@ fn note_change(handle: &ObjectHandle) {
 /// before then runs the handler again.
 #[op2(fast)]
 fn op_alarm_end(
-  #[cppgc] handle: &ObjectHandle,
-  #[cppgc] reply: &AlarmReply,
-  threw: bool,
+    #[cppgc] handle: &ObjectHandle,
+    #[cppgc] reply: &AlarmReply,
+    threw: bool,
 ) -> Result<(), JsErrorBox> {
-  let instance = &handle.0;
-  let run = instance.alarm_run.replace(AlarmRun::Idle);
-  let Some(reply) = reply.0.borrow_mut().take() else {
-    return Ok(());
-  };
-  if !threw && run == AlarmRun::Running {
-    instance.check(instance.database.set_alarm(None))?;
-  }
-  let next = instance.check(instance.database.alarm())?;
-  let outcome = match (threw, run) {
-    // A new alarm that the handler set takes the place of the retry.
-    (true, AlarmRun::Changed) if next.is_some() => AlarmOutcome::Done(next),
-    (true, _) => AlarmOutcome::Threw,
-    (false, _) => AlarmOutcome::Done(next),
-  };
-  instance.say(move |durable| {
-    let outcome = if durable.is_ok() { outcome } else { AlarmOutcome::Failed };
-    drop(reply.send(outcome));
-  });
-  Ok(())
+    let instance = &handle.0;
+    let run = instance.alarm_run.replace(AlarmRun::Idle);
+    let Some(reply) = reply.0.borrow_mut().take() else {
+        return Ok(());
+    };
+    if !threw && run == AlarmRun::Running {
+        instance.check(instance.database.set_alarm(None))?;
+    }
+    let next = instance.check(instance.database.alarm())?;
+    let outcome = match (threw, run) {
+        // A new alarm that the handler set takes the place of the retry.
+        (true, AlarmRun::Changed) if next.is_some() => AlarmOutcome::Done(next),
+        (true, _) => AlarmOutcome::Threw,
+        (false, _) => AlarmOutcome::Done(next),
+    };
+    instance.say(move |durable| {
+        let outcome = if durable.is_ok() {
+            outcome
+        } else {
+            AlarmOutcome::Failed
+        };
+        drop(reply.send(outcome));
+    });
+    Ok(())
 }

@@ -10,43 +10,54 @@ use crate::instance::ObjectHandle;
 use crate::message::Failure;
 
 deno_core::extension!(
-  stead_gate,
-  ops = [op_input_begin, op_input_end, op_object_reset, op_object_is_broken],
+    stead_gate,
+    ops = [
+        op_input_begin,
+        op_input_end,
+        op_object_reset,
+        op_object_is_broken
+    ],
 );
 
 /// Begins a critical section.
 #[op2(fast)]
 #[smi]
 fn op_input_begin(#[cppgc] handle: &ObjectHandle) -> Result<u32, JsErrorBox> {
-  let section = handle.0.check(handle.0.input.begin_section())?;
-  Ok(section.to_number())
+    let section = handle.0.check(handle.0.input.begin_section())?;
+    Ok(section.to_number())
 }
 
 /// Ends a critical section; the events that waited for it enter after this turn.
 #[op2(fast)]
 fn op_input_end(#[cppgc] handle: &ObjectHandle, #[smi] section: u32) {
-  let events = handle.0.input.end_section(SectionId::from_number(section));
-  if !events.is_empty() {
-    handle.0.host().resume(&handle.0, events);
-  }
+    let events = handle.0.input.end_section(SectionId::from_number(section));
+    if !events.is_empty() {
+        handle.0.host().resume(&handle.0, events);
+    }
 }
 
 /// Drops the instance, its uncommitted writes with it. Its callers get what was
 /// thrown or, if nothing was, an error with the message.
 #[op2]
 fn op_object_reset(
-  #[cppgc] handle: &ObjectHandle,
-  #[string] message: String,
-  overloaded: bool,
-  #[buffer(copy)] thrown: Option<Vec<u8>>,
+    #[cppgc] handle: &ObjectHandle,
+    #[string] message: String,
+    overloaded: bool,
+    #[buffer(copy)] thrown: Option<Vec<u8>>,
 ) {
-  let thrown = thrown.map(Into::into);
-  let failure = Failure { message, thrown, reset: true, overloaded, retryable: false };
-  handle.0.host().reset(&handle.0, failure);
+    let thrown = thrown.map(Into::into);
+    let failure = Failure {
+        message,
+        thrown,
+        reset: true,
+        overloaded,
+        retryable: false,
+    };
+    handle.0.host().reset(&handle.0, failure);
 }
 
 /// Whether the instance was reset: its code may still run, but to no effect.
 #[op2(fast)]
 fn op_object_is_broken(#[cppgc] handle: &ObjectHandle) -> bool {
-  handle.0.is_broken()
+    handle.0.is_broken()
 }

@@ -24,32 +24,32 @@ use crate::socket_set::SocketSet;
 /// The objects that were written to in the current turn of a shard.
 #[derive(Default)]
 pub struct Turn {
-  dirty: RefCell<Vec<Rc<Instance>>>,
+    dirty: RefCell<Vec<Rc<Instance>>>,
 }
 
 impl Turn {
-  /// Takes the list; the caller commits each of them.
-  pub fn take(&self) -> Vec<Rc<Instance>> {
-    let mut dirty = self.dirty.borrow_mut();
-    if dirty.is_empty() {
-      return Vec::new();
+    /// Takes the list; the caller commits each of them.
+    pub fn take(&self) -> Vec<Rc<Instance>> {
+        let mut dirty = self.dirty.borrow_mut();
+        if dirty.is_empty() {
+            return Vec::new();
+        }
+        for instance in dirty.iter() {
+            instance.listed.set(false);
+        }
+        std::mem::take(&mut *dirty)
     }
-    for instance in dirty.iter() {
-      instance.listed.set(false);
-    }
-    std::mem::take(&mut *dirty)
-  }
 }
 
 /// How a run of the alarm stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum AlarmRun {
-  /// No handler is running.
-  Idle,
-  /// The handler runs, and the alarm that woke it counts as gone.
-  Running,
-  /// The handler runs and has set or deleted the alarm itself.
-  Changed,
+    /// No handler is running.
+    Idle,
+    /// The handler runs, and the alarm that woke it counts as gone.
+    Running,
+    /// The handler runs and has set or deleted the alarm itself.
+    Changed,
 }
 
 /// One object in memory. At any time there is at most one per object.
@@ -58,120 +58,122 @@ pub enum AlarmRun {
 /// gets no further event; `listed` is true exactly while the instance is in its
 /// shard's `Turn`.
 pub struct Instance {
-  /// Which object this is.
-  pub key: ObjectKey,
-  /// Tells this instance from earlier ones of the same object.
-  pub incarnation: u64,
-  /// The name from which the id was derived, once known.
-  pub name: RefCell<Option<String>>,
-  /// The object's durable state.
-  pub database: Rc<Database>,
-  /// Holds back what the object says until what it may show is durable.
-  pub output: OutputGate,
-  /// Holds back events while a critical section runs.
-  pub input: InputGate<ObjectEvent>,
-  /// The answers that running handlers have not given yet.
-  pub owes: Owes,
-  /// The object's hibernatable sockets.
-  pub sockets: SocketSet,
-  /// How a run of the alarm stands.
-  pub alarm_run: Cell<AlarmRun>,
-  /// The commit that the committer is making durable, if any.
-  pub syncing: Cell<Option<u64>>,
-  host: HostRef,
-  turn: Rc<Turn>,
-  listed: Cell<bool>,
-  failure: RefCell<Option<Failure>>,
+    /// Which object this is.
+    pub key: ObjectKey,
+    /// Tells this instance from earlier ones of the same object.
+    pub incarnation: u64,
+    /// The name from which the id was derived, once known.
+    pub name: RefCell<Option<String>>,
+    /// The object's durable state.
+    pub database: Rc<Database>,
+    /// Holds back what the object says until what it may show is durable.
+    pub output: OutputGate,
+    /// Holds back events while a critical section runs.
+    pub input: InputGate<ObjectEvent>,
+    /// The answers that running handlers have not given yet.
+    pub owes: Owes,
+    /// The object's hibernatable sockets.
+    pub sockets: SocketSet,
+    /// How a run of the alarm stands.
+    pub alarm_run: Cell<AlarmRun>,
+    /// The commit that the committer is making durable, if any.
+    pub syncing: Cell<Option<u64>>,
+    host: HostRef,
+    turn: Rc<Turn>,
+    listed: Cell<bool>,
+    failure: RefCell<Option<Failure>>,
 }
 
 impl Instance {
-  /// A fresh instance on an open database.
-  pub fn new(
-    key: ObjectKey,
-    incarnation: u64,
-    name: Option<String>,
-    database: Rc<Database>,
-    host: HostRef,
-    turn: Rc<Turn>,
-  ) -> Rc<Instance> {
-    Rc::new(Instance {
-      key,
-      incarnation,
-      name: RefCell::new(name),
-      database,
-      output: OutputGate::new(),
-      input: InputGate::new(),
-      owes: Owes::default(),
-      sockets: SocketSet::default(),
-      alarm_run: Cell::new(AlarmRun::Idle),
-      syncing: Cell::new(None),
-      host,
-      turn,
-      listed: Cell::new(false),
-      failure: RefCell::new(None),
-    })
-  }
-
-  /// The process.
-  pub fn host(&self) -> &HostRef {
-    &self.host
-  }
-
-  /// `Class/name` (or `Class/id`) as it is shown to people.
-  pub fn label(&self) -> String {
-    let (name, id) = (self.name.borrow(), self.key.id.to_string());
-    object_label(&*self.host, self.key.namespace, name.as_deref(), &id)
-  }
-
-  /// Why the instance is broken, if it is.
-  pub fn failure(&self) -> Option<Failure> {
-    self.failure.borrow().clone()
-  }
-
-  /// Whether there is such a reason.
-  pub fn is_broken(&self) -> bool {
-    self.failure.borrow().is_some()
-  }
-
-  /// Marks the instance broken; the first reason stays.
-  pub fn fail(&self, failure: Failure) {
-    self.failure.borrow_mut().get_or_insert(failure);
-  }
-
-  /// Must be called after every operation that may have written.
-  pub fn touched(self: &Rc<Self>) {
-    if self.database.is_dirty() && !self.listed.replace(true) {
-      self.turn.dirty.borrow_mut().push(self.clone());
+    /// A fresh instance on an open database.
+    pub fn new(
+        key: ObjectKey,
+        incarnation: u64,
+        name: Option<String>,
+        database: Rc<Database>,
+        host: HostRef,
+        turn: Rc<Turn>,
+    ) -> Rc<Instance> {
+        Rc::new(Instance {
+            key,
+            incarnation,
+            name: RefCell::new(name),
+            database,
+            output: OutputGate::new(),
+            input: InputGate::new(),
+            owes: Owes::default(),
+            sockets: SocketSet::default(),
+            alarm_run: Cell::new(AlarmRun::Idle),
+            syncing: Cell::new(None),
+            host,
+            turn,
+            listed: Cell::new(false),
+            failure: RefCell::new(None),
+        })
     }
-  }
 
-  /// Runs `output` once all that the object has written so far is durable; at
-  /// once if it is. Outputs run in the order in which they were said.
-  pub fn say(self: &Rc<Self>, output: impl FnOnce(Result<(), GateBroken>) + 'static) {
-    if let Some(failure) = self.failure() {
-      return output(Err(GateBroken { message: failure.message }));
+    /// The process.
+    pub fn host(&self) -> &HostRef {
+        &self.host
     }
-    let point = self.database.wait_point();
-    if self.output.push(point, Box::new(output)).is_err() {
-      self.host.reset(self, Failure::overloaded());
-    }
-  }
 
-  /// Passes the result of a storage operation to JavaScript. A failure that
-  /// takes the storage down resets the object.
-  ///
-  /// # Errors
-  /// The storage's error with its class and text.
-  pub fn check<T>(self: &Rc<Self>, result: Result<T, StorageError>) -> Result<T, JsErrorBox> {
-    self.touched();
-    result.map_err(|error| {
-      let text = error.to_string();
-      if error.is_critical() && self.failure.borrow().is_none() {
-        self.host.reset(self, Failure::reset(text.clone()));
-      }
-      JsErrorBox::new(error.js_class(), text)
-    })
-  }
+    /// `Class/name` (or `Class/id`) as it is shown to people.
+    pub fn label(&self) -> String {
+        let (name, id) = (self.name.borrow(), self.key.id.to_string());
+        object_label(&*self.host, self.key.namespace, name.as_deref(), &id)
+    }
+
+    /// Why the instance is broken, if it is.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.borrow().clone()
+    }
+
+    /// Whether there is such a reason.
+    pub fn is_broken(&self) -> bool {
+        self.failure.borrow().is_some()
+    }
+
+    /// Marks the instance broken; the first reason stays.
+    pub fn fail(&self, failure: Failure) {
+        self.failure.borrow_mut().get_or_insert(failure);
+    }
+
+    /// Must be called after every operation that may have written.
+    pub fn touched(self: &Rc<Self>) {
+        if self.database.is_dirty() && !self.listed.replace(true) {
+            self.turn.dirty.borrow_mut().push(self.clone());
+        }
+    }
+
+    /// Runs `output` once all that the object has written so far is durable; at
+    /// once if it is. Outputs run in the order in which they were said.
+    pub fn say(self: &Rc<Self>, output: impl FnOnce(Result<(), GateBroken>) + 'static) {
+        if let Some(failure) = self.failure() {
+            return output(Err(GateBroken {
+                message: failure.message,
+            }));
+        }
+        let point = self.database.wait_point();
+        if self.output.push(point, Box::new(output)).is_err() {
+            self.host.reset(self, Failure::overloaded());
+        }
+    }
+
+    /// Passes the result of a storage operation to JavaScript. A failure that
+    /// takes the storage down resets the object.
+    ///
+    /// # Errors
+    /// The storage's error with its class and text.
+    pub fn check<T>(self: &Rc<Self>, result: Result<T, StorageError>) -> Result<T, JsErrorBox> {
+        self.touched();
+        result.map_err(|error| {
+            let text = error.to_string();
+            if error.is_critical() && self.failure.borrow().is_none() {
+                self.host.reset(self, Failure::reset(text.clone()));
+            }
+            JsErrorBox::new(error.js_class(), text)
+        })
+    }
 }
 
 /// An instance as JavaScript holds it: the authority over one object.
@@ -179,8 +181,8 @@ pub struct ObjectHandle(pub Rc<Instance>);
 
 // SAFETY: the handle holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for ObjectHandle {
-  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-  fn get_name(&self) -> &'static std::ffi::CStr {
-    c"ObjectHandle"
-  }
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"ObjectHandle"
+    }
 }

@@ -16,216 +16,230 @@ use stead_storage::ValueRef;
 use crate::instance::ObjectHandle;
 
 deno_core::extension!(
-  stead_sql,
-  ops = [
-    op_sql_exec,
-    op_sql_next,
-    op_sql_rest,
-    op_sql_columns,
-    op_sql_rows_read,
-    op_sql_rows_written,
-    op_sql_database_size,
-  ],
+    stead_sql,
+    ops = [
+        op_sql_exec,
+        op_sql_next,
+        op_sql_rest,
+        op_sql_columns,
+        op_sql_rows_read,
+        op_sql_rows_written,
+        op_sql_database_size,
+    ],
 );
 
 /// A cursor as JavaScript holds it.
 pub struct SqlCursor {
-  cursor: RefCell<Cursor>,
+    cursor: RefCell<Cursor>,
 }
 
 // SAFETY: the cursor holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for SqlCursor {
-  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-  fn get_name(&self) -> &'static std::ffi::CStr {
-    c"SqlCursor"
-  }
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"SqlCursor"
+    }
 }
 
 /// A bound value that outlives the reading of the JavaScript values.
 enum Bound {
-  Null,
-  Real(f64),
-  Text(String),
-  Blob(Vec<u8>),
+    Null,
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
 }
 
 impl Bound {
-  /// Follows the platform: every number is a REAL, everything that is neither
-  /// null, number, text nor bytes is bound as its string.
-  fn from_js<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    value: v8::Local<'s, v8::Value>,
-  ) -> Result<Bound, JsErrorBox> {
-    if value.is_null_or_undefined() {
-      return Ok(Bound::Null);
+    /// Follows the platform: every number is a REAL, everything that is neither
+    /// null, number, text nor bytes is bound as its string.
+    fn from_js<'s>(
+        scope: &mut v8::PinScope<'s, '_>,
+        value: v8::Local<'s, v8::Value>,
+    ) -> Result<Bound, JsErrorBox> {
+        if value.is_null_or_undefined() {
+            return Ok(Bound::Null);
+        }
+        if let Ok(number) = v8::Local::<v8::Number>::try_from(value) {
+            return Ok(Bound::Real(number.value()));
+        }
+        if value.is_string() {
+            return Ok(Bound::Text(value.to_rust_string_lossy(scope)));
+        }
+        if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(value) {
+            let mut bytes = vec![0; view.byte_length()];
+            view.copy_contents(&mut bytes);
+            return Ok(Bound::Blob(bytes));
+        }
+        if let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(value) {
+            let length = buffer.byte_length();
+            let view = v8::Uint8Array::new(scope, buffer, 0, length)
+                .ok_or_else(|| JsErrorBox::type_error("the bound ArrayBuffer is detached"))?;
+            let mut bytes = vec![0; length];
+            view.copy_contents(&mut bytes);
+            return Ok(Bound::Blob(bytes));
+        }
+        if value.is_big_int() {
+            return Err(JsErrorBox::type_error(
+                "Cannot convert a BigInt value to a number",
+            ));
+        }
+        if value.is_symbol() {
+            return Err(JsErrorBox::type_error(
+                "Cannot convert a Symbol value to a string",
+            ));
+        }
+        match value.to_string(scope) {
+            Some(text) => Ok(Bound::Text(text.to_rust_string_lossy(scope))),
+            None => Err(JsErrorBox::type_error(
+                "Cannot convert object to primitive value",
+            )),
+        }
     }
-    if let Ok(number) = v8::Local::<v8::Number>::try_from(value) {
-      return Ok(Bound::Real(number.value()));
-    }
-    if value.is_string() {
-      return Ok(Bound::Text(value.to_rust_string_lossy(scope)));
-    }
-    if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(value) {
-      let mut bytes = vec![0; view.byte_length()];
-      view.copy_contents(&mut bytes);
-      return Ok(Bound::Blob(bytes));
-    }
-    if let Ok(buffer) = v8::Local::<v8::ArrayBuffer>::try_from(value) {
-      let length = buffer.byte_length();
-      let view = v8::Uint8Array::new(scope, buffer, 0, length)
-        .ok_or_else(|| JsErrorBox::type_error("the bound ArrayBuffer is detached"))?;
-      let mut bytes = vec![0; length];
-      view.copy_contents(&mut bytes);
-      return Ok(Bound::Blob(bytes));
-    }
-    if value.is_big_int() {
-      return Err(JsErrorBox::type_error("Cannot convert a BigInt value to a number"));
-    }
-    if value.is_symbol() {
-      return Err(JsErrorBox::type_error("Cannot convert a Symbol value to a string"));
-    }
-    match value.to_string(scope) {
-      Some(text) => Ok(Bound::Text(text.to_rust_string_lossy(scope))),
-      None => Err(JsErrorBox::type_error("Cannot convert object to primitive value")),
-    }
-  }
 
-  fn as_binding(&self) -> Binding<'_> {
-    match self {
-      Bound::Null => Binding::Null,
-      Bound::Real(number) => Binding::Real(*number),
-      Bound::Text(text) => Binding::Text(text),
-      Bound::Blob(bytes) => Binding::Blob(bytes),
+    fn as_binding(&self) -> Binding<'_> {
+        match self {
+            Bound::Null => Binding::Null,
+            Bound::Real(number) => Binding::Real(*number),
+            Bound::Text(text) => Binding::Text(text),
+            Bound::Blob(bytes) => Binding::Blob(bytes),
+        }
     }
-  }
 }
 
 #[op2]
 #[cppgc]
 fn op_sql_exec<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] handle: &ObjectHandle,
-  #[string] query: String,
-  bindings: v8::Local<'s, v8::Array>,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] handle: &ObjectHandle,
+    #[string] query: String,
+    bindings: v8::Local<'s, v8::Array>,
 ) -> Result<SqlCursor, JsErrorBox> {
-  let mut bound = Vec::with_capacity(bindings.length() as usize);
-  for index in 0..bindings.length() {
-    let value = bindings.get_index(scope, index).unwrap_or_else(|| v8::undefined(scope).into());
-    bound.push(Bound::from_js(scope, value)?);
-  }
-  let bindings: Vec<Binding<'_>> = bound.iter().map(Bound::as_binding).collect();
-  let cursor = handle.0.check(handle.0.database.exec(&query, &bindings))?;
-  Ok(SqlCursor { cursor: RefCell::new(cursor) })
+    let mut bound = Vec::with_capacity(bindings.length() as usize);
+    for index in 0..bindings.length() {
+        let value = bindings
+            .get_index(scope, index)
+            .unwrap_or_else(|| v8::undefined(scope).into());
+        bound.push(Bound::from_js(scope, value)?);
+    }
+    let bindings: Vec<Binding<'_>> = bound.iter().map(Bound::as_binding).collect();
+    let cursor = handle.0.check(handle.0.database.exec(&query, &bindings))?;
+    Ok(SqlCursor {
+        cursor: RefCell::new(cursor),
+    })
 }
 
 /// The current row as an array of values, and one step; undefined at the end.
 #[op2]
 fn op_sql_next<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] handle: &ObjectHandle,
-  #[cppgc] cursor: &SqlCursor,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] handle: &ObjectHandle,
+    #[cppgc] cursor: &SqlCursor,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-  let mut cursor = cursor.cursor.borrow_mut();
-  if !cursor.has_row() {
-    return Ok(v8::undefined(scope).into());
-  }
-  handle.0.check(cursor.check())?;
-  let mut values = Vec::with_capacity(cursor.column_count());
-  read_row(scope, &cursor, &mut values)?;
-  handle.0.check(cursor.advance())?;
-  Ok(v8::Array::new_with_elements(scope, &values).into())
+    let mut cursor = cursor.cursor.borrow_mut();
+    if !cursor.has_row() {
+        return Ok(v8::undefined(scope).into());
+    }
+    handle.0.check(cursor.check())?;
+    let mut values = Vec::with_capacity(cursor.column_count());
+    read_row(scope, &cursor, &mut values)?;
+    handle.0.check(cursor.advance())?;
+    Ok(v8::Array::new_with_elements(scope, &values).into())
 }
 
 /// All remaining rows, their values one after the other in one array.
 #[op2]
 fn op_sql_rest<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] handle: &ObjectHandle,
-  #[cppgc] cursor: &SqlCursor,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] handle: &ObjectHandle,
+    #[cppgc] cursor: &SqlCursor,
 ) -> Result<v8::Local<'s, v8::Array>, JsErrorBox> {
-  let mut cursor = cursor.cursor.borrow_mut();
-  let mut values = Vec::new();
-  handle.0.check(cursor.check())?;
-  while cursor.has_row() {
-    read_row(scope, &cursor, &mut values)?;
-    handle.0.check(cursor.advance())?;
-  }
-  Ok(v8::Array::new_with_elements(scope, &values))
+    let mut cursor = cursor.cursor.borrow_mut();
+    let mut values = Vec::new();
+    handle.0.check(cursor.check())?;
+    while cursor.has_row() {
+        read_row(scope, &cursor, &mut values)?;
+        handle.0.check(cursor.advance())?;
+    }
+    Ok(v8::Array::new_with_elements(scope, &values))
 }
 
 #[op2]
 fn op_sql_columns<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] cursor: &SqlCursor,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] cursor: &SqlCursor,
 ) -> v8::Local<'s, v8::Array> {
-  let cursor = cursor.cursor.borrow();
-  let names: Vec<v8::Local<v8::Value>> = cursor
-    .column_names()
-    .iter()
-    .map(|name| v8::String::new(scope, name).unwrap_or_else(|| v8::String::empty(scope)).into())
-    .collect();
-  v8::Array::new_with_elements(scope, &names)
+    let cursor = cursor.cursor.borrow();
+    let names: Vec<v8::Local<v8::Value>> = cursor
+        .column_names()
+        .iter()
+        .map(|name| {
+            v8::String::new(scope, name)
+                .unwrap_or_else(|| v8::String::empty(scope))
+                .into()
+        })
+        .collect();
+    v8::Array::new_with_elements(scope, &names)
 }
 
 #[op2(fast)]
 #[number]
 fn op_sql_rows_read(#[cppgc] cursor: &SqlCursor) -> u64 {
-  cursor.cursor.borrow().rows_read()
+    cursor.cursor.borrow().rows_read()
 }
 
 #[op2(fast)]
 #[number]
 fn op_sql_rows_written(#[cppgc] cursor: &SqlCursor) -> u64 {
-  cursor.cursor.borrow().rows_written()
+    cursor.cursor.borrow().rows_written()
 }
 
 #[op2(fast)]
 #[number]
 fn op_sql_database_size(#[cppgc] handle: &ObjectHandle) -> Result<u64, JsErrorBox> {
-  handle.0.check(handle.0.database.size())
+    handle.0.check(handle.0.database.size())
 }
 
 fn read_row<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  cursor: &Cursor,
-  values: &mut Vec<v8::Local<'s, v8::Value>>,
+    scope: &mut v8::PinScope<'s, '_>,
+    cursor: &Cursor,
+    values: &mut Vec<v8::Local<'s, v8::Value>>,
 ) -> Result<(), JsErrorBox> {
-  for index in 0..cursor.column_count() {
-    values.push(to_js(scope, cursor.column(index))?);
-  }
-  Ok(())
+    for index in 0..cursor.column_count() {
+        values.push(to_js(scope, cursor.column(index))?);
+    }
+    Ok(())
 }
 
 /// Integers become numbers, also beyond 2^53: the platform never gives BigInts.
 fn to_js<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  value: ValueRef<'_>,
+    scope: &mut v8::PinScope<'s, '_>,
+    value: ValueRef<'_>,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-  let too_big = || {
-    let error = StorageError::Sql("string or blob too big: SQLITE_TOOBIG".into());
-    JsErrorBox::new(error.js_class(), error.to_string())
-  };
-  Ok(match value {
-    ValueRef::Null => v8::null(scope).into(),
-    ValueRef::Integer(number) => v8::Number::new(scope, number as f64).into(),
-    ValueRef::Real(number) => v8::Number::new(scope, number).into(),
-    ValueRef::Text(text) if text.is_ascii() => {
-      v8::String::new_from_one_byte(scope, text, v8::NewStringType::Normal)
-        .ok_or_else(too_big)?
-        .into()
-    }
-    ValueRef::Text(text) => v8::String::new_from_utf8(scope, text, v8::NewStringType::Normal)
-      .ok_or_else(too_big)?
-      .into(),
-    ValueRef::Blob(bytes) => array_buffer(scope, bytes).into(),
-  })
+    let too_big = || {
+        let error = StorageError::Sql("string or blob too big: SQLITE_TOOBIG".into());
+        JsErrorBox::new(error.js_class(), error.to_string())
+    };
+    Ok(match value {
+        ValueRef::Null => v8::null(scope).into(),
+        ValueRef::Integer(number) => v8::Number::new(scope, number as f64).into(),
+        ValueRef::Real(number) => v8::Number::new(scope, number).into(),
+        ValueRef::Text(text) if text.is_ascii() => {
+            v8::String::new_from_one_byte(scope, text, v8::NewStringType::Normal)
+                .ok_or_else(too_big)?
+                .into()
+        }
+        ValueRef::Text(text) => v8::String::new_from_utf8(scope, text, v8::NewStringType::Normal)
+            .ok_or_else(too_big)?
+            .into(),
+        ValueRef::Blob(bytes) => array_buffer(scope, bytes).into(),
+    })
 }
 
 /// A new ArrayBuffer with a copy of `bytes`.
 pub fn array_buffer<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  bytes: &[u8],
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: &[u8],
 ) -> v8::Local<'s, v8::ArrayBuffer> {
-  let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
-  v8::ArrayBuffer::with_backing_store(scope, &store)
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+    v8::ArrayBuffer::with_backing_store(scope, &store)
 }

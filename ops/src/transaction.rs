@@ -12,69 +12,83 @@ use crate::instance::Instance;
 use crate::instance::ObjectHandle;
 
 deno_core::extension!(
-  stead_transaction,
-  ops = [
-    op_transaction_begin,
-    op_transaction_commit,
-    op_transaction_rollback,
-    op_output_open,
-    op_output_wait,
-  ],
+    stead_transaction,
+    ops = [
+        op_transaction_begin,
+        op_transaction_commit,
+        op_transaction_rollback,
+        op_output_open,
+        op_output_wait,
+    ],
 );
 
 #[op2(fast)]
 #[smi]
 fn op_transaction_begin(
-  #[cppgc] handle: &ObjectHandle,
-  asynchronous: bool,
+    #[cppgc] handle: &ObjectHandle,
+    asynchronous: bool,
 ) -> Result<u32, JsErrorBox> {
-  let kind = if asynchronous { TransactionKind::Async } else { TransactionKind::Sync };
-  let depth = handle.0.check(handle.0.database.transaction_begin(kind))?;
-  Ok(depth.to_number())
+    let kind = if asynchronous {
+        TransactionKind::Async
+    } else {
+        TransactionKind::Sync
+    };
+    let depth = handle.0.check(handle.0.database.transaction_begin(kind))?;
+    Ok(depth.to_number())
 }
 
 #[op2(fast)]
 fn op_transaction_commit(
-  #[cppgc] handle: &ObjectHandle,
-  #[smi] depth: u32,
+    #[cppgc] handle: &ObjectHandle,
+    #[smi] depth: u32,
 ) -> Result<(), JsErrorBox> {
-  handle.0.check(handle.0.database.transaction_commit(TransactionDepth::from_number(depth)))
+    handle.0.check(
+        handle
+            .0
+            .database
+            .transaction_commit(TransactionDepth::from_number(depth)),
+    )
 }
 
 #[op2(fast)]
 fn op_transaction_rollback(
-  #[cppgc] handle: &ObjectHandle,
-  #[smi] depth: u32,
+    #[cppgc] handle: &ObjectHandle,
+    #[smi] depth: u32,
 ) -> Result<(), JsErrorBox> {
-  handle.0.check(handle.0.database.transaction_rollback(TransactionDepth::from_number(depth)))
+    handle.0.check(
+        handle
+            .0
+            .database
+            .transaction_rollback(TransactionDepth::from_number(depth)),
+    )
 }
 
 /// Whether nothing that the object wrote is still on its way to the disk.
 #[op2(fast)]
 fn op_output_open(#[cppgc] handle: &ObjectHandle) -> bool {
-  let instance = &handle.0;
-  instance.failure().is_none() && instance.output.is_open(instance.database.wait_point())
+    let instance = &handle.0;
+    instance.failure().is_none() && instance.output.is_open(instance.database.wait_point())
 }
 
 /// Waits until all that the object has written so far is durable.
 #[op2]
 fn op_output_wait(
-  #[cppgc] handle: &ObjectHandle,
+    #[cppgc] handle: &ObjectHandle,
 ) -> impl Future<Output = Result<(), JsErrorBox>> + use<> {
-  durable(&handle.0)
+    durable(&handle.0)
 }
 
 /// Resolves once all that `instance` has written so far is durable.
 pub fn durable(
-  instance: &std::rc::Rc<Instance>,
+    instance: &std::rc::Rc<Instance>,
 ) -> impl Future<Output = Result<(), JsErrorBox>> + use<> {
-  let (sender, receiver) = oneshot::channel();
-  instance.say(move |result| drop(sender.send(result)));
-  async move {
-    match receiver.await {
-      Ok(Ok(())) => Ok(()),
-      Ok(Err(broken)) => Err(JsErrorBox::generic(broken.message)),
-      Err(_) => Err(JsErrorBox::generic("Network connection lost.")),
+    let (sender, receiver) = oneshot::channel();
+    instance.say(move |result| drop(sender.send(result)));
+    async move {
+        match receiver.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(broken)) => Err(JsErrorBox::generic(broken.message)),
+            Err(_) => Err(JsErrorBox::generic("Network connection lost.")),
+        }
     }
-  }
 }

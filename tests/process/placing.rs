@@ -23,9 +23,18 @@ fn an_object_that_is_reset_while_all_shards_call_it_never_exists_twice() {
     };
     let numbers: Vec<(String, u64)> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
-            .map(|thread| scope.spawn(move || (0..60).filter_map(|round| call(thread, round)).collect::<Vec<_>>()))
+            .map(|thread| {
+                scope.spawn(move || {
+                    (0..60)
+                        .filter_map(|round| call(thread, round))
+                        .collect::<Vec<_>>()
+                })
+            })
             .collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
     });
     let distinct: BTreeSet<_> = numbers.iter().collect();
     assert_eq!(distinct.len(), numbers.len(), "a number was given twice");

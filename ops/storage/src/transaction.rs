@@ -35,8 +35,15 @@ impl TransactionDepth {
 
     /// What [`TransactionDepth::to_number`] was given.
     pub fn from_number(number: u32) -> TransactionDepth {
-        let kind = if number & 1 == 1 { TransactionKind::Async } else { TransactionKind::Sync };
-        TransactionDepth { depth: (number >> 1) as usize, kind }
+        let kind = if number & 1 == 1 {
+            TransactionKind::Async
+        } else {
+            TransactionKind::Sync
+        };
+        TransactionDepth {
+            depth: (number >> 1) as usize,
+            kind,
+        }
     }
 }
 
