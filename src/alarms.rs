@@ -58,20 +58,21 @@ struct Change {
 
 impl Alarms {
     /// Tells of an alarm that was committed; `None` for one that was removed.
-    pub fn set(
-        &self,
-        key: ObjectKey,
-        unique_key: &str,
-        name: Option<String>,
-        at_ms: Option<i64>,
-    ) {
-        let change = Change { unique_key: unique_key.to_owned(), name, at_ms };
+    pub fn set(&self, key: ObjectKey, unique_key: &str, name: Option<String>, at_ms: Option<i64>) {
+        let change = Change {
+            unique_key: unique_key.to_owned(),
+            name,
+            at_ms,
+        };
         self.changes().insert(key, change);
         self.inner.wake.notify_one();
     }
 
     fn changes(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Change>> {
-        self.inner.changes.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner
+            .changes
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Starts the thread for the namespaces of a worker, in their order. It ends
@@ -99,8 +100,16 @@ impl Alarms {
 
 /// An alarm that is not simply waiting for its time.
 enum Busy {
-    Running { counted: u32, backoff: u32 },
-    Retry { at_ms: i64, counted: u32, backoff: u32, entry: AlarmEntry },
+    Running {
+        counted: u32,
+        backoff: u32,
+    },
+    Retry {
+        at_ms: i64,
+        counted: u32,
+        backoff: u32,
+        entry: AlarmEntry,
+    },
 }
 
 struct Scheduler {
@@ -149,7 +158,8 @@ impl Scheduler {
                 running.push(self.begin(&shared, key, entry));
             }
             drop(shared);
-            let wait = Duration::from_millis(next_ms.saturating_sub(now_ms).clamp(0, HORIZON_MS) as u64);
+            let wait =
+                Duration::from_millis(next_ms.saturating_sub(now_ms).clamp(0, HORIZON_MS) as u64);
             let inner = self.alarms.inner.clone();
             tokio::select! {
                 Some((key, entry, outcome)) = running.next() => self.finished(key, entry, outcome),
@@ -191,8 +201,15 @@ impl Scheduler {
             if matches!(self.busy.get(&key), Some(Busy::Retry { .. })) {
                 self.busy.remove(&key);
             }
-            debug_assert_eq!(self.namespaces[key.namespace as usize].unique_key, change.unique_key);
-            let update = AlarmUpdate { id: key.id, name: change.name, at_ms: change.at_ms };
+            debug_assert_eq!(
+                self.namespaces[key.namespace as usize].unique_key,
+                change.unique_key
+            );
+            let update = AlarmUpdate {
+                id: key.id,
+                name: change.name,
+                at_ms: change.at_ms,
+            };
             updates.entry(key.namespace).or_default().push(update);
         }
         for (namespace, updates) in updates {
@@ -226,12 +243,19 @@ impl Scheduler {
         let mut next_ms = now_ms + HORIZON_MS;
         let mut failed = None;
         for (at, namespace) in self.namespaces.iter().enumerate() {
-            let Some(index) = &namespace.index else { continue };
+            let Some(index) = &namespace.index else {
+                continue;
+            };
             match index.due(now_ms + HORIZON_MS, RUNNING_MAX + self.busy.len()) {
                 Ok(entries) => {
                     for entry in entries {
-                        let Ok(id) = namespace.ids.parse(&entry.id_hex) else { continue };
-                        let key = ObjectKey { namespace: at as u16, id };
+                        let Ok(id) = namespace.ids.parse(&entry.id_hex) else {
+                            continue;
+                        };
+                        let key = ObjectKey {
+                            namespace: at as u16,
+                            id,
+                        };
                         if self.busy.contains_key(&key) {
                             continue;
                         }
@@ -246,7 +270,9 @@ impl Scheduler {
             }
         }
         for (key, busy) in &self.busy {
-            let Busy::Retry { at_ms, entry, .. } = busy else { continue };
+            let Busy::Retry { at_ms, entry, .. } = busy else {
+                continue;
+            };
             if *at_ms > now_ms {
                 next_ms = next_ms.min(*at_ms);
             } else if due.len() < room {
@@ -266,9 +292,12 @@ impl Scheduler {
         entry: AlarmEntry,
     ) -> impl Future<Output = Finished> + use<> {
         let (counted, backoff) = match self.busy.remove(&key) {
-            Some(Busy::Retry { counted, backoff, .. } | Busy::Running { counted, backoff }) => {
-                (counted, backoff)
-            }
+            Some(
+                Busy::Retry {
+                    counted, backoff, ..
+                }
+                | Busy::Running { counted, backoff },
+            ) => (counted, backoff),
             None => (0, 0),
         };
         self.busy.insert(key, Busy::Running { counted, backoff });
@@ -284,13 +313,19 @@ impl Scheduler {
     }
 
     fn finished(&mut self, key: ObjectKey, entry: AlarmEntry, outcome: AlarmOutcome) {
-        let Some(Busy::Running { counted, backoff }) = self.busy.remove(&key) else { return };
+        let Some(Busy::Running { counted, backoff }) = self.busy.remove(&key) else {
+            return;
+        };
         let retry = match outcome {
             // The object's commit has told of its next alarm, if it has one.
             AlarmOutcome::Done(_) => None,
             AlarmOutcome::Stale(at_ms) => {
                 if !self.alarms.changes().contains_key(&key) {
-                    let update = AlarmUpdate { id: key.id, name: entry.name.clone(), at_ms };
+                    let update = AlarmUpdate {
+                        id: key.id,
+                        name: entry.name.clone(),
+                        at_ms,
+                    };
                     if let Err(error) = self.update(key.namespace, &[update]) {
                         self.report(&error);
                     }
@@ -302,12 +337,28 @@ impl Scheduler {
             AlarmOutcome::Threw => Some((counted + 1, backoff)),
             AlarmOutcome::Failed => Some((counted, backoff)),
         };
-        let Some((counted, backoff)) = retry else { return };
-        let Some(shared) = self.shared.upgrade() else { return };
+        let Some((counted, backoff)) = retry else {
+            return;
+        };
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
         let delay = RETRY_START_MS << backoff.min(BACKOFF_MAX);
         // Past the last retry the object is told at once to give the alarm up.
-        let delay = if counted > RETRIES_MAX { 0 } else { delay + shared.random.below(delay / 4 + 1) };
+        let delay = if counted > RETRIES_MAX {
+            0
+        } else {
+            delay + shared.random.below(delay / 4 + 1)
+        };
         let at_ms = shared.clock.now_ms() + delay as i64;
-        self.busy.insert(key, Busy::Retry { at_ms, counted, backoff: backoff + 1, entry });
+        self.busy.insert(
+            key,
+            Busy::Retry {
+                at_ms,
+                counted,
+                backoff: backoff + 1,
+                entry,
+            },
+        );
     }
 }

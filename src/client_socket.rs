@@ -29,7 +29,9 @@ pub async fn connect(
     let host = url.host_str().ok_or("the URL has no host")?.to_owned();
     let port = url.port().unwrap_or(if secure { 443 } else { 80 });
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((address, port)).await.map_err(|e| text(&e))?;
+    let stream = TcpStream::connect((address, port))
+        .await
+        .map_err(|e| text(&e))?;
     drop(stream.set_nodelay(true));
     let handshake = handshake_request(&url, &request)?;
     let (read, write, protocol) = if secure {
@@ -40,7 +42,10 @@ pub async fn connect(
     };
     let (ours, network) = SocketEnd::pair();
     deno_core::unsync::spawn(pump(read, write, Role::Client, network, stopping));
-    Ok(Connected { end: ours, protocol })
+    Ok(Connected {
+        end: ours,
+        protocol,
+    })
 }
 
 fn handshake_request(
@@ -54,7 +59,10 @@ fn handshake_request(
         .header(header::HOST, authority)
         .header(header::UPGRADE, "websocket")
         .header(header::CONNECTION, "Upgrade")
-        .header(header::SEC_WEBSOCKET_KEY, fastwebsockets::handshake::generate_key())
+        .header(
+            header::SEC_WEBSOCKET_KEY,
+            fastwebsockets::handshake::generate_key(),
+        )
         .header(header::SEC_WEBSOCKET_VERSION, "13");
     if !request.protocols.is_empty() {
         let offered = request.protocols.join(", ");
@@ -65,7 +73,9 @@ fn handshake_request(
             handshake = handshake.header(name, value);
         }
     }
-    handshake.body(http_body_util::Empty::new()).map_err(|error| error.to_string())
+    handshake
+        .body(http_body_util::Empty::new())
+        .map_err(|error| error.to_string())
 }
 
 type Reader = Box<dyn AsyncRead + Unpin>;
@@ -83,18 +93,28 @@ where
     let (mut sender, connection) = opened.map_err(|error| error.to_string())?;
     deno_core::unsync::spawn(async move { drop(connection.with_upgrades().await) });
     let key = handshake.headers()[header::SEC_WEBSOCKET_KEY].clone();
-    let mut response =
-        sender.send_request(handshake).await.map_err(|error| error.to_string())?;
+    let mut response = sender
+        .send_request(handshake)
+        .await
+        .map_err(|error| error.to_string())?;
     if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-        return Err(format!("the server answered {} instead of 101", response.status()));
+        return Err(format!(
+            "the server answered {} instead of 101",
+            response.status()
+        ));
     }
     let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
     if accepted.map(|value| value.as_bytes()) != Some(accept_key(key.as_bytes()).as_bytes()) {
         return Err("the server's answer to the WebSocket key is wrong".into());
     }
     let protocol = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
-    let protocol = protocol.and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
-    let upgraded = hyper::upgrade::on(&mut response).await.map_err(|error| error.to_string())?;
+    let protocol = protocol
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("")
+        .to_owned();
+    let upgraded = hyper::upgrade::on(&mut response)
+        .await
+        .map_err(|error| error.to_string())?;
     let (read, write) = tokio::io::split(TokioIo::new(upgraded));
     Ok((Box::new(read), Box::new(write), protocol))
 }
@@ -110,7 +130,13 @@ async fn secure_stream(
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = host.to_owned().try_into().map_err(|_| format!("`{host}` is not a host name"))?;
+    let name = host
+        .to_owned()
+        .try_into()
+        .map_err(|_| format!("`{host}` is not a host name"))?;
     let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
-    connector.connect(name, stream).await.map_err(|error| error.to_string())
+    connector
+        .connect(name, stream)
+        .await
+        .map_err(|error| error.to_string())
 }

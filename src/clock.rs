@@ -32,7 +32,9 @@ pub struct Random {
 impl Random {
     /// Seeded by the operating system.
     pub fn from_system() -> Random {
-        Random { generator: Mutex::new(StdRng::from_os_rng()) }
+        Random {
+            generator: Mutex::new(StdRng::from_os_rng()),
+        }
     }
 
     /// Sixteen random bytes.
@@ -44,10 +46,16 @@ impl Random {
 
     /// A number from 0 up to, and without, `bound`.
     pub fn below(&self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.lock().next_u64() % bound }
+        if bound == 0 {
+            0
+        } else {
+            self.lock().next_u64() % bound
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, StdRng> {
-        self.generator.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.generator
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -39,11 +39,16 @@ struct ShortPath {
 
 impl ShortPath {
     fn open(directory: &Path) -> io::Result<ShortPath> {
-        Ok(ShortPath { directory: std::fs::File::open(directory)? })
+        Ok(ShortPath {
+            directory: std::fs::File::open(directory)?,
+        })
     }
 
     fn socket(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_NAME}", self.directory.as_raw_fd()))
+        PathBuf::from(format!(
+            "/proc/self/fd/{}/{SOCKET_NAME}",
+            self.directory.as_raw_fd()
+        ))
     }
 }
 
@@ -59,7 +64,9 @@ pub fn listen(worker: &Arc<Worker>, state: &Path) -> io::Result<Listening> {
     let worker = Arc::downgrade(worker);
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let Some(worker) = worker.upgrade() else { return };
+            let Some(worker) = worker.upgrade() else {
+                return;
+            };
             tokio::spawn(async move { drop(answer(&worker, stream).await) });
         }
     });
@@ -82,18 +89,23 @@ impl Drop for Listening {
 async fn answer(worker: &Worker, stream: UnixStream) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
+    BufReader::new(read.take(LINE_BYTES_MAX))
+        .read_line(&mut line)
+        .await?;
     let answer = match serde_json::from_str::<JsonCall>(&line) {
-        Ok(call) if !worker.classes().contains(&call.class.as_str()) => {
-            Answer::Error(format!("the running server has no object class `{}`", call.class))
-        }
+        Ok(call) if !worker.classes().contains(&call.class.as_str()) => Answer::Error(format!(
+            "the running server has no object class `{}`",
+            call.class
+        )),
         Ok(call) => match worker.call(call).await {
             Ok(result) => Answer::Result(result),
             Err(error) => Answer::Error(error),
         },
         Err(error) => Answer::Error(format!("not a call: {error}")),
     };
-    write.write_all(serde_json::to_string(&answer)?.as_bytes()).await?;
+    write
+        .write_all(serde_json::to_string(&answer)?.as_bytes())
+        .await?;
     write.write_all(b"\n").await
 }
 
@@ -103,10 +115,16 @@ async fn answer(worker: &Worker, stream: UnixStream) -> io::Result<()> {
 /// # Errors
 /// The server went away in the middle.
 pub async fn call(state: &Path, call: &JsonCall) -> io::Result<Option<Result<String, String>>> {
-    let Ok(path) = ShortPath::open(state) else { return Ok(None) };
-    let Ok(stream) = UnixStream::connect(path.socket()).await else { return Ok(None) };
+    let Ok(path) = ShortPath::open(state) else {
+        return Ok(None);
+    };
+    let Ok(stream) = UnixStream::connect(path.socket()).await else {
+        return Ok(None);
+    };
     let (read, mut write) = stream.into_split();
-    write.write_all(serde_json::to_string(call)?.as_bytes()).await?;
+    write
+        .write_all(serde_json::to_string(call)?.as_bytes())
+        .await?;
     write.write_all(b"\n").await?;
     let mut line = String::new();
     BufReader::new(read).read_line(&mut line).await?;

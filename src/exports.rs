@@ -74,11 +74,19 @@ pub async fn evaluate(
     specifier: &ModuleSpecifier,
 ) -> Result<v8::Global<v8::Object>, StartError> {
     let failed = |error: String| StartError::Module(error);
-    let module = runtime.load_main_es_module(specifier).await.map_err(|e| failed(e.to_string()))?;
+    let module = runtime
+        .load_main_es_module(specifier)
+        .await
+        .map_err(|e| failed(e.to_string()))?;
     let evaluation = runtime.mod_evaluate(module);
-    runtime.run_event_loop(Default::default()).await.map_err(|e| failed(e.to_string()))?;
+    runtime
+        .run_event_loop(Default::default())
+        .await
+        .map_err(|e| failed(e.to_string()))?;
     evaluation.await.map_err(|e| failed(e.to_string()))?;
-    runtime.get_module_namespace(module).map_err(|e| failed(e.to_string()))
+    runtime
+        .get_module_namespace(module)
+        .map_err(|e| failed(e.to_string()))
 }
 
 /// Describes what a module exports.
@@ -86,7 +94,9 @@ pub fn describe(isolate: &Isolate, module: &v8::Global<v8::Object>) -> Vec<Expor
     isolate.enter(|scope| {
         let module = v8::Local::new(scope, module);
         let described = call(scope, &isolate.dispatch.describe, &[module.into()]);
-        let Ok(described) = described else { return Vec::new() };
+        let Ok(described) = described else {
+            return Vec::new();
+        };
         let described = v8::Local::new(scope, described);
         serde_v8::from_v8(scope, described).expect("made by dispatch.js")
     })
@@ -111,12 +121,18 @@ pub fn namespaces(
     if nothing {
         return Err(ExportsError::Nothing);
     }
-    let objects = exports.iter().filter(|export| export.kind == ExportKind::Object);
+    let objects = exports
+        .iter()
+        .filter(|export| export.kind == ExportKind::Object);
     let mut names: Vec<&str> = objects.map(|export| export.name.as_str()).collect();
     names.sort_unstable();
     let namespace = |class: &str| {
         let unique_key = unique_key(class);
-        Namespace { class: class.to_owned(), ids: IdKey::new(&unique_key), unique_key }
+        Namespace {
+            class: class.to_owned(),
+            ids: IdKey::new(&unique_key),
+            unique_key,
+        }
     };
     Ok(names.into_iter().map(namespace).collect())
 }
@@ -125,7 +141,11 @@ pub fn namespaces(
 /// same in SCREAMING_SNAKE case.
 pub fn bindings(class: &str) -> Vec<String> {
     let snake = screaming_snake(class);
-    if snake == class { vec![snake] } else { vec![class.to_owned(), snake] }
+    if snake == class {
+        vec![snake]
+    } else {
+        vec![class.to_owned(), snake]
+    }
 }
 
 fn screaming_snake(class: &str) -> String {
@@ -162,7 +182,11 @@ pub fn configure(isolate: &Isolate, module: &v8::Global<v8::Object>, namespaces:
     isolate.enter(|scope| {
         let module = v8::Local::new(scope, module);
         let bindings = serde_v8::to_v8(scope, bindings).expect("plain data");
-        let result = call(scope, &isolate.dispatch.configure, &[module.into(), bindings]);
+        let result = call(
+            scope,
+            &isolate.dispatch.configure,
+            &[module.into(), bindings],
+        );
         assert!(result.is_ok(), "making bindings does not throw");
     });
 }

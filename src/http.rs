@@ -47,7 +47,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 impl Shard {
     /// Serves a connection until it ends or the shard is told to stop.
     pub fn serve_connection(&self, stream: std::net::TcpStream) {
-        let Some(shard) = self.me.upgrade() else { return };
+        let Some(shard) = self.me.upgrade() else {
+            return;
+        };
         let Ok(stream) = adopt(stream) else { return };
         // Small answers leave at once; a failure costs only that.
         drop(stream.set_nodelay(true));
@@ -90,7 +92,9 @@ impl Shard {
             let native = make_cppgc_object(scope, native).into();
             // The handler's own errors are answered; what is left costs this request alone.
             if call(scope, &self.isolate.dispatch.worker_fetch, &[native]).is_err() {
-                self.shared.logger.error(None, "internal error: the request was not handled");
+                self.shared
+                    .logger
+                    .error(None, "internal error: the request was not handled");
             }
         });
         self.end_turn();
@@ -130,7 +134,10 @@ async fn answer(
     let begun = Instant::now();
     let note = RequestNote::default();
     let line = shard.shared.logger.wants_requests().then(|| {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
         (request.method().clone(), path.to_owned())
     });
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
@@ -144,7 +151,7 @@ async fn answer(
                 Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             }
         }
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     if let Some((method, path)) = line {
         log(&shard, method, path, &response, &note, begun);
@@ -174,14 +181,18 @@ fn log(
 }
 
 /// The request as the worker sees it: with an absolute URL.
-fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Response> {
+fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Box<Response>> {
     let (parts, body) = request.into_parts();
     let url = if parts.uri.scheme().is_some() {
         parts.uri.to_string()
     } else {
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
         let Some(host) = host.filter(|host| !host.is_empty()) else {
-            return Err(plain(StatusCode::BAD_REQUEST, "the request has no Host header"));
+            let refused = plain(StatusCode::BAD_REQUEST, "the request has no Host header");
+            return Err(Box::new(refused));
         };
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         format!("http://{host}{path}")
@@ -189,9 +200,17 @@ fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Response>
     let length = body.size_hint().exact();
     let body = match length {
         Some(0) => Body::Empty,
-        _ => Body::Stream { stream: Box::pin(Arriving(body)), length },
+        _ => Body::Stream {
+            stream: Box::pin(Arriving(body)),
+            length,
+        },
     };
-    Ok(FetchRequest { method: parts.method.to_string(), url, headers: parts.headers, body })
+    Ok(FetchRequest {
+        method: parts.method.to_string(),
+        url,
+        headers: parts.headers,
+        body,
+    })
 }
 
 /// The chunks of a request's body.
@@ -241,7 +260,11 @@ fn from_fetch(
 
 /// The server says itself how a response is framed.
 fn remove_framing(headers: &mut HeaderMap) {
-    for name in [header::TRANSFER_ENCODING, header::CONNECTION, HeaderName::from_static("keep-alive")] {
+    for name in [
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        HeaderName::from_static("keep-alive"),
+    ] {
         headers.remove(name);
     }
 }
@@ -256,7 +279,10 @@ fn switch_protocols(
     key: Option<HeaderValue>,
 ) -> Response {
     let (Some(upgrade), Some(key)) = (upgrade, key) else {
-        return plain(StatusCode::UPGRADE_REQUIRED, "this address speaks WebSocket");
+        return plain(
+            StatusCode::UPGRADE_REQUIRED,
+            "this address speaks WebSocket",
+        );
     };
     let accept = crate::sockets::accept_key(key.as_bytes());
     let Ok(accept) = HeaderValue::from_str(&accept) else {
@@ -269,7 +295,9 @@ fn switch_protocols(
     let shard = shard.clone();
     deno_core::unsync::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            return;
+        };
         let stream = parts.io.into_inner();
         match end.other_home().filter(|home| *home != shard.index) {
             None => shard.serve_socket(stream, parts.read_buf, end),
@@ -295,7 +323,8 @@ fn failed(error: &CallError) -> Response {
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response {
-    let mut response = hyper::Response::new(Outgoing(Body::Full(Bytes::from_static(text.as_bytes()))));
+    let mut response =
+        hyper::Response::new(Outgoing(Body::Full(Bytes::from_static(text.as_bytes()))));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain;charset=UTF-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -326,9 +355,10 @@ impl hyper::body::Body for Outgoing {
                 self.0 = Body::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Body::Stream { stream, .. } => {
-                stream.as_mut().poll_next(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
-            }
+            Body::Stream { stream, .. } => stream
+                .as_mut()
+                .poll_next(cx)
+                .map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
         }
     }
 
@@ -344,7 +374,10 @@ impl hyper::body::Body for Outgoing {
         match &self.0 {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Stream { length: Some(length), .. } => SizeHint::with_exact(*length),
+            Body::Stream {
+                length: Some(length),
+                ..
+            } => SizeHint::with_exact(*length),
             Body::Stream { length: None, .. } => SizeHint::default(),
         }
     }

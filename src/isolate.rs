@@ -60,7 +60,9 @@ impl Isolate {
         deno_core::scope!(scope, runtime);
         let global = scope.get_current_context().global(scope);
         let key = v8::String::new(scope, "__dispatch").expect("a short string");
-        let value = global.get(scope, key.into()).expect("the global object has no traps");
+        let value = global
+            .get(scope, key.into())
+            .expect("the global object has no traps");
         let object = v8::Local::<v8::Object>::try_from(value).expect("set by dispatch.js");
         global.delete(scope, key.into());
         let function = |name: &str| {
@@ -83,7 +85,12 @@ impl Isolate {
             object_alarm: function("objectAlarm"),
             object_socket: function("objectSocket"),
         };
-        Isolate { isolate, context, waker, dispatch }
+        Isolate {
+            isolate,
+            context,
+            waker,
+            dispatch,
+        }
     }
 
     /// Runs `work` in the isolate, then the microtasks that it left. Never called
@@ -119,7 +126,9 @@ pub fn call<'s>(
     match function.call(scope, receiver, arguments) {
         Some(value) => Ok(v8::Global::new(scope, value)),
         None => {
-            let exception = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
+            let exception = scope
+                .exception()
+                .unwrap_or_else(|| v8::undefined(scope).into());
             scope.reset();
             Err(v8::Global::new(scope, exception))
         }

@@ -55,7 +55,11 @@ impl Shard {
     /// moment, that the object belongs here: so no two shards ever hold one object,
     /// wherever an event was sent before the object was reset.
     pub fn deliver(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        let resident = self.objects.borrow().get(&key).map(|r| (r.instance.clone(), r.record.clone()));
+        let resident = self
+            .objects
+            .borrow()
+            .get(&key)
+            .map(|r| (r.instance.clone(), r.record.clone()));
         let (instance, record) = match resident {
             Some(found) => found,
             None => {
@@ -112,8 +116,14 @@ impl Shard {
         let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
-        let instance =
-            Instance::new(key, incarnation, name.clone(), database, host, self.turn.clone());
+        let instance = Instance::new(
+            key,
+            incarnation,
+            name.clone(),
+            database,
+            host,
+            self.turn.clone(),
+        );
         let record = self.isolate.enter(|scope| {
             let arguments = [
                 make_cppgc_object(scope, ObjectHandle(instance.clone())).into(),
@@ -142,7 +152,10 @@ impl Shard {
         if let Some(failure) = instance.failure() {
             return Err(failure);
         }
-        let resident = Resident { instance: instance.clone(), record: record.clone() };
+        let resident = Resident {
+            instance: instance.clone(),
+            record: record.clone(),
+        };
         self.objects.borrow_mut().insert(key, resident);
         self.end_turn();
         Ok((instance, record))
@@ -178,12 +191,21 @@ impl Shard {
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_fetch, &[record, native])
                 }
-                ObjectEvent::Call { path, arguments, reply } => {
+                ObjectEvent::Call {
+                    path,
+                    arguments,
+                    reply,
+                } => {
                     let native = IncomingCall::new(path, arguments, reply, instance);
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_call, &[record, native])
                 }
-                ObjectEvent::Alarm { scheduled_ms, retry_count, give_up, reply } => {
+                ObjectEvent::Alarm {
+                    scheduled_ms,
+                    retry_count,
+                    give_up,
+                    reply,
+                } => {
                     let now_ms = self.shared.clock.now_ms();
                     match begin_alarm(&instance, scheduled_ms, now_ms, give_up) {
                         Ok(()) => {
@@ -202,7 +224,12 @@ impl Shard {
                         }
                     }
                 }
-                ObjectEvent::Socket { socket, frame, permit, .. } => {
+                ObjectEvent::Socket {
+                    socket,
+                    frame,
+                    permit,
+                    ..
+                } => {
                     drop(permit);
                     let Ok(frame) = deno_core::ToV8::to_v8(JsFrame(Some(frame)), scope);
                     let number = v8::Integer::new_from_unsigned(scope, socket).into();
@@ -212,7 +239,10 @@ impl Shard {
             // The functions answer what user code throws. What is left, such as the end of
             // the stack in our own code, costs the object and nobody else.
             if result.is_err() {
-                self.reset(&broken, Failure::reset("internal error: the event was not handled"));
+                self.reset(
+                    &broken,
+                    Failure::reset("internal error: the event was not handled"),
+                );
             }
         });
         self.end_turn();
@@ -227,9 +257,12 @@ impl Shard {
             match instance.database.commit() {
                 Ok(Some(commit)) => {
                     if let Some(change) = commit.alarm {
-                        let unique_key = &self.namespaces[instance.key.namespace as usize].unique_key;
+                        let unique_key =
+                            &self.namespaces[instance.key.namespace as usize].unique_key;
                         let name = instance.name.borrow().clone();
-                        self.shared.alarms.set(instance.key, unique_key, name, change.to_ms);
+                        self.shared
+                            .alarms
+                            .set(instance.key, unique_key, name, change.to_ms);
                     }
                     self.sync(&instance);
                 }
@@ -290,7 +323,9 @@ impl Shard {
     fn drop_instance(&self, instance: &Rc<Instance>, failure: &Failure) {
         instance.fail(failure.clone());
         instance.database.abort();
-        instance.output.break_with(GateBroken { message: failure.message.clone() });
+        instance.output.break_with(GateBroken {
+            message: failure.message.clone(),
+        });
         for event in instance.input.drain() {
             event.fail(failure.clone());
         }
@@ -321,7 +356,11 @@ fn begin_alarm(
     match instance.database.alarm() {
         Ok(Some(at_ms)) if give_up && at_ms <= now_ms => {
             let removed = instance.check(instance.database.set_alarm(None));
-            Err(if removed.is_ok() { AlarmOutcome::Done(None) } else { AlarmOutcome::Failed })
+            Err(if removed.is_ok() {
+                AlarmOutcome::Done(None)
+            } else {
+                AlarmOutcome::Failed
+            })
         }
         Ok(Some(at_ms)) if at_ms <= scheduled_ms || at_ms <= now_ms => {
             instance.alarm_run.set(AlarmRun::Running);
@@ -333,7 +372,9 @@ fn begin_alarm(
 }
 
 fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
-    v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into()
+    v8::String::new(scope, text)
+        .unwrap_or_else(|| v8::String::empty(scope))
+        .into()
 }
 
 impl Host for Shard {
@@ -380,7 +421,10 @@ impl Host for Shard {
         &self,
         request: ConnectRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Connected, String>>>> {
-        Box::pin(crate::client_socket::connect(request, self.stopping.subscribe()))
+        Box::pin(crate::client_socket::connect(
+            request,
+            self.stopping.subscribe(),
+        ))
     }
 
     fn report(&self, object: Option<String>, error: &str) {

@@ -17,7 +17,12 @@ impl Shard {
         self.ask(outcome, |scope, outcome| {
             let module = v8::Local::new(scope, &self.module).into();
             let name = string(scope, name);
-            call(scope, &self.isolate.dispatch.run_test, &[module, name, outcome]).is_ok()
+            call(
+                scope,
+                &self.isolate.dispatch.run_test,
+                &[module, name, outcome],
+            )
+            .is_ok()
         });
     }
 
@@ -46,7 +51,9 @@ impl Shard {
             ask(scope, outcome)
         });
         if !asked {
-            self.shared.logger.error(None, "internal error: the call was not made");
+            self.shared
+                .logger
+                .error(None, "internal error: the call was not made");
         }
         self.end_turn();
         self.wake();
@@ -54,5 +61,7 @@ impl Shard {
 }
 
 fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
-    v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope)).into()
+    v8::String::new(scope, text)
+        .unwrap_or_else(|| v8::String::empty(scope))
+        .into()
 }

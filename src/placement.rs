@@ -68,13 +68,20 @@ impl Placement {
     /// The shard with the fewest objects.
     pub fn least_busy(&self) -> ShardIndex {
         let loads = self.load.iter().map(|load| load.load(Ordering::Relaxed));
-        loads.enumerate().min_by_key(|(_, load)| *load).map_or(0, |(shard, _)| shard)
+        loads
+            .enumerate()
+            .min_by_key(|(_, load)| *load)
+            .map_or(0, |(shard, _)| shard)
     }
 
     fn choose(&self, asking: ShardIndex) -> ShardIndex {
         let least = self.least_busy();
         let load = |shard: ShardIndex| self.load[shard].load(Ordering::Relaxed);
-        if load(asking) > 2 * load(least) + BUSIER_BY { least } else { asking }
+        if load(asking) > 2 * load(least) + BUSIER_BY {
+            least
+        } else {
+            asking
+        }
     }
 
     fn part(&self, key: &ObjectKey) -> MutexGuard<'_, HashMap<ObjectKey, ShardIndex>> {
@@ -90,7 +97,10 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> ObjectKey {
-        ObjectKey { namespace: 0, id: IdKey::new("test").from_name(name) }
+        ObjectKey {
+            namespace: 0,
+            id: IdKey::new("test").from_name(name),
+        }
     }
 
     #[test]

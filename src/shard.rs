@@ -108,7 +108,9 @@ pub fn start(
     messages: mpsc::Receiver<Message>,
     started: oneshot::Sender<Started>,
 ) -> JoinHandle<()> {
-    let thread = std::thread::Builder::new().name(format!("shard-{index}")).stack_size(STACK_BYTES);
+    let thread = std::thread::Builder::new()
+        .name(format!("shard-{index}"))
+        .stack_size(STACK_BYTES);
     thread
         .spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -163,11 +165,15 @@ async fn bring_up(
     crate::exports::set_vars(&isolate, &shared.vars);
     let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
     let exports = crate::exports::describe(&isolate, &module);
-    let namespaces = crate::exports::namespaces(&exports, &shared.unique_key)
-        .map_err(StartError::Exports)?;
+    let namespaces =
+        crate::exports::namespaces(&exports, &shared.unique_key).map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces);
     // From here on `eval` and `new Function` throw, as on the platform.
-    isolate.enter(|scope| scope.get_current_context().set_allow_generation_from_strings(false));
+    isolate.enter(|scope| {
+        scope
+            .get_current_context()
+            .set_allow_generation_from_strings(false)
+    });
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,
@@ -281,7 +287,9 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some((key, name, event)) = self.queue.borrow_mut().pop_front() else { return };
+            let Some((key, name, event)) = self.queue.borrow_mut().pop_front() else {
+                return;
+            };
             self.deliver(key, name, event);
         }
     }
@@ -294,7 +302,8 @@ impl Shard {
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),
                 Err(error) => {
-                    end.sender.send(stead_ops::socket::Frame::Failed(error.to_string()));
+                    end.sender
+                        .send(stead_ops::socket::Frame::Failed(error.to_string()));
                 }
             },
             Message::Test(name, outcome) => self.run_test(&name, outcome),

@@ -65,7 +65,9 @@ pub fn accept_key(key: &[u8]) -> String {
 impl Shard {
     /// Serves a client's connection for one end of a pair; `rest` was read already.
     pub fn serve_socket(&self, stream: TcpStream, rest: Bytes, end: SocketEnd) {
-        let Some(shard) = self.me.upgrade() else { return };
+        let Some(shard) = self.me.upgrade() else {
+            return;
+        };
         let stopping = self.stopping.subscribe();
         let counted = crate::http::Counted::new(&shard);
         let (read, write) = stream.into_split();
@@ -90,7 +92,9 @@ pub async fn pump<R, W>(
 {
     let (read, _) = after_handshake_split(read, tokio::io::sink(), role);
     let (reply, replies) = mpsc::channel(REPLIES_MAX);
-    let SocketEnd { sender, receiver, .. } = end;
+    let SocketEnd {
+        sender, receiver, ..
+    } = end;
     // Dropped by the reader when nothing more will come.
     let (reading, read_done) = watch::channel(());
     let reader = deno_core::unsync::spawn(async move {
@@ -98,7 +102,17 @@ pub async fn pump<R, W>(
         drop(reading);
     });
     let encoded = Vec::new();
-    Writer { write, role, encoded, receiver, replies, read_done, stopping }.run().await;
+    Writer {
+        write,
+        role,
+        encoded,
+        receiver,
+        replies,
+        read_done,
+        stopping,
+    }
+    .run()
+    .await;
     reader.abort();
 }
 
@@ -212,7 +226,10 @@ impl Message {
 
 fn parse_close(payload: &[u8]) -> Frame {
     match payload {
-        [] => Frame::Close { code: None, reason: String::new() },
+        [] => Frame::Close {
+            code: None,
+            reason: String::new(),
+        },
         [high, low, reason @ ..] => Frame::Close {
             code: Some(u16::from_be_bytes([*high, *low])),
             reason: String::from_utf8_lossy(reason).into_owned(),

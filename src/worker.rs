@@ -62,8 +62,9 @@ impl Worker {
     /// # Errors
     /// What the module threw, or why it cannot be served; nothing runs then.
     pub async fn start(config: Config) -> Result<Worker, StartError> {
-        let (senders, receivers): (Vec<_>, Vec<_>) =
-            (0..config.shards).map(|_| mpsc::channel(MESSAGES_MAX)).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..config.shards)
+            .map(|_| mpsc::channel(MESSAGES_MAX))
+            .unzip();
         let shared = Arc::new(Shared {
             placement: Placement::new(config.shards),
             shards: senders,
@@ -87,7 +88,11 @@ impl Worker {
             threads.push(shard::start(index, shared.clone(), receiver, sender));
             starting.push(started);
         }
-        let mut worker = Worker { shared, exports: Vec::new(), threads: Mutex::new(threads) };
+        let mut worker = Worker {
+            shared,
+            exports: Vec::new(),
+            threads: Mutex::new(threads),
+        };
         let mut failure = None;
         for started in starting {
             match started.await {
@@ -101,14 +106,19 @@ impl Worker {
             return Err(error);
         }
         let classes = worker.classes();
-        let unique_keys = classes.iter().map(|class| (worker.shared.unique_key)(class)).collect();
+        let unique_keys = classes
+            .iter()
+            .map(|class| (worker.shared.unique_key)(class))
+            .collect();
         let alarms = worker.shared.alarms.start(&worker.shared, unique_keys);
         worker.threads().push(alarms);
         Ok(worker)
     }
 
     fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.threads
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// What the worker's module exports.
@@ -118,7 +128,10 @@ impl Worker {
 
     /// The object classes, sorted: the order of the namespaces.
     pub fn classes(&self) -> Vec<&str> {
-        let objects = self.exports.iter().filter(|export| export.kind == ExportKind::Object);
+        let objects = self
+            .exports
+            .iter()
+            .filter(|export| export.kind == ExportKind::Object);
         let mut names: Vec<&str> = objects.map(|export| export.name.as_str()).collect();
         names.sort_unstable();
         names
@@ -141,7 +154,11 @@ impl Worker {
     /// What it threw, as text.
     pub async fn test(&self, name: &str) -> Result<(), String> {
         let (sender, outcome) = oneshot::channel();
-        drop(self.shared.shards[0].send(Message::Test(name.to_owned(), sender)).await);
+        drop(
+            self.shared.shards[0]
+                .send(Message::Test(name.to_owned(), sender))
+                .await,
+        );
         let lost = || Err("the test's isolate ended".to_owned());
         outcome.await.unwrap_or_else(|_| lost()).map(drop)
     }
@@ -152,8 +169,14 @@ impl Worker {
     /// What it threw, as text.
     pub async fn call(&self, call: JsonCall) -> Result<String, String> {
         let (sender, outcome) = oneshot::channel();
-        drop(self.shared.shards[0].send(Message::Call(call, sender)).await);
-        outcome.await.unwrap_or_else(|_| Err("the server is stopping".to_owned()))
+        drop(
+            self.shared.shards[0]
+                .send(Message::Call(call, sender))
+                .await,
+        );
+        outcome
+            .await
+            .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
     }
 
     /// Lets requests finish, closes the sockets with 1001 and every object's

@@ -54,13 +54,18 @@ fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
 
 fn code() -> Vec<PathBuf> {
     let folders = ["src", "ops", "js", "tests", "test-scripts", "examples"];
-    folders.iter().flat_map(|folder| files(folder, &[".rs", ".js", ".mjs", ".ts"])).collect()
+    folders
+        .iter()
+        .flat_map(|folder| files(folder, &[".rs", ".js", ".mjs", ".ts"]))
+        .collect()
 }
 
 /// The program itself, without its tests.
 fn program() -> Vec<PathBuf> {
     let folders = ["src", "ops/src", "ops/storage/src", "js"];
-    let all = folders.iter().flat_map(|folder| files(folder, &[".rs", ".js"]));
+    let all = folders
+        .iter()
+        .flat_map(|folder| files(folder, &[".rs", ".js"]));
     all.filter(|file| !file.ends_with("tests.rs")).collect()
 }
 
@@ -69,7 +74,10 @@ fn the_root_holds_what_the_design_names() {
     for entry in fs::read_dir(root()).expect("the root can be read") {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         let known = ROOT.contains(&name.as_str()) || ignored(&name);
-        assert!(known, "`{name}` at the root: a new root entry needs a page in docs/decisions");
+        assert!(
+            known,
+            "`{name}` at the root: a new root entry needs a page in docs/decisions"
+        );
     }
 }
 
@@ -82,10 +90,17 @@ fn ignored(name: &str) -> bool {
 #[test]
 fn storage_knows_no_v8_and_ops_know_no_threads() {
     let manifest = fs::read_to_string(root().join("ops/storage/Cargo.toml")).unwrap();
-    assert!(!manifest.contains("deno") && !manifest.contains("v8"), "storage depends on the engine");
+    assert!(
+        !manifest.contains("deno") && !manifest.contains("v8"),
+        "storage depends on the engine"
+    );
     for file in files("ops/src", &[".rs"]) {
         let text = fs::read_to_string(&file).unwrap();
-        assert!(!text.contains("std::thread::"), "{} starts or asks for a thread", file.display());
+        assert!(
+            !text.contains("std::thread::"),
+            "{} starts or asks for a thread",
+            file.display()
+        );
     }
 }
 
@@ -94,7 +109,11 @@ fn only_clock_rs_asks_the_system_for_the_time() {
     for file in program() {
         let text = fs::read_to_string(&file).unwrap();
         let clock = file.ends_with("src/clock.rs");
-        assert!(clock || !text.contains("SystemTime::now"), "{}: use Clock", file.display());
+        assert!(
+            clock || !text.contains("SystemTime::now"),
+            "{}: use Clock",
+            file.display()
+        );
     }
 }
 
@@ -102,7 +121,11 @@ fn only_clock_rs_asks_the_system_for_the_time() {
 fn the_shim_is_ascii() {
     for file in files("js", &[".js"]) {
         let text = fs::read(&file).unwrap();
-        assert!(text.is_ascii(), "{}: extension sources must be ASCII", file.display());
+        assert!(
+            text.is_ascii(),
+            "{}: extension sources must be ASCII",
+            file.display()
+        );
     }
 }
 
@@ -112,9 +135,13 @@ fn a_todo_comes_with_its_kind_and_a_sentence() {
     for file in code() {
         let text = fs::read_to_string(&file).unwrap();
         for (at, line) in text.lines().enumerate() {
-            let Some((_, rest)) = line.split_once(todo) else { continue };
+            let Some((_, rest)) = line.split_once(todo) else {
+                continue;
+            };
             let kinds = ["(perf) ", "(someday) ", "(cleanup) "];
-            let whole = kinds.iter().any(|kind| rest.strip_prefix(kind).is_some_and(|s| s.len() > 20));
+            let whole = kinds
+                .iter()
+                .any(|kind| rest.strip_prefix(kind).is_some_and(|s| s.len() > 20));
             assert!(whole, "{}:{}: a bare {todo}", file.display(), at + 1);
         }
     }
@@ -125,7 +152,10 @@ fn files_stay_small_enough_to_read() {
     for file in program() {
         let text = fs::read_to_string(&file).unwrap();
         // Tests below the code do not count.
-        let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+        let lines = text
+            .lines()
+            .take_while(|line| !line.starts_with("#[cfg(test)]"))
+            .count();
         assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
     }
 }
@@ -138,17 +168,25 @@ fn every_claim_of_compatibility_links_to_a_script_that_exists() {
     let mut claims = 0;
     for line in text.lines().filter(|line| line.starts_with("| ")) {
         let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
-        let (Some(status), Some(proof)) = (cells.get(1), cells.get(2)) else { continue };
+        let (Some(status), Some(proof)) = (cells.get(1), cells.get(2)) else {
+            continue;
+        };
         if !["works", "partly"].contains(status) {
             continue;
         }
         claims += 1;
-        let links = proof.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let links = proof
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
         let links: Vec<&str> = links.collect();
         assert!(!links.is_empty(), "nothing proves: {line}");
         for link in links {
             assert!(docs.join(link).is_file(), "`{link}` does not exist: {line}");
         }
     }
-    assert!(claims > 50, "only {claims} claims were found: has the table's form changed?");
+    assert!(
+        claims > 50,
+        "only {claims} claims were found: has the table's form changed?"
+    );
 }

@@ -11,89 +11,99 @@ use crate::message::Reply;
 
 /// An answer that an event's handler has not given yet.
 pub struct Owed<T> {
-  reply: RefCell<Option<Reply<T>>>,
-  instance: Option<Rc<Instance>>,
+    reply: RefCell<Option<Reply<T>>>,
+    instance: Option<Rc<Instance>>,
 }
 
 impl<T: 'static> Owed<T> {
-  /// An answer owed by the worker or, with an instance, by an object.
-  pub fn new(reply: Reply<T>, instance: Option<Rc<Instance>>) -> Rc<Owed<T>> {
-    let owed = Rc::new(Owed { reply: RefCell::new(Some(reply)), instance: instance.clone() });
-    if let Some(instance) = instance {
-      instance.owes.add(owed.clone());
-    }
-    owed
-  }
-
-  /// Gives the answer; if an object says it, once all that it wrote is durable.
-  /// Only the first answer counts.
-  pub fn give(&self, answer: Result<T, CallError>) {
-    let Some(reply) = self.reply.borrow_mut().take() else { return };
-    let Some(instance) = &self.instance else {
-      drop(reply.send(answer));
-      return;
-    };
-    let speaker = instance.clone();
-    instance.say(move |durable| {
-      drop(reply.send(match durable {
-        Ok(()) => answer,
-        Err(broken) => {
-          let failure = speaker.failure().unwrap_or_else(|| Failure::reset(broken.message));
-          Err(CallError::Failed(failure))
+    /// An answer owed by the worker or, with an instance, by an object.
+    pub fn new(reply: Reply<T>, instance: Option<Rc<Instance>>) -> Rc<Owed<T>> {
+        let owed = Rc::new(Owed {
+            reply: RefCell::new(Some(reply)),
+            instance: instance.clone(),
+        });
+        if let Some(instance) = instance {
+            instance.owes.add(owed.clone());
         }
-      }));
-    });
-  }
+        owed
+    }
+
+    /// Gives the answer; if an object says it, once all that it wrote is durable.
+    /// Only the first answer counts.
+    pub fn give(&self, answer: Result<T, CallError>) {
+        let Some(reply) = self.reply.borrow_mut().take() else {
+            return;
+        };
+        let Some(instance) = &self.instance else {
+            drop(reply.send(answer));
+            return;
+        };
+        let speaker = instance.clone();
+        instance.say(move |durable| {
+            drop(reply.send(match durable {
+                Ok(()) => answer,
+                Err(broken) => {
+                    let failure = speaker
+                        .failure()
+                        .unwrap_or_else(|| Failure::reset(broken.message));
+                    Err(CallError::Failed(failure))
+                }
+            }));
+        });
+    }
 }
 
 /// What a reset does to an owed answer.
 trait Unanswered {
-  fn fail(&self, failure: &Failure);
-  fn is_open(&self) -> bool;
+    fn fail(&self, failure: &Failure);
+    fn is_open(&self) -> bool;
 }
 
 impl<T> Unanswered for Owed<T> {
-  fn fail(&self, failure: &Failure) {
-    if let Some(reply) = self.reply.borrow_mut().take() {
-      drop(reply.send(Err(CallError::Failed(failure.clone()))));
+    fn fail(&self, failure: &Failure) {
+        if let Some(reply) = self.reply.borrow_mut().take() {
+            drop(reply.send(Err(CallError::Failed(failure.clone()))));
+        }
     }
-  }
 
-  fn is_open(&self) -> bool {
-    self.reply.borrow().is_some()
-  }
+    fn is_open(&self) -> bool {
+        self.reply.borrow().is_some()
+    }
 }
 
 /// All answers that one object owes.
 #[derive(Default)]
 pub struct Owes {
-  list: RefCell<Vec<Weak<dyn Unanswered>>>,
+    list: RefCell<Vec<Weak<dyn Unanswered>>>,
 }
 
 impl Owes {
-  /// Below this length the list is not searched for answers that were given.
-  const PRUNE_ABOVE: usize = 32;
+    /// Below this length the list is not searched for answers that were given.
+    const PRUNE_ABOVE: usize = 32;
 
-  fn add<T: 'static>(&self, owed: Rc<Owed<T>>) {
-    let mut list = self.list.borrow_mut();
-    // Pruned only when it is about to grow, so that the cost per event is constant.
-    if list.len() == list.capacity() && list.len() > Self::PRUNE_ABOVE {
-      list.retain(|weak| weak.upgrade().is_some_and(|owed| owed.is_open()));
+    fn add<T: 'static>(&self, owed: Rc<Owed<T>>) {
+        let mut list = self.list.borrow_mut();
+        // Pruned only when it is about to grow, so that the cost per event is constant.
+        if list.len() == list.capacity() && list.len() > Self::PRUNE_ABOVE {
+            list.retain(|weak| weak.upgrade().is_some_and(|owed| owed.is_open()));
+        }
+        let owed: Rc<dyn Unanswered> = owed;
+        list.push(Rc::downgrade(&owed));
     }
-    let owed: Rc<dyn Unanswered> = owed;
-    list.push(Rc::downgrade(&owed));
-  }
 
-  /// Answers everything with the failure of the object.
-  pub fn fail(&self, failure: &Failure) {
-    let list = std::mem::take(&mut *self.list.borrow_mut());
-    for owed in list.iter().filter_map(Weak::upgrade) {
-      owed.fail(failure);
+    /// Answers everything with the failure of the object.
+    pub fn fail(&self, failure: &Failure) {
+        let list = std::mem::take(&mut *self.list.borrow_mut());
+        for owed in list.iter().filter_map(Weak::upgrade) {
+            owed.fail(failure);
+        }
     }
-  }
 
-  /// Whether any handler has still to answer.
-  pub fn any(&self) -> bool {
-    self.list.borrow().iter().any(|weak| weak.upgrade().is_some_and(|owed| owed.is_open()))
-  }
+    /// Whether any handler has still to answer.
+    pub fn any(&self) -> bool {
+        self.list
+            .borrow()
+            .iter()
+            .any(|weak| weak.upgrade().is_some_and(|owed| owed.is_open()))
+    }
 }

@@ -38,114 +38,126 @@ pub type BodyStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 /// The body of a request or a response on its way to whoever reads it.
 #[derive(Default)]
 pub enum Body {
-  /// No body at all: `request.body` is null.
-  #[default]
-  Empty,
-  /// A body that is here as a whole.
-  Full(Bytes),
-  /// A body that arrives chunk by chunk.
-  Stream {
-    /// The chunks.
-    stream: BodyStream,
-    /// Total bytes, where the sender said.
-    length: Option<u64>,
-  },
+    /// No body at all: `request.body` is null.
+    #[default]
+    Empty,
+    /// A body that is here as a whole.
+    Full(Bytes),
+    /// A body that arrives chunk by chunk.
+    Stream {
+        /// The chunks.
+        stream: BodyStream,
+        /// Total bytes, where the sender said.
+        length: Option<u64>,
+    },
 }
 
 impl Body {
-  /// Reads the whole body.
-  ///
-  /// # Errors
-  /// What the sender's stream failed with.
-  pub async fn collect(self) -> io::Result<Bytes> {
-    match self {
-      Body::Empty => Ok(Bytes::new()),
-      Body::Full(bytes) => Ok(bytes),
-      Body::Stream { mut stream, .. } => {
-        let mut all = BytesMut::new();
-        while let Some(chunk) = stream.next().await {
-          all.extend_from_slice(&chunk?);
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    /// What the sender's stream failed with.
+    pub async fn collect(self) -> io::Result<Bytes> {
+        match self {
+            Body::Empty => Ok(Bytes::new()),
+            Body::Full(bytes) => Ok(bytes),
+            Body::Stream { mut stream, .. } => {
+                let mut all = BytesMut::new();
+                while let Some(chunk) = stream.next().await {
+                    all.extend_from_slice(&chunk?);
+                }
+                Ok(all.freeze())
+            }
         }
-        Ok(all.freeze())
-      }
     }
-  }
 }
 
 /// A streamed body as a resource, which deno_web wraps into a `ReadableStream`.
 struct BodyResource {
-  stream: AsyncRefCell<Unread>,
-  /// Set once a read has begun: such a body can no longer be moved.
-  read: std::cell::Cell<bool>,
-  cancel: CancelHandle,
-  length: Option<u64>,
+    stream: AsyncRefCell<Unread>,
+    /// Set once a read has begun: such a body can no longer be moved.
+    read: std::cell::Cell<bool>,
+    cancel: CancelHandle,
+    length: Option<u64>,
 }
 
 struct Unread {
-  stream: Option<BodyStream>,
-  rest: Bytes,
+    stream: Option<BodyStream>,
+    rest: Bytes,
 }
 
 impl BodyResource {
-  async fn read_chunk(self: Rc<Self>, limit: usize) -> Result<BufView, JsErrorBox> {
-    self.read.set(true);
-    let mut unread = RcRef::map(&self, |r| &r.stream).borrow_mut().await;
-    loop {
-      if !unread.rest.is_empty() {
-        let take = limit.min(unread.rest.len());
-        return Ok(BufView::from(unread.rest.split_to(take)));
-      }
-      let Some(stream) = unread.stream.as_mut() else {
-        return Ok(BufView::empty());
-      };
-      let cancel = RcRef::map(&self, |r| &r.cancel);
-      let next = async { Ok::<_, JsErrorBox>(stream.next().await) };
-      match next.try_or_cancel(cancel).await? {
-        None => unread.stream = None,
-        Some(Ok(chunk)) => unread.rest = chunk,
-        Some(Err(error)) => {
-          unread.stream = None;
-          return Err(JsErrorBox::type_error(error.to_string()));
+    async fn read_chunk(self: Rc<Self>, limit: usize) -> Result<BufView, JsErrorBox> {
+        self.read.set(true);
+        let mut unread = RcRef::map(&self, |r| &r.stream).borrow_mut().await;
+        loop {
+            if !unread.rest.is_empty() {
+                let take = limit.min(unread.rest.len());
+                return Ok(BufView::from(unread.rest.split_to(take)));
+            }
+            let Some(stream) = unread.stream.as_mut() else {
+                return Ok(BufView::empty());
+            };
+            let cancel = RcRef::map(&self, |r| &r.cancel);
+            let next = async { Ok::<_, JsErrorBox>(stream.next().await) };
+            match next.try_or_cancel(cancel).await? {
+                None => unread.stream = None,
+                Some(Ok(chunk)) => unread.rest = chunk,
+                Some(Err(error)) => {
+                    unread.stream = None;
+                    return Err(JsErrorBox::type_error(error.to_string()));
+                }
+            }
         }
-      }
     }
-  }
 }
 
 impl Resource for BodyResource {
-  fn name(&self) -> Cow<'_, str> {
-    "body".into()
-  }
+    fn name(&self) -> Cow<'_, str> {
+        "body".into()
+    }
 
-  fn read(self: Rc<Self>, limit: usize) -> AsyncResult<BufView> {
-    Box::pin(self.read_chunk(limit))
-  }
+    fn read(self: Rc<Self>, limit: usize) -> AsyncResult<BufView> {
+        Box::pin(self.read_chunk(limit))
+    }
 
-  fn size_hint(&self) -> (u64, Option<u64>) {
-    (self.length.unwrap_or(0), self.length)
-  }
+    fn size_hint(&self) -> (u64, Option<u64>) {
+        (self.length.unwrap_or(0), self.length)
+    }
 
-  fn close(self: Rc<Self>) {
-    self.cancel.cancel();
-  }
+    fn close(self: Rc<Self>) {
+        self.cancel.cancel();
+    }
 }
 
 /// Makes a body readable from JavaScript; None for a body that does not exist.
 pub fn body_to_resource(state: &mut OpState, body: Body) -> Option<ResourceId> {
-  let (unread, length) = match body {
-    Body::Empty => return None,
-    Body::Full(bytes) => {
-      let length = bytes.len() as u64;
-      (Unread { stream: None, rest: bytes }, Some(length))
-    }
-    Body::Stream { stream, length } => (Unread { stream: Some(stream), rest: Bytes::new() }, length),
-  };
-  Some(state.resource_table.add(BodyResource {
-    stream: AsyncRefCell::new(unread),
-    read: std::cell::Cell::new(false),
-    cancel: CancelHandle::default(),
-    length,
-  }))
+    let (unread, length) = match body {
+        Body::Empty => return None,
+        Body::Full(bytes) => {
+            let length = bytes.len() as u64;
+            (
+                Unread {
+                    stream: None,
+                    rest: bytes,
+                },
+                Some(length),
+            )
+        }
+        Body::Stream { stream, length } => (
+            Unread {
+                stream: Some(stream),
+                rest: Bytes::new(),
+            },
+            length,
+        ),
+    };
+    Some(state.resource_table.add(BodyResource {
+        stream: AsyncRefCell::new(unread),
+        read: std::cell::Cell::new(false),
+        cancel: CancelHandle::default(),
+        length,
+    }))
 }
 
 /// Takes the body behind a resource of any kind. An untouched body of ours is
@@ -154,55 +166,61 @@ pub fn body_to_resource(state: &mut OpState, body: Body) -> Option<ResourceId> {
 /// # Errors
 /// The resource does not exist (any more).
 pub fn body_from_resource(state: &mut OpState, rid: ResourceId) -> Result<Body, JsErrorBox> {
-  let resource = state.resource_table.take_any(rid).map_err(JsErrorBox::from_err)?;
-  let length = resource.size_hint().1;
-  let Some(ours) = resource.downcast_rc::<BodyResource>().cloned() else {
-    return Ok(pump(resource, length));
-  };
-  if ours.read.get() {
-    return Ok(pump(resource, length));
-  }
-  let Some(mut unread) = RcRef::map(ours.clone(), |r| &r.stream).try_borrow_mut() else {
-    return Ok(pump(resource, length));
-  };
-  let rest = std::mem::take(&mut unread.rest);
-  Ok(match unread.stream.take() {
-    None => Body::Full(rest),
-    Some(stream) => Body::Stream { stream, length },
-  })
+    let resource = state
+        .resource_table
+        .take_any(rid)
+        .map_err(JsErrorBox::from_err)?;
+    let length = resource.size_hint().1;
+    let Some(ours) = resource.downcast_rc::<BodyResource>().cloned() else {
+        return Ok(pump(resource, length));
+    };
+    if ours.read.get() {
+        return Ok(pump(resource, length));
+    }
+    let Some(mut unread) = RcRef::map(ours.clone(), |r| &r.stream).try_borrow_mut() else {
+        return Ok(pump(resource, length));
+    };
+    let rest = std::mem::take(&mut unread.rest);
+    Ok(match unread.stream.take() {
+        None => Body::Full(rest),
+        Some(stream) => Body::Stream { stream, length },
+    })
 }
 
 /// Reads `resource` to its end on this thread, a few chunks ahead of the reader.
 fn pump(resource: Rc<dyn Resource>, length: Option<u64>) -> Body {
-  let (sender, receiver) = mpsc::channel(PUMP_CHUNKS_MAX);
-  deno_core::unsync::spawn(async move {
-    loop {
-      let chunk = tokio::select! {
-        chunk = resource.clone().read(PUMP_READ_BYTES) => chunk,
-        () = sender.closed() => break,
-      };
-      let chunk = match chunk {
-        Ok(chunk) if chunk.is_empty() => break,
-        Ok(chunk) => Ok(Bytes::copy_from_slice(&chunk)),
-        Err(error) => Err(io::Error::other(error.to_string())),
-      };
-      let failed = chunk.is_err();
-      if sender.send(chunk).await.is_err() || failed {
-        break;
-      }
+    let (sender, receiver) = mpsc::channel(PUMP_CHUNKS_MAX);
+    deno_core::unsync::spawn(async move {
+        loop {
+            let chunk = tokio::select! {
+              chunk = resource.clone().read(PUMP_READ_BYTES) => chunk,
+              () = sender.closed() => break,
+            };
+            let chunk = match chunk {
+                Ok(chunk) if chunk.is_empty() => break,
+                Ok(chunk) => Ok(Bytes::copy_from_slice(&chunk)),
+                Err(error) => Err(io::Error::other(error.to_string())),
+            };
+            let failed = chunk.is_err();
+            if sender.send(chunk).await.is_err() || failed {
+                break;
+            }
+        }
+        resource.close();
+    });
+    Body::Stream {
+        stream: Box::pin(Received(receiver)),
+        length,
     }
-    resource.close();
-  });
-  Body::Stream { stream: Box::pin(Received(receiver)), length }
 }
 
 /// A channel's receiving end as a stream.
 struct Received(mpsc::Receiver<io::Result<Bytes>>);
 
 impl Stream for Received {
-  type Item = io::Result<Bytes>;
+    type Item = io::Result<Bytes>;
 
-  fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-    self.0.poll_recv(cx)
-  }
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx)
+    }
 }

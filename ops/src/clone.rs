@@ -21,7 +21,10 @@ use deno_core::v8::ValueDeserializerHelper;
 use deno_core::v8::ValueSerializerHelper;
 use deno_error::JsErrorBox;
 
-deno_core::extension!(stead_clone, ops = [op_clone_setup, op_clone_write, op_clone_read]);
+deno_core::extension!(
+    stead_clone,
+    ops = [op_clone_setup, op_clone_write, op_clone_read]
+);
 
 /// Tag of a DOMException without a stack, as older versions wrote it.
 const TAG_DOM_EXCEPTION_V1: u32 = 7;

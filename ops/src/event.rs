@@ -36,23 +36,23 @@ use crate::stub::body_to_js;
 use crate::websocket::PairEnd;
 
 deno_core::extension!(
-  stead_event,
-  ops = [
-    op_request_method,
-    op_request_url,
-    op_request_headers,
-    op_request_body,
-    op_respond,
-    op_respond_text,
-    op_respond_error,
-    op_call_path,
-    op_call_arguments,
-    op_call_bodies,
-    op_call_return,
-    op_call_throw,
-    op_report_error,
-    op_outcome,
-  ],
+    stead_event,
+    ops = [
+        op_request_method,
+        op_request_url,
+        op_request_headers,
+        op_request_body,
+        op_respond,
+        op_respond_text,
+        op_respond_error,
+        op_call_path,
+        op_call_arguments,
+        op_call_bodies,
+        op_call_return,
+        op_call_throw,
+        op_report_error,
+        op_outcome,
+    ],
 );
 
 /// Which object had a part in answering a request: shown in the request's line.
@@ -60,241 +60,258 @@ pub type RequestNote = Rc<RefCell<Option<(ObjectKey, Option<String>)>>>;
 
 /// A request that the worker (or, with an instance, an object) is answering.
 pub struct IncomingRequest {
-  request: RefCell<Option<FetchRequest>>,
-  /// Whether the request may be answered with a WebSocket.
-  asks_for_socket: bool,
-  owed: Rc<Owed<FetchResponse>>,
-  note: Option<RequestNote>,
+    request: RefCell<Option<FetchRequest>>,
+    /// Whether the request may be answered with a WebSocket.
+    asks_for_socket: bool,
+    owed: Rc<Owed<FetchResponse>>,
+    note: Option<RequestNote>,
 }
 
 fn asks_for_socket(request: &FetchRequest) -> bool {
-  let upgrade = request.headers.get(UPGRADE);
-  upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    let upgrade = request.headers.get(UPGRADE);
+    upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 impl IncomingRequest {
-  /// A request for the worker to answer; what it calls is written to `note`.
-  pub fn for_worker(
-    request: FetchRequest,
-    reply: Reply<FetchResponse>,
-    note: RequestNote,
-  ) -> IncomingRequest {
-    IncomingRequest {
-      asks_for_socket: asks_for_socket(&request),
-      request: RefCell::new(Some(request)),
-      owed: Owed::new(reply, None),
-      note: Some(note),
+    /// A request for the worker to answer; what it calls is written to `note`.
+    pub fn for_worker(
+        request: FetchRequest,
+        reply: Reply<FetchResponse>,
+        note: RequestNote,
+    ) -> IncomingRequest {
+        IncomingRequest {
+            asks_for_socket: asks_for_socket(&request),
+            request: RefCell::new(Some(request)),
+            owed: Owed::new(reply, None),
+            note: Some(note),
+        }
     }
-  }
 
-  /// A request for an object to answer.
-  pub fn for_object(
-    request: FetchRequest,
-    reply: Reply<FetchResponse>,
-    instance: Rc<Instance>,
-  ) -> IncomingRequest {
-    IncomingRequest {
-      asks_for_socket: asks_for_socket(&request),
-      request: RefCell::new(Some(request)),
-      owed: Owed::new(reply, Some(instance)),
-      note: None,
+    /// A request for an object to answer.
+    pub fn for_object(
+        request: FetchRequest,
+        reply: Reply<FetchResponse>,
+        instance: Rc<Instance>,
+    ) -> IncomingRequest {
+        IncomingRequest {
+            asks_for_socket: asks_for_socket(&request),
+            request: RefCell::new(Some(request)),
+            owed: Owed::new(reply, Some(instance)),
+            note: None,
+        }
     }
-  }
 
-  /// Notes that the request's handler calls an object. The first one is kept.
-  pub fn note_call(&self, key: ObjectKey, name: Option<&str>) {
-    if let Some(note) = &self.note {
-      note.borrow_mut().get_or_insert_with(|| (key, name.map(str::to_owned)));
+    /// Notes that the request's handler calls an object. The first one is kept.
+    pub fn note_call(&self, key: ObjectKey, name: Option<&str>) {
+        if let Some(note) = &self.note {
+            note.borrow_mut()
+                .get_or_insert_with(|| (key, name.map(str::to_owned)));
+        }
     }
-  }
 }
 
 // SAFETY: the request holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for IncomingRequest {
-  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-  fn get_name(&self) -> &'static std::ffi::CStr {
-    c"IncomingRequest"
-  }
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"IncomingRequest"
+    }
 }
 
 fn look<T>(
-  request: &IncomingRequest,
-  look: impl FnOnce(&mut FetchRequest) -> T,
+    request: &IncomingRequest,
+    look: impl FnOnce(&mut FetchRequest) -> T,
 ) -> Result<T, JsErrorBox> {
-  match request.request.borrow_mut().as_mut() {
-    Some(request) => Ok(look(request)),
-    None => Err(JsErrorBox::generic("the request has ended")),
-  }
+    match request.request.borrow_mut().as_mut() {
+        Some(request) => Ok(look(request)),
+        None => Err(JsErrorBox::generic("the request has ended")),
+    }
 }
 
 #[op2]
 #[string]
 fn op_request_method(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
-  look(request, |request| request.method.clone())
+    look(request, |request| request.method.clone())
 }
 
 #[op2]
 #[string]
 fn op_request_url(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
-  look(request, |request| request.url.clone())
+    look(request, |request| request.url.clone())
 }
 
 #[op2]
 fn op_request_headers<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] request: &IncomingRequest,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] request: &IncomingRequest,
 ) -> Result<v8::Local<'s, v8::Array>, JsErrorBox> {
-  look(request, |request| headers_to_js(scope, &request.headers))
+    look(request, |request| headers_to_js(scope, &request.headers))
 }
 
 /// The request's body, taken out of it; null if it has none.
 #[op2]
 fn op_request_body<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] request: &IncomingRequest,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] request: &IncomingRequest,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-  let body = look(request, |request| std::mem::take(&mut request.body))?;
-  Ok(body_to_js(scope, body))
+    let body = look(request, |request| std::mem::take(&mut request.body))?;
+    Ok(body_to_js(scope, body))
 }
 
 /// Answers a request.
 #[op2(fast)]
-#[allow(clippy::too_many_arguments, reason = "the parts of one response, given in one call")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the parts of one response, given in one call"
+)]
 fn op_respond<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  state: &mut OpState,
-  #[cppgc] request: &IncomingRequest,
-  #[smi] status: u16,
-  #[string] status_text: String,
-  headers: v8::Local<'s, v8::Array>,
-  body: v8::Local<'s, v8::Value>,
-  #[cppgc] socket: Option<&PairEnd>,
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[cppgc] request: &IncomingRequest,
+    #[smi] status: u16,
+    #[string] status_text: String,
+    headers: v8::Local<'s, v8::Array>,
+    body: v8::Local<'s, v8::Value>,
+    #[cppgc] socket: Option<&PairEnd>,
 ) -> Result<(), JsErrorBox> {
-  if socket.is_some() && !request.asks_for_socket {
-    return Err(JsErrorBox::type_error(
-      "Worker tried to return a WebSocket in a response to a request which did not contain the header \"Upgrade: websocket\".",
-    ));
-  }
-  let headers = headers_from_js(scope, headers)?;
-  let body = body_from_js(scope, state, body)?;
-  let socket = socket.map(PairEnd::take).transpose()?;
-  request.owed.give(Ok(FetchResponse { status, status_text, headers, body, socket }));
-  Ok(())
+    if socket.is_some() && !request.asks_for_socket {
+        return Err(JsErrorBox::type_error(
+            "Worker tried to return a WebSocket in a response to a request which did not contain the header \"Upgrade: websocket\".",
+        ));
+    }
+    let headers = headers_from_js(scope, headers)?;
+    let body = body_from_js(scope, state, body)?;
+    let socket = socket.map(PairEnd::take).transpose()?;
+    request.owed.give(Ok(FetchResponse {
+        status,
+        status_text,
+        headers,
+        body,
+        socket,
+    }));
+    Ok(())
 }
 
 /// Answers a request with text, as `new Response(text)` does.
 #[op2(fast)]
 fn op_respond_text(#[cppgc] request: &IncomingRequest, #[string] text: String) {
-  let mut headers = HeaderMap::with_capacity(1);
-  headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
-  request.owed.give(Ok(FetchResponse {
-    status: 200,
-    status_text: String::new(),
-    headers,
-    body: Body::Full(Bytes::from(text)),
-    socket: None,
-  }));
+    let mut headers = HeaderMap::with_capacity(1);
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain;charset=UTF-8"),
+    );
+    request.owed.give(Ok(FetchResponse {
+        status: 200,
+        status_text: String::new(),
+        headers,
+        body: Body::Full(Bytes::from(text)),
+        socket: None,
+    }));
 }
 
 /// Answers a request with what its handler threw, cloned.
 #[op2(fast)]
 fn op_respond_error(#[cppgc] request: &IncomingRequest, #[buffer(copy)] thrown: Vec<u8>) {
-  request.owed.give(Err(CallError::Thrown(thrown)));
+    request.owed.give(Err(CallError::Thrown(thrown)));
 }
 
 /// A call that an object is answering.
 pub struct IncomingCall {
-  path: Vec<String>,
-  arguments: RefCell<Option<Vec<u8>>>,
-  bodies: RefCell<Vec<Body>>,
-  owed: Rc<Owed<Message>>,
+    path: Vec<String>,
+    arguments: RefCell<Option<Vec<u8>>>,
+    bodies: RefCell<Vec<Body>>,
+    owed: Rc<Owed<Message>>,
 }
 
 impl IncomingCall {
-  /// A call for JavaScript to answer.
-  pub fn new(
-    path: Vec<String>,
-    arguments: Option<Message>,
-    reply: Reply<Message>,
-    instance: Rc<Instance>,
-  ) -> IncomingCall {
-    let (arguments, bodies) = match arguments {
-      Some(Message { bytes, bodies }) => (Some(bytes), bodies),
-      None => (None, Vec::new()),
-    };
-    IncomingCall {
-      path,
-      arguments: RefCell::new(arguments),
-      bodies: RefCell::new(bodies),
-      owed: Owed::new(reply, Some(instance)),
+    /// A call for JavaScript to answer.
+    pub fn new(
+        path: Vec<String>,
+        arguments: Option<Message>,
+        reply: Reply<Message>,
+        instance: Rc<Instance>,
+    ) -> IncomingCall {
+        let (arguments, bodies) = match arguments {
+            Some(Message { bytes, bodies }) => (Some(bytes), bodies),
+            None => (None, Vec::new()),
+        };
+        IncomingCall {
+            path,
+            arguments: RefCell::new(arguments),
+            bodies: RefCell::new(bodies),
+            owed: Owed::new(reply, Some(instance)),
+        }
     }
-  }
 }
 
 // SAFETY: the call holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for IncomingCall {
-  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-  fn get_name(&self) -> &'static std::ffi::CStr {
-    c"IncomingCall"
-  }
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"IncomingCall"
+    }
 }
 
 #[op2]
 fn op_call_path<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] call: &IncomingCall,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] call: &IncomingCall,
 ) -> v8::Local<'s, v8::Array> {
-  let names: Vec<v8::Local<v8::Value>> = call
-    .path
-    .iter()
-    .map(|name| v8::String::new(scope, name).unwrap_or_else(|| v8::String::empty(scope)).into())
-    .collect();
-  v8::Array::new_with_elements(scope, &names)
+    let names: Vec<v8::Local<v8::Value>> = call
+        .path
+        .iter()
+        .map(|name| {
+            v8::String::new(scope, name)
+                .unwrap_or_else(|| v8::String::empty(scope))
+                .into()
+        })
+        .collect();
+    v8::Array::new_with_elements(scope, &names)
 }
 
 /// The cloned array of arguments; null when a property is read.
 #[op2]
 fn op_call_arguments(#[cppgc] call: &IncomingCall) -> Option<Uint8Array> {
-  call.arguments.borrow_mut().take().map(Uint8Array::from)
+    call.arguments.borrow_mut().take().map(Uint8Array::from)
 }
 
 /// The bodies of the arguments, taken out of the call; null if there are none.
 #[op2]
 fn op_call_bodies<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] call: &IncomingCall,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] call: &IncomingCall,
 ) -> v8::Local<'s, v8::Value> {
-  let bodies = call.bodies.take();
-  bodies_to_js(scope, bodies)
+    let bodies = call.bodies.take();
+    bodies_to_js(scope, bodies)
 }
 
 #[op2(fast)]
 fn op_call_return<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  state: &mut OpState,
-  #[cppgc] call: &IncomingCall,
-  #[buffer(copy)] bytes: Vec<u8>,
-  bodies: v8::Local<'s, v8::Value>,
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[cppgc] call: &IncomingCall,
+    #[buffer(copy)] bytes: Vec<u8>,
+    bodies: v8::Local<'s, v8::Value>,
 ) -> Result<(), JsErrorBox> {
-  let bodies = bodies_from_js(scope, state, bodies)?;
-  call.owed.give(Ok(Message { bytes, bodies }));
-  Ok(())
+    let bodies = bodies_from_js(scope, state, bodies)?;
+    call.owed.give(Ok(Message { bytes, bodies }));
+    Ok(())
 }
 
 #[op2(fast)]
 fn op_call_throw(#[cppgc] call: &IncomingCall, #[buffer(copy)] thrown: Vec<u8>) {
-  call.owed.give(Err(CallError::Thrown(thrown)));
+    call.owed.give(Err(CallError::Thrown(thrown)));
 }
 
 /// Tells the person at the terminal about an error that nobody will catch.
 #[op2(fast)]
 fn op_report_error(
-  state: &mut OpState,
-  #[cppgc] handle: Option<&ObjectHandle>,
-  #[string] error: &str,
+    state: &mut OpState,
+    #[cppgc] handle: Option<&ObjectHandle>,
+    #[string] error: &str,
 ) {
-  let host = state.borrow::<HostRef>();
-  host.report(handle.map(|handle| handle.0.label()), error);
+    let host = state.borrow::<HostRef>();
+    host.report(handle.map(|handle| handle.0.label()), error);
 }
 
 /// Where the outcome of something that the process asked for goes: a text, or
@@ -303,15 +320,15 @@ pub struct Outcome(pub RefCell<Option<oneshot::Sender<Result<String, String>>>>)
 
 // SAFETY: the reply holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for Outcome {
-  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-  fn get_name(&self) -> &'static std::ffi::CStr {
-    c"Outcome"
-  }
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Outcome"
+    }
 }
 
 #[op2(fast)]
 fn op_outcome(#[cppgc] outcome: &Outcome, threw: bool, #[string] text: String) {
-  if let Some(sender) = outcome.0.borrow_mut().take() {
-    drop(sender.send(if threw { Err(text) } else { Ok(text) }));
-  }
+    if let Some(sender) = outcome.0.borrow_mut().take() {
+        drop(sender.send(if threw { Err(text) } else { Ok(text) }));
+    }
 }

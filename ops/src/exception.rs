@@ -74,5 +74,9 @@ fn op_report_exception<'s, 'i>(
         ExceptionKind::Uncaught
     };
     let sink = state.borrow().borrow::<ExceptionSink>().clone();
-    (sink.0)(ExceptionReport { object, kind, error });
+    (sink.0)(ExceptionReport {
+        object,
+        kind,
+        error,
+    });
 }

@@ -14,74 +14,79 @@ use crate::socket::SocketEnd;
 
 /// One object class of the worker.
 pub struct Namespace {
-  /// The exported name of the class.
-  pub class: String,
-  /// The folder of its objects' files, from which their ids are derived.
-  pub unique_key: String,
-  /// Makes and checks the namespace's ids.
-  pub ids: IdKey,
+    /// The exported name of the class.
+    pub class: String,
+    /// The folder of its objects' files, from which their ids are derived.
+    pub unique_key: String,
+    /// Makes and checks the namespace's ids.
+    pub ids: IdKey,
 }
 
 /// A client WebSocket that is to be opened.
 pub struct ConnectRequest {
-  /// `ws:` or `wss:` (or `http:`, `https:`) URL.
-  pub url: String,
-  /// Subprotocols offered, in order.
-  pub protocols: Vec<String>,
-  /// Headers beside those of the handshake.
-  pub headers: http::HeaderMap,
+    /// `ws:` or `wss:` (or `http:`, `https:`) URL.
+    pub url: String,
+    /// Subprotocols offered, in order.
+    pub protocols: Vec<String>,
+    /// Headers beside those of the handshake.
+    pub headers: http::HeaderMap,
 }
 
 /// A client WebSocket that is open.
 pub struct Connected {
-  /// The end on which the caller speaks.
-  pub end: SocketEnd,
-  /// The subprotocol that the server chose; may be empty.
-  pub protocol: String,
+    /// The end on which the caller speaks.
+    pub end: SocketEnd,
+    /// The subprotocol that the server chose; may be empty.
+    pub protocol: String,
 }
 
 /// The process as an op sees it. One per shard; lives on the shard's thread.
 pub trait Host {
-  /// The number of this shard.
-  fn shard(&self) -> usize;
+    /// The number of this shard.
+    fn shard(&self) -> usize;
 
-  /// Milliseconds since the Unix epoch.
-  fn now_ms(&self) -> i64;
+    /// Milliseconds since the Unix epoch.
+    fn now_ms(&self) -> i64;
 
-  /// The random half of a new object id.
-  fn random_id(&self) -> [u8; 16];
+    /// The random half of a new object id.
+    fn random_id(&self) -> [u8; 16];
 
-  /// The worker's object classes, in the order of `NamespaceIndex`.
-  fn namespaces(&self) -> &[Namespace];
+    /// The worker's object classes, in the order of `NamespaceIndex`.
+    fn namespaces(&self) -> &[Namespace];
 
-  /// Delivers an event to an object, wherever it lives, after the current turn
-  /// has ended. `name` is the name from which the id was derived, if known.
-  fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent);
+    /// Delivers an event to an object, wherever it lives, after the current turn
+    /// has ended. `name` is the name from which the id was derived, if known.
+    fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent);
 
-  /// Delivers events that waited on the input gate, ahead of all others.
-  fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>);
+    /// Delivers events that waited on the input gate, ahead of all others.
+    fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>);
 
-  /// Drops an instance: its callers get `failure`, the next event starts anew.
-  fn reset(&self, instance: &Rc<Instance>, failure: Failure);
+    /// Drops an instance: its callers get `failure`, the next event starts anew.
+    fn reset(&self, instance: &Rc<Instance>, failure: Failure);
 
-  /// Opens a client WebSocket.
-  fn connect(
-    &self,
-    request: ConnectRequest,
-  ) -> std::pin::Pin<Box<dyn Future<Output = Result<Connected, String>>>>;
+    /// Opens a client WebSocket.
+    fn connect(
+        &self,
+        request: ConnectRequest,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Connected, String>>>>;
 
-  /// Tells the person at the terminal about an error that nobody caught.
-  fn report(&self, object: Option<String>, error: &str);
+    /// Tells the person at the terminal about an error that nobody caught.
+    fn report(&self, object: Option<String>, error: &str);
 }
 
 /// How the ops find the host in `OpState`.
 pub type HostRef = Rc<dyn Host>;
 
 /// `Class/name` (or `Class/id`) as it is shown to people.
-pub fn object_label(host: &dyn Host, namespace: NamespaceIndex, name: Option<&str>, id: &str) -> String {
-  let class = &host.namespaces()[namespace as usize].class;
-  match name {
-    Some(name) => format!("{class}/{name}"),
-    None => format!("{class}/{}", &id[..12.min(id.len())]),
-  }
+pub fn object_label(
+    host: &dyn Host,
+    namespace: NamespaceIndex,
+    name: Option<&str>,
+    id: &str,
+) -> String {
+    let class = &host.namespaces()[namespace as usize].class;
+    match name {
+        Some(name) => format!("{class}/{name}"),
+        None => format!("{class}/{}", &id[..12.min(id.len())]),
+    }
 }

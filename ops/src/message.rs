@@ -19,55 +19,55 @@ pub type NamespaceIndex = u16;
 /// Which object: the namespace and the id within it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ObjectKey {
-  /// The object's class.
-  pub namespace: NamespaceIndex,
-  /// The object's id.
-  pub id: ObjectId,
+    /// The object's class.
+    pub namespace: NamespaceIndex,
+    /// The object's id.
+    pub id: ObjectId,
 }
 
 /// A request as it travels.
 pub struct FetchRequest {
-  /// The method, upper case where HTTP says so.
-  pub method: String,
-  /// The absolute URL.
-  pub url: String,
-  /// The headers.
-  pub headers: HeaderMap,
-  /// The body.
-  pub body: Body,
+    /// The method, upper case where HTTP says so.
+    pub method: String,
+    /// The absolute URL.
+    pub url: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
 }
 
 /// A response as it travels.
 pub struct FetchResponse {
-  /// The status code.
-  pub status: u16,
-  /// The reason phrase; empty for the usual one.
-  pub status_text: String,
-  /// The headers.
-  pub headers: HeaderMap,
-  /// The body.
-  pub body: Body,
-  /// The socket that a 101 response hands over.
-  pub socket: Option<SocketEnd>,
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase; empty for the usual one.
+    pub status_text: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// The socket that a 101 response hands over.
+    pub socket: Option<SocketEnd>,
 }
 
 /// Arguments or a result as they travel: the bytes that `message.js` made, and
 /// the bodies of requests, responses and streams among them.
 #[derive(Default)]
 pub struct Message {
-  /// The cloned value.
-  pub bytes: Vec<u8>,
-  /// The bodies, in the order in which the value names them.
-  pub bodies: Vec<Body>,
+    /// The cloned value.
+    pub bytes: Vec<u8>,
+    /// The bodies, in the order in which the value names them.
+    pub bodies: Vec<Body>,
 }
 
 /// Why a call has no answer.
 #[derive(Clone, Debug)]
 pub enum CallError {
-  /// The callee's code threw: the value it threw, cloned.
-  Thrown(Vec<u8>),
-  /// The object or its shard could not answer.
-  Failed(Failure),
+    /// The callee's code threw: the value it threw, cloned.
+    Thrown(Vec<u8>),
+    /// The object or its shard could not answer.
+    Failed(Failure),
 }
 
 /// A failure of the object itself, with the flags that the platform puts on the
@@ -75,43 +75,54 @@ pub enum CallError {
 /// <https://developers.cloudflare.com/durable-objects/best-practices/error-handling/>
 #[derive(Clone, Debug, Default)]
 pub struct Failure {
-  /// The error's text.
-  pub message: String,
-  /// What the object's own code threw, cloned, if that is why. The caller gets
-  /// it in place of an error with the text.
-  pub thrown: Option<Arc<[u8]>>,
-  /// The object was reset and starts anew with the next call.
-  pub reset: bool,
-  /// The same call may succeed when made again.
-  pub retryable: bool,
-  /// The object has too much to do: do not call again at once.
-  pub overloaded: bool,
+    /// The error's text.
+    pub message: String,
+    /// What the object's own code threw, cloned, if that is why. The caller gets
+    /// it in place of an error with the text.
+    pub thrown: Option<Arc<[u8]>>,
+    /// The object was reset and starts anew with the next call.
+    pub reset: bool,
+    /// The same call may succeed when made again.
+    pub retryable: bool,
+    /// The object has too much to do: do not call again at once.
+    pub overloaded: bool,
 }
 
 impl Failure {
-  /// An object that was reset, with the reason.
-  pub fn reset(message: impl Into<String>) -> Failure {
-    Failure { message: message.into(), reset: true, ..Failure::default() }
-  }
-
-  /// An object that was reset because its own code threw.
-  pub fn reset_by(message: impl Into<String>, thrown: Vec<u8>) -> Failure {
-    Failure { thrown: Some(thrown.into()), ..Failure::reset(message) }
-  }
-
-  /// The connection to the object is gone; the call may be made again.
-  pub fn lost() -> Failure {
-    Failure { message: "Network connection lost.".into(), retryable: true, ..Failure::default() }
-  }
-
-  /// The object's queue is full.
-  pub fn overloaded() -> Failure {
-    Failure {
-      message: "Durable Object is overloaded. Too many requests queued.".into(),
-      overloaded: true,
-      ..Failure::default()
+    /// An object that was reset, with the reason.
+    pub fn reset(message: impl Into<String>) -> Failure {
+        Failure {
+            message: message.into(),
+            reset: true,
+            ..Failure::default()
+        }
     }
-  }
+
+    /// An object that was reset because its own code threw.
+    pub fn reset_by(message: impl Into<String>, thrown: Vec<u8>) -> Failure {
+        Failure {
+            thrown: Some(thrown.into()),
+            ..Failure::reset(message)
+        }
+    }
+
+    /// The connection to the object is gone; the call may be made again.
+    pub fn lost() -> Failure {
+        Failure {
+            message: "Network connection lost.".into(),
+            retryable: true,
+            ..Failure::default()
+        }
+    }
+
+    /// The object's queue is full.
+    pub fn overloaded() -> Failure {
+        Failure {
+            message: "Durable Object is overloaded. Too many requests queued.".into(),
+            overloaded: true,
+            ..Failure::default()
+        }
+    }
 }
 
 /// Where an answer goes. Dropping it unanswered tells the caller that the
@@ -121,67 +132,67 @@ pub type Reply<T> = oneshot::Sender<Result<T, CallError>>;
 /// How a run of an alarm ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlarmOutcome {
-  /// The handler finished and what it wrote is durable. The time at which the
-  /// object wants to be woken next, in milliseconds, if it set one.
-  Done(Option<i64>),
-  /// The object's alarm is not the one that was to run; its real time, if any.
-  Stale(Option<i64>),
-  /// The handler threw: the run counts as a retry.
-  Threw,
-  /// The object failed for reasons of its own: tried again without counting.
-  Failed,
+    /// The handler finished and what it wrote is durable. The time at which the
+    /// object wants to be woken next, in milliseconds, if it set one.
+    Done(Option<i64>),
+    /// The object's alarm is not the one that was to run; its real time, if any.
+    Stale(Option<i64>),
+    /// The handler threw: the run counts as a retry.
+    Threw,
+    /// The object failed for reasons of its own: tried again without counting.
+    Failed,
 }
 
 /// One delivery to an object.
 pub enum ObjectEvent {
-  /// `fetch()` of the object.
-  Fetch {
-    /// The request.
-    request: FetchRequest,
-    /// Where the response goes.
-    reply: Reply<FetchResponse>,
-  },
-  /// A call of a method, or a read of a property when `arguments` is None.
-  Call {
-    /// The property path from the object down to what is called.
-    path: Vec<String>,
-    /// The array of arguments.
-    arguments: Option<Message>,
-    /// Where the result goes.
-    reply: Reply<Message>,
-  },
-  /// `alarm()` of the object.
-  Alarm {
-    /// When it was to run, in milliseconds.
-    scheduled_ms: i64,
-    /// Counted retries so far.
-    retry_count: u32,
-    /// The retries are used up: the alarm is removed and no handler runs.
-    give_up: bool,
-    /// Where the outcome goes.
-    reply: oneshot::Sender<AlarmOutcome>,
-  },
-  /// A frame on one of the object's sockets.
-  Socket {
-    /// The instance that accepted the socket: no other one gets the frame.
-    incarnation: u64,
-    /// The socket's number within the instance.
-    socket: u32,
-    /// What came.
-    frame: Frame,
-    /// Held until the frame is delivered: bounds how many wait.
-    permit: OwnedSemaphorePermit,
-  },
+    /// `fetch()` of the object.
+    Fetch {
+        /// The request.
+        request: FetchRequest,
+        /// Where the response goes.
+        reply: Reply<FetchResponse>,
+    },
+    /// A call of a method, or a read of a property when `arguments` is None.
+    Call {
+        /// The property path from the object down to what is called.
+        path: Vec<String>,
+        /// The array of arguments.
+        arguments: Option<Message>,
+        /// Where the result goes.
+        reply: Reply<Message>,
+    },
+    /// `alarm()` of the object.
+    Alarm {
+        /// When it was to run, in milliseconds.
+        scheduled_ms: i64,
+        /// Counted retries so far.
+        retry_count: u32,
+        /// The retries are used up: the alarm is removed and no handler runs.
+        give_up: bool,
+        /// Where the outcome goes.
+        reply: oneshot::Sender<AlarmOutcome>,
+    },
+    /// A frame on one of the object's sockets.
+    Socket {
+        /// The instance that accepted the socket: no other one gets the frame.
+        incarnation: u64,
+        /// The socket's number within the instance.
+        socket: u32,
+        /// What came.
+        frame: Frame,
+        /// Held until the frame is delivered: bounds how many wait.
+        permit: OwnedSemaphorePermit,
+    },
 }
 
 impl ObjectEvent {
-  /// Tells the caller that the event will not be handled.
-  pub fn fail(self, failure: Failure) {
-    match self {
-      ObjectEvent::Fetch { reply, .. } => drop(reply.send(Err(CallError::Failed(failure)))),
-      ObjectEvent::Call { reply, .. } => drop(reply.send(Err(CallError::Failed(failure)))),
-      ObjectEvent::Alarm { reply, .. } => drop(reply.send(AlarmOutcome::Failed)),
-      ObjectEvent::Socket { .. } => {}
+    /// Tells the caller that the event will not be handled.
+    pub fn fail(self, failure: Failure) {
+        match self {
+            ObjectEvent::Fetch { reply, .. } => drop(reply.send(Err(CallError::Failed(failure)))),
+            ObjectEvent::Call { reply, .. } => drop(reply.send(Err(CallError::Failed(failure)))),
+            ObjectEvent::Alarm { reply, .. } => drop(reply.send(AlarmOutcome::Failed)),
+            ObjectEvent::Socket { .. } => {}
+        }
     }
-  }
 }

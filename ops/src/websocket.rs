@@ -34,25 +34,25 @@ use crate::socket_set::Reader;
 use crate::sql::array_buffer;
 
 deno_core::extension!(
-  stead_websocket,
-  ops = [
-    op_socket_pair,
-    op_socket_accept,
-    op_socket_next,
-    op_socket_send,
-    op_socket_close,
-    op_socket_connect,
-    op_socket_attach,
-    op_socket_attachment,
-    op_object_socket_accept,
-    op_object_socket_list,
-    op_object_socket_tags,
-    op_object_socket_send,
-    op_object_socket_close,
-    op_object_socket_remove,
-    op_object_socket_attach,
-    op_object_socket_attachment,
-  ],
+    stead_websocket,
+    ops = [
+        op_socket_pair,
+        op_socket_accept,
+        op_socket_next,
+        op_socket_send,
+        op_socket_close,
+        op_socket_connect,
+        op_socket_attach,
+        op_socket_attachment,
+        op_object_socket_accept,
+        op_object_socket_list,
+        op_object_socket_tags,
+        op_object_socket_send,
+        op_object_socket_close,
+        op_object_socket_remove,
+        op_object_socket_attach,
+        op_object_socket_attachment,
+    ],
 );
 
 /// Frames of one socket that may wait for their object at once; the socket is
@@ -61,90 +61,94 @@ const FRAMES_WAITING_MAX: usize = 64;
 
 /// One end of a pair as JavaScript holds it.
 pub struct PairEnd {
-  end: RefCell<Option<SocketEnd>>,
-  open: RefCell<Option<OpenEnd>>,
-  receiver: RefCell<Option<SocketReceiver>>,
-  attachment: RefCell<Option<Vec<u8>>>,
+    end: RefCell<Option<SocketEnd>>,
+    open: RefCell<Option<OpenEnd>>,
+    receiver: RefCell<Option<SocketReceiver>>,
+    attachment: RefCell<Option<Vec<u8>>>,
 }
 
 /// An end on which JavaScript speaks.
 #[derive(Clone)]
 struct OpenEnd {
-  sender: SocketSender,
-  /// The object in whose name it speaks.
-  instance: Option<Rc<Instance>>,
+    sender: SocketSender,
+    /// The object in whose name it speaks.
+    instance: Option<Rc<Instance>>,
 }
 
 impl PairEnd {
-  /// An end that nobody has accepted.
-  pub fn new(end: SocketEnd) -> PairEnd {
-    PairEnd {
-      end: RefCell::new(Some(end)),
-      open: RefCell::new(None),
-      receiver: RefCell::new(None),
-      attachment: RefCell::new(None),
+    /// An end that nobody has accepted.
+    pub fn new(end: SocketEnd) -> PairEnd {
+        PairEnd {
+            end: RefCell::new(Some(end)),
+            open: RefCell::new(None),
+            receiver: RefCell::new(None),
+            attachment: RefCell::new(None),
+        }
     }
-  }
 
-  /// Takes the end away, to return it in a response or give it to an object.
-  ///
-  /// # Errors
-  /// The end was accepted or taken before.
-  pub fn take(&self) -> Result<SocketEnd, JsErrorBox> {
-    self.end.borrow_mut().take().ok_or_else(|| {
-      JsErrorBox::type_error("Can't return WebSocket that was already used in a response.")
-    })
-  }
+    /// Takes the end away, to return it in a response or give it to an object.
+    ///
+    /// # Errors
+    /// The end was accepted or taken before.
+    pub fn take(&self) -> Result<SocketEnd, JsErrorBox> {
+        self.end.borrow_mut().take().ok_or_else(|| {
+            JsErrorBox::type_error("Can't return WebSocket that was already used in a response.")
+        })
+    }
 
-  fn send(&self, frame: Frame) {
-    let Some(open) = self.open.borrow().clone() else { return };
-    speak(open.instance.as_ref(), open.sender, frame);
-  }
+    fn send(&self, frame: Frame) {
+        let Some(open) = self.open.borrow().clone() else {
+            return;
+        };
+        speak(open.instance.as_ref(), open.sender, frame);
+    }
 }
 
 /// Sends a frame; if an object says it, once all that it wrote is durable.
 fn speak(instance: Option<&Rc<Instance>>, sender: SocketSender, frame: Frame) {
-  match instance {
-    None => drop(sender.send(frame)),
-    Some(instance) => instance.say(move |durable| {
-      if durable.is_ok() {
-        sender.send(frame);
-      }
-    }),
-  }
+    match instance {
+        None => drop(sender.send(frame)),
+        Some(instance) => instance.say(move |durable| {
+            if durable.is_ok() {
+                sender.send(frame);
+            }
+        }),
+    }
 }
 
 // SAFETY: the end holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for PairEnd {
-  fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-  fn get_name(&self) -> &'static std::ffi::CStr {
-    c"PairEnd"
-  }
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"PairEnd"
+    }
 }
 
 #[op2]
 fn op_socket_pair<'s>(scope: &mut v8::PinScope<'s, '_>) -> v8::Local<'s, v8::Array> {
-  let (a, b) = SocketEnd::pair();
-  let ends = [
-    make_cppgc_object(scope, PairEnd::new(a)).into(),
-    make_cppgc_object(scope, PairEnd::new(b)).into(),
-  ];
-  v8::Array::new_with_elements(scope, &ends)
+    let (a, b) = SocketEnd::pair();
+    let ends = [
+        make_cppgc_object(scope, PairEnd::new(a)).into(),
+        make_cppgc_object(scope, PairEnd::new(b)).into(),
+    ];
+    v8::Array::new_with_elements(scope, &ends)
 }
 
 /// Begins to speak on an end, in the name of an object if one is given.
 #[op2(fast)]
 fn op_socket_accept(
-  state: &mut OpState,
-  #[cppgc] end: &PairEnd,
-  #[cppgc] handle: Option<&ObjectHandle>,
+    state: &mut OpState,
+    #[cppgc] end: &PairEnd,
+    #[cppgc] handle: Option<&ObjectHandle>,
 ) -> Result<(), JsErrorBox> {
-  let taken = end.take()?;
-  taken.settle(state.borrow::<HostRef>().shard());
-  *end.open.borrow_mut() =
-    Some(OpenEnd { sender: taken.sender, instance: handle.map(|handle| handle.0.clone()) });
-  *end.receiver.borrow_mut() = Some(taken.receiver);
-  Ok(())
+    let taken = end.take()?;
+    taken.settle(state.borrow::<HostRef>().shard());
+    *end.open.borrow_mut() = Some(OpenEnd {
+        sender: taken.sender,
+        instance: handle.map(|handle| handle.0.clone()),
+    });
+    *end.receiver.borrow_mut() = Some(taken.receiver);
+    Ok(())
 }
 
 /// A frame for JavaScript: text, an ArrayBuffer, `[code, reason]` for a Close
@@ -153,235 +157,279 @@ fn op_socket_accept(
 pub struct JsFrame(pub Option<Frame>);
 
 impl<'s> ToV8<'s> for JsFrame {
-  type Error = std::convert::Infallible;
+    type Error = std::convert::Infallible;
 
-  fn to_v8(
-    self,
-    scope: &mut v8::PinScope<'s, '_>,
-  ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
-    let (code, text) = match self.0 {
-      None => return Ok(v8::null(scope).into()),
-      Some(Frame::Text(text)) => return Ok(string(scope, &text).into()),
-      Some(Frame::Binary(bytes)) => return Ok(array_buffer(scope, &bytes).into()),
-      Some(Frame::Close { code, reason }) => (code.map_or(-1, i32::from), reason),
-      Some(Frame::Failed(text)) => (-2, text),
-    };
-    let parts = [v8::Integer::new(scope, code).into(), string(scope, text.as_bytes()).into()];
-    Ok(v8::Array::new_with_elements(scope, &parts).into())
-  }
+    fn to_v8(
+        self,
+        scope: &mut v8::PinScope<'s, '_>,
+    ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
+        let (code, text) = match self.0 {
+            None => return Ok(v8::null(scope).into()),
+            Some(Frame::Text(text)) => return Ok(string(scope, &text).into()),
+            Some(Frame::Binary(bytes)) => return Ok(array_buffer(scope, &bytes).into()),
+            Some(Frame::Close { code, reason }) => (code.map_or(-1, i32::from), reason),
+            Some(Frame::Failed(text)) => (-2, text),
+        };
+        let parts = [
+            v8::Integer::new(scope, code).into(),
+            string(scope, text.as_bytes()).into(),
+        ];
+        Ok(v8::Array::new_with_elements(scope, &parts).into())
+    }
 }
 
 fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &[u8]) -> v8::Local<'s, v8::String> {
-  v8::String::new_from_utf8(scope, text, v8::NewStringType::Normal)
-    .unwrap_or_else(|| v8::String::empty(scope))
+    v8::String::new_from_utf8(scope, text, v8::NewStringType::Normal)
+        .unwrap_or_else(|| v8::String::empty(scope))
 }
 
 /// The next frame on an accepted end.
 #[op2]
 async fn op_socket_next(#[cppgc] end: &PairEnd) -> JsFrame {
-  let Some(mut receiver) = end.receiver.borrow_mut().take() else {
-    return JsFrame(None);
-  };
-  let frame = receiver.next().await;
-  *end.receiver.borrow_mut() = Some(receiver);
-  JsFrame(frame)
+    let Some(mut receiver) = end.receiver.borrow_mut().take() else {
+        return JsFrame(None);
+    };
+    let frame = receiver.next().await;
+    *end.receiver.borrow_mut() = Some(receiver);
+    JsFrame(frame)
 }
 
-fn frame_from_js<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  data: v8::Local<'s, v8::Value>,
-) -> Frame {
-  if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(data) {
-    let mut bytes = vec![0; view.byte_length()];
-    view.copy_contents(&mut bytes);
-    return Frame::Binary(Bytes::from(bytes));
-  }
-  Frame::Text(Bytes::from(data.to_rust_string_lossy(scope)))
+fn frame_from_js<'s>(scope: &mut v8::PinScope<'s, '_>, data: v8::Local<'s, v8::Value>) -> Frame {
+    if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(data) {
+        let mut bytes = vec![0; view.byte_length()];
+        view.copy_contents(&mut bytes);
+        return Frame::Binary(Bytes::from(bytes));
+    }
+    Frame::Text(Bytes::from(data.to_rust_string_lossy(scope)))
 }
 
 /// Sends text or the bytes of a view.
 #[op2(fast)]
 fn op_socket_send<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] end: &PairEnd,
-  data: v8::Local<'s, v8::Value>,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] end: &PairEnd,
+    data: v8::Local<'s, v8::Value>,
 ) {
-  end.send(frame_from_js(scope, data));
+    end.send(frame_from_js(scope, data));
 }
 
 fn close_frame(code: i32, reason: String) -> Frame {
-  Frame::Close { code: u16::try_from(code).ok(), reason }
+    Frame::Close {
+        code: u16::try_from(code).ok(),
+        reason,
+    }
 }
 
 #[op2(fast)]
 fn op_socket_close(#[cppgc] end: &PairEnd, #[smi] code: i32, #[string] reason: String) {
-  end.send(close_frame(code, reason));
+    end.send(close_frame(code, reason));
 }
 
 /// A client connection for JavaScript: the end and the chosen subprotocol.
 pub struct ClientSocket(PairEnd, String);
 
 impl<'s> ToV8<'s> for ClientSocket {
-  type Error = std::convert::Infallible;
+    type Error = std::convert::Infallible;
 
-  fn to_v8(
-    self,
-    scope: &mut v8::PinScope<'s, '_>,
-  ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
-    let parts = [
-      make_cppgc_object(scope, self.0).into(),
-      string(scope, self.1.as_bytes()).into(),
-    ];
-    Ok(v8::Array::new_with_elements(scope, &parts).into())
-  }
+    fn to_v8(
+        self,
+        scope: &mut v8::PinScope<'s, '_>,
+    ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
+        let parts = [
+            make_cppgc_object(scope, self.0).into(),
+            string(scope, self.1.as_bytes()).into(),
+        ];
+        Ok(v8::Array::new_with_elements(scope, &parts).into())
+    }
 }
 
 /// Opens a client connection.
 #[op2]
 fn op_socket_connect<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  state: &mut OpState,
-  #[string] url: String,
-  #[serde] protocols: Vec<String>,
-  headers: v8::Local<'s, v8::Array>,
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[string] url: String,
+    #[serde] protocols: Vec<String>,
+    headers: v8::Local<'s, v8::Array>,
 ) -> Result<impl Future<Output = Result<ClientSocket, JsErrorBox>> + use<>, JsErrorBox> {
-  let headers = headers_from_js(scope, headers)?;
-  let connect = state.borrow::<HostRef>().connect(ConnectRequest { url, protocols, headers });
-  Ok(async move {
-    let connected = connect.await.map_err(JsErrorBox::generic)?;
-    Ok(ClientSocket(PairEnd::new(connected.end), connected.protocol))
-  })
+    let headers = headers_from_js(scope, headers)?;
+    let connect = state.borrow::<HostRef>().connect(ConnectRequest {
+        url,
+        protocols,
+        headers,
+    });
+    Ok(async move {
+        let connected = connect.await.map_err(JsErrorBox::generic)?;
+        Ok(ClientSocket(
+            PairEnd::new(connected.end),
+            connected.protocol,
+        ))
+    })
 }
 
 /// Gives an end to an object; the number that names the socket from then on.
 #[op2]
 #[smi]
 fn op_object_socket_accept(
-  #[cppgc] handle: &ObjectHandle,
-  #[cppgc] end: &PairEnd,
-  #[serde] tags: Vec<String>,
+    #[cppgc] handle: &ObjectHandle,
+    #[cppgc] end: &PairEnd,
+    #[serde] tags: Vec<String>,
 ) -> Result<u32, JsErrorBox> {
-  let instance = &handle.0;
-  let tags = instance.sockets.admit(&tags)?;
-  let attachment = end.attachment.borrow_mut().take();
-  let end = end.take()?;
-  end.settle(instance.host().shard());
-  let socket = AcceptedSocket { sender: end.sender, tags, attachment, reader: None };
-  let number = instance.sockets.add(socket);
-  let reader = deno_core::unsync::spawn(read(instance.clone(), number, end.receiver));
-  instance.sockets.with(number, |socket| socket.reader = Some(Reader(reader)));
-  Ok(number)
+    let instance = &handle.0;
+    let tags = instance.sockets.admit(&tags)?;
+    let attachment = end.attachment.borrow_mut().take();
+    let end = end.take()?;
+    end.settle(instance.host().shard());
+    let socket = AcceptedSocket {
+        sender: end.sender,
+        tags,
+        attachment,
+        reader: None,
+    };
+    let number = instance.sockets.add(socket);
+    let reader = deno_core::unsync::spawn(read(instance.clone(), number, end.receiver));
+    instance
+        .sockets
+        .with(number, |socket| socket.reader = Some(Reader(reader)));
+    Ok(number)
 }
 
 /// Delivers the frames of one socket to its object, in order.
 async fn read(instance: Rc<Instance>, number: u32, mut receiver: SocketReceiver) {
-  let waiting = Arc::new(Semaphore::new(FRAMES_WAITING_MAX));
-  loop {
-    let Ok(permit) = waiting.clone().acquire_owned().await else { return };
-    let frame = receiver.next().await.unwrap_or_else(|| {
-      Frame::Failed("WebSocket disconnected without sending Close frame.".into())
-    });
-    let last = matches!(frame, Frame::Failed(_) | Frame::Close { .. });
-    let name = instance.name.borrow().clone();
-    let incarnation = instance.incarnation;
-    let event = ObjectEvent::Socket { incarnation, socket: number, frame, permit };
-    instance.host().call(instance.key, name, event);
-    if last {
-      return;
+    let waiting = Arc::new(Semaphore::new(FRAMES_WAITING_MAX));
+    loop {
+        let Ok(permit) = waiting.clone().acquire_owned().await else {
+            return;
+        };
+        let frame = receiver.next().await.unwrap_or_else(|| {
+            Frame::Failed("WebSocket disconnected without sending Close frame.".into())
+        });
+        let last = matches!(frame, Frame::Failed(_) | Frame::Close { .. });
+        let name = instance.name.borrow().clone();
+        let incarnation = instance.incarnation;
+        let event = ObjectEvent::Socket {
+            incarnation,
+            socket: number,
+            frame,
+            permit,
+        };
+        instance.host().call(instance.key, name, event);
+        if last {
+            return;
+        }
     }
-  }
 }
 
 #[op2]
 #[serde]
 fn op_object_socket_list(
-  #[cppgc] handle: &ObjectHandle,
-  #[string] tag: Option<String>,
+    #[cppgc] handle: &ObjectHandle,
+    #[string] tag: Option<String>,
 ) -> Vec<u32> {
-  handle.0.sockets.list(tag.as_deref())
+    handle.0.sockets.list(tag.as_deref())
 }
 
 #[op2]
 #[serde]
 fn op_object_socket_tags(#[cppgc] handle: &ObjectHandle, #[smi] number: u32) -> Vec<String> {
-  handle.0.sockets.with(number, |socket| socket.tags.clone()).unwrap_or_default()
+    handle
+        .0
+        .sockets
+        .with(number, |socket| socket.tags.clone())
+        .unwrap_or_default()
 }
 
 #[op2(fast)]
 fn op_object_socket_send<'s>(
-  scope: &mut v8::PinScope<'s, '_>,
-  #[cppgc] handle: &ObjectHandle,
-  #[smi] number: u32,
-  data: v8::Local<'s, v8::Value>,
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] handle: &ObjectHandle,
+    #[smi] number: u32,
+    data: v8::Local<'s, v8::Value>,
 ) {
-  if let Some(sender) = handle.0.sockets.with(number, |socket| socket.sender.clone()) {
-    speak(Some(&handle.0), sender, frame_from_js(scope, data));
-  }
+    if let Some(sender) = handle
+        .0
+        .sockets
+        .with(number, |socket| socket.sender.clone())
+    {
+        speak(Some(&handle.0), sender, frame_from_js(scope, data));
+    }
 }
 
 #[op2(fast)]
 fn op_object_socket_close(
-  #[cppgc] handle: &ObjectHandle,
-  #[smi] number: u32,
-  #[smi] code: i32,
-  #[string] reason: String,
+    #[cppgc] handle: &ObjectHandle,
+    #[smi] number: u32,
+    #[smi] code: i32,
+    #[string] reason: String,
 ) {
-  if let Some(sender) = handle.0.sockets.with(number, |socket| socket.sender.clone()) {
-    speak(Some(&handle.0), sender, close_frame(code, reason));
-  }
+    if let Some(sender) = handle
+        .0
+        .sockets
+        .with(number, |socket| socket.sender.clone())
+    {
+        speak(Some(&handle.0), sender, close_frame(code, reason));
+    }
 }
 
 /// Forgets a socket whose last event was delivered.
 #[op2(fast)]
 fn op_object_socket_remove(#[cppgc] handle: &ObjectHandle, #[smi] number: u32) {
-  handle.0.sockets.remove(number);
+    handle.0.sockets.remove(number);
 }
 
 /// Refuses an attachment that is too large.
 fn check_attachment(attachment: Vec<u8>) -> Result<Vec<u8>, JsErrorBox> {
-  let length = attachment.len();
-  if length > ATTACHMENT_BYTES_MAX {
-    // The platform's text lacks the space, too.
-    return Err(JsErrorBox::generic(format!(
-      "A WebSocket 'attachment' cannot be larger than {ATTACHMENT_BYTES_MAX} bytes.'attachment' was {length} bytes."
-    )));
-  }
-  Ok(attachment)
+    let length = attachment.len();
+    if length > ATTACHMENT_BYTES_MAX {
+        // The platform's text lacks the space, too.
+        return Err(JsErrorBox::generic(format!(
+            "A WebSocket 'attachment' cannot be larger than {ATTACHMENT_BYTES_MAX} bytes.'attachment' was {length} bytes."
+        )));
+    }
+    Ok(attachment)
 }
 
 /// Keeps a cloned value with an end that no object has accepted.
 #[op2(fast)]
 fn op_socket_attach(
-  #[cppgc] end: &PairEnd,
-  #[buffer(copy)] attachment: Vec<u8>,
+    #[cppgc] end: &PairEnd,
+    #[buffer(copy)] attachment: Vec<u8>,
 ) -> Result<(), JsErrorBox> {
-  *end.attachment.borrow_mut() = Some(check_attachment(attachment)?);
-  Ok(())
+    *end.attachment.borrow_mut() = Some(check_attachment(attachment)?);
+    Ok(())
 }
 
 /// What `op_socket_attach` kept; null if nothing.
 #[op2]
 fn op_socket_attachment(#[cppgc] end: &PairEnd) -> Option<Uint8Array> {
-  end.attachment.borrow().clone().map(Uint8Array::from)
+    end.attachment.borrow().clone().map(Uint8Array::from)
 }
 
 /// Keeps a cloned value with one of an object's sockets.
 #[op2(fast)]
 fn op_object_socket_attach(
-  #[cppgc] handle: &ObjectHandle,
-  #[smi] number: u32,
-  #[buffer(copy)] attachment: Vec<u8>,
+    #[cppgc] handle: &ObjectHandle,
+    #[smi] number: u32,
+    #[buffer(copy)] attachment: Vec<u8>,
 ) -> Result<(), JsErrorBox> {
-  let attachment = check_attachment(attachment)?;
-  handle.0.sockets.with(number, |socket| socket.attachment = Some(attachment));
-  Ok(())
+    let attachment = check_attachment(attachment)?;
+    handle
+        .0
+        .sockets
+        .with(number, |socket| socket.attachment = Some(attachment));
+    Ok(())
 }
 
 /// What `op_object_socket_attach` kept; null if nothing.
 #[op2]
 fn op_object_socket_attachment(
-  #[cppgc] handle: &ObjectHandle,
-  #[smi] number: u32,
+    #[cppgc] handle: &ObjectHandle,
+    #[smi] number: u32,
 ) -> Option<Uint8Array> {
-  handle.0.sockets.with(number, |socket| socket.attachment.clone()).flatten().map(Uint8Array::from)
+    handle
+        .0
+        .sockets
+        .with(number, |socket| socket.attachment.clone())
+        .flatten()
+        .map(Uint8Array::from)
 }

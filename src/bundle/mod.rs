@@ -142,9 +142,8 @@ fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
     };
     if absolute.is_dir() {
         return Err(
-            Diagnostic::new(format!("`{shown}` is a folder, not a file")).with_help(
-                "name the file that exports the worker",
-            ),
+            Diagnostic::new(format!("`{shown}` is a folder, not a file"))
+                .with_help("name the file that exports the worker"),
         );
     }
     let extension = absolute

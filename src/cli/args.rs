@@ -186,7 +186,12 @@ impl WorkerArgs {
     pub fn state_dir(&self) -> PathBuf {
         match &self.state {
             Some(dir) => dir.clone(),
-            None => self.file.parent().unwrap_or(Path::new("")).join(".stead").join(self.stem()),
+            None => self
+                .file
+                .parent()
+                .unwrap_or(Path::new(""))
+                .join(".stead")
+                .join(self.stem()),
         }
     }
 
@@ -208,7 +213,9 @@ impl WorkerArgs {
 pub fn stem(file: &Path) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let name = name.trim_start_matches('.');
-    name.split_once('.').map_or(name, |(stem, _)| stem).to_owned()
+    name.split_once('.')
+        .map_or(name, |(stem, _)| stem)
+        .to_owned()
 }
 
 /// What is printed while the server runs.

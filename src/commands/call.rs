@@ -55,7 +55,11 @@ async fn call_here(args: &CallArgs, call: JsonCall) -> Result<Result<String, Str
                 Ok(worker.call(call).await)
             } else {
                 let exported: Vec<String> = classes.into_iter().map(str::to_owned).collect();
-                Err(Problem::no_such_class(&args.worker.file, &args.class, &exported))
+                Err(Problem::no_such_class(
+                    &args.worker.file,
+                    &args.class,
+                    &exported,
+                ))
             };
             worker.stop().await;
             result

@@ -46,12 +46,21 @@ fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
 }
 
 fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
-    let texts: Vec<String> =
-        diagnostics.iter().map(|diagnostic| diagnostic.render(style.colors)).collect();
-    let what = diagnostics.first().map_or("", |diagnostic| diagnostic.message.as_str());
+    let texts: Vec<String> = diagnostics
+        .iter()
+        .map(|diagnostic| diagnostic.render(style.colors))
+        .collect();
+    let what = diagnostics
+        .first()
+        .map_or("", |diagnostic| diagnostic.message.as_str());
     let mut problem = Problem::does_not_load(what).rendered(texts.join("\n"));
     if let Some(location) = diagnostics.first().and_then(|d| d.location.as_ref()) {
-        let place = format!("{}:{}:{}", location.file.display(), location.line, location.column);
+        let place = format!(
+            "{}:{}:{}",
+            location.file.display(),
+            location.line,
+            location.column
+        );
         problem = problem.at(place);
     }
     problem
@@ -61,9 +70,14 @@ fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
 fn open_state(path: &Path, logger: &Logger) -> Result<StateDir, Problem> {
     let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
     if !state.was_clean() {
-        let recovery = state.recover().map_err(|error| state_problem(path, &error))?;
+        let recovery = state
+            .recover()
+            .map_err(|error| state_problem(path, &error))?;
         for (file, error) in &recovery.failed {
-            logger.error(None, format!("{} could not be recovered: {error}", file.display()));
+            logger.error(
+                None,
+                format!("{} could not be recovered: {error}", file.display()),
+            );
         }
         if recovery.objects > 0 {
             let plural = if recovery.objects == 1 { "" } else { "s" };
@@ -89,7 +103,10 @@ fn storage_options(durability: Durability) -> Options {
         Durability::Strict => stead_storage::Durability::Strict,
         Durability::Relaxed => stead_storage::Durability::Relaxed,
     };
-    Options { durability, ..Options::default() }
+    Options {
+        durability,
+        ..Options::default()
+    }
 }
 
 /// Starts the worker of a command line.

@@ -41,8 +41,10 @@ pub async fn run(args: RunArgs, begun: Instant) -> Result<ExitCode, Problem> {
 }
 
 async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCode, Problem> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Problem::internal(e.to_string()))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Problem::internal(e.to_string()))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(|e| Problem::internal(e.to_string()))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|e| Problem::internal(e.to_string()))?;
     raise_file_limit();
     let listener = listen(&args.host, args.port)?;
     let shards = super::shard_count(args.shards);
@@ -50,9 +52,14 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     let worker = Arc::new(super::start(&args.worker, shards, logger, style).await?);
     let control = crate::control::listen(&worker, &worker.state_path());
     if let Err(error) = &control {
-        logger.error(None, format!("`stead call` will not find this server: {error}"));
+        logger.error(
+            None,
+            format!("`stead call` will not find this server: {error}"),
+        );
     }
-    let address = listener.local_addr().map_err(|e| Problem::internal(e.to_string()))?;
+    let address = listener
+        .local_addr()
+        .map_err(|e| Problem::internal(e.to_string()))?;
     warn_of_unbound(&worker, logger);
     logger.banner(banner(args, &worker, address, shards, begun));
     tokio::select! {
@@ -106,14 +113,21 @@ async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
 /// Every object in memory holds files open: as many as the system allows.
 fn raise_file_limit() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     // Where it is refused, the limit stays as it was.
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
 }
 
 /// A class that is exported beside objects and is not one may be a mistake.
 fn warn_of_unbound(worker: &Worker, logger: &Logger) {
-    for export in worker.exports().iter().filter(|export| export.kind == ExportKind::Class) {
+    for export in worker
+        .exports()
+        .iter()
+        .filter(|export| export.kind == ExportKind::Class)
+    {
         logger.note(format!(
             "class `{}` does not extend `DurableObject`: it is not bound in `env`",
             export.name
@@ -141,6 +155,9 @@ fn banner(
         shards,
         durability: args.worker.durability,
         ready_in: begun.elapsed(),
-        front_door: !worker.exports().iter().any(|export| export.kind == ExportKind::Worker),
+        front_door: !worker
+            .exports()
+            .iter()
+            .any(|export| export.kind == ExportKind::Worker),
     }
 }

@@ -67,9 +67,20 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
         return Err(Problem::does_not_load(what).help(help));
     }
     let total = format!("{} passed, {} failed", count.passed, count.failed);
-    let total = if count.failed > 0 { style.red(&total) } else { style.green(&total) };
-    say(&format!("\n{total}  {:.2} s\n", begun.elapsed().as_secs_f64()));
-    Ok(if count.failed > 0 { ExitCode::UserCodeFailed } else { ExitCode::Ok })
+    let total = if count.failed > 0 {
+        style.red(&total)
+    } else {
+        style.green(&total)
+    };
+    say(&format!(
+        "\n{total}  {:.2} s\n",
+        begun.elapsed().as_secs_f64()
+    ));
+    Ok(if count.failed > 0 {
+        ExitCode::UserCodeFailed
+    } else {
+        ExitCode::Ok
+    })
 }
 
 /// Finds the test files: a file as it is named, a folder searched.
@@ -88,7 +99,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
             if !name.starts_with('.') && name != "node_modules" && name != "target" {
                 collect(&path, files)?;
             }
-        } else if [".test.ts", ".test.tsx", ".test.js", ".test.mjs"].iter().any(|e| name.ends_with(e))
+        } else if [".test.ts", ".test.tsx", ".test.js", ".test.mjs"]
+            .iter()
+            .any(|e| name.ends_with(e))
         {
             files.push(path);
         }
@@ -137,9 +150,16 @@ async fn run_worker(
     };
     let started = Worker::start(config).await;
     let worker = started.map_err(|e| super::start_problem(&bundle, file, e, style))?;
-    let tests = worker.exports().iter().filter(|export| export.kind == ExportKind::Test);
+    let tests = worker
+        .exports()
+        .iter()
+        .filter(|export| export.kind == ExportKind::Test);
     for test in tests {
-        if args.pattern.as_ref().is_some_and(|pattern| !test.name.contains(pattern)) {
+        if args
+            .pattern
+            .as_ref()
+            .is_some_and(|pattern| !test.name.contains(pattern))
+        {
             continue;
         }
         let begun = Instant::now();
@@ -150,13 +170,22 @@ async fn run_worker(
         match outcome {
             Ok(()) => {
                 count.passed += 1;
-                let line = format!("  {} {}  {}\n", style.green("ok"), test.name, style.dim(&elapsed));
+                let line = format!(
+                    "  {} {}  {}\n",
+                    style.green("ok"),
+                    test.name,
+                    style.dim(&elapsed)
+                );
                 say(&line);
             }
             Err(error) => {
                 count.failed += 1;
                 let error = error.replace('\n', "\n       ");
-                say(&format!("  {} {}\n       {error}\n", style.red("FAILED"), test.name));
+                say(&format!(
+                    "  {} {}\n       {error}\n",
+                    style.red("FAILED"),
+                    test.name
+                ));
                 if args.bail {
                     break;
                 }

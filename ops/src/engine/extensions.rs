@@ -10,17 +10,17 @@ use deno_tls::rustls::RootCertStore;
 use deno_web::BlobStore;
 use deno_web::InMemoryBroadcastChannel;
 
+use crate::alarm::stead_alarm;
+use crate::clone::stead_clone;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
-use crate::exception::stead_exception;
-use crate::clone::stead_clone;
-use crate::sql::stead_sql;
-use crate::kv::stead_kv;
-use crate::transaction::stead_transaction;
-use crate::alarm::stead_alarm;
-use crate::gate::stead_gate;
-use crate::stub::stead_stub;
 use crate::event::stead_event;
+use crate::exception::stead_exception;
+use crate::gate::stead_gate;
+use crate::kv::stead_kv;
+use crate::sql::stead_sql;
+use crate::stub::stead_stub;
+use crate::transaction::stead_transaction;
 use crate::websocket::stead_websocket;
 
 deno_core::extension!(
