@@ -14,7 +14,7 @@ import { rebindOps } from "ext:stead/fast_ops.js";
 import { adoptGlobal } from "ext:stead/scope.js";
 import { startTasks } from "ext:stead/tasks.js";
 import "ext:stead/context.js";
-import "ext:stead/dispatch.js";
+import { dispatch } from "ext:stead/dispatch.js";
 import "ext:stead/exceptions.js";
 
 const { Number, ObjectDefineProperty } = primordials;
@@ -27,7 +27,10 @@ const { Number, ObjectDefineProperty } = primordials;
  * @property {number | bigint | null} seed
  */
 
-/** @param {StartOptions} options */
+/**
+ * What Rust calls once per runtime; what it calls from then on comes back.
+ * @param {StartOptions} options
+ */
 function start(options) {
   rebindOps();
   startGlobals(options.compatibilityFlags);
@@ -39,6 +42,7 @@ function start(options) {
   startTasks();
   startClone();
   hideInternals();
+  return dispatch;
 }
 
 /**

@@ -372,20 +372,18 @@ async function deliverFrame(record, number, frame) {
   }
 }
 
-Object.defineProperty(globalThis, "__dispatch", {
-  value: {
-    setVars,
-    describe,
-    configure,
-    workerFetch,
-    runTest,
-    callForJson,
-    construct,
-    cloneThrown: serializeThrown,
-    objectFetch,
-    objectCall,
-    objectAlarm,
-    objectSocket,
-  },
-  configurable: true,
-});
+/** The functions that Rust calls, by name. */
+export const dispatch = {
+  setVars,
+  describe,
+  configure,
+  workerFetch,
+  runTest,
+  callForJson,
+  construct,
+  cloneThrown: serializeThrown,
+  objectFetch,
+  objectCall,
+  objectAlarm,
+  objectSocket,
+};

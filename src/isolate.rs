@@ -8,6 +8,7 @@ use std::sync::Arc;
 use deno_core::JsRuntime;
 use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
+use stead_ops::engine::DispatchTable;
 
 /// The functions of `js/dispatch.js`.
 pub struct Dispatch {
@@ -57,14 +58,9 @@ impl Isolate {
         let context = runtime.main_context();
         // SAFETY: the pointer is used on this thread while the runtime lives; see `enter`.
         let isolate = unsafe { runtime.v8_isolate().as_raw_isolate_ptr() };
+        let table = runtime.op_state().borrow_mut().take::<DispatchTable>();
         deno_core::scope!(scope, runtime);
-        let global = scope.get_current_context().global(scope);
-        let key = v8::String::new(scope, "__dispatch").expect("a short string");
-        let value = global
-            .get(scope, key.into())
-            .expect("the global object has no traps");
-        let object = v8::Local::<v8::Object>::try_from(value).expect("set by dispatch.js");
-        global.delete(scope, key.into());
+        let object = v8::Local::new(scope, &table.0);
         let function = |name: &str| {
             let key = v8::String::new(scope, name).expect("a short string");
             let value = object.get(scope, key.into()).expect("a plain object");

@@ -57,6 +57,9 @@ impl EngineOptions {
     }
 }
 
+/// The functions of `js/dispatch.js` by name, in the state of each runtime.
+pub struct DispatchTable(pub v8::Global<v8::Object>);
+
 /// What the `start` function of `js/bootstrap.js` is told.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -113,7 +116,7 @@ pub fn new_runtime(options: EngineOptions) -> JsRuntime {
         )));
         (options.state)(&mut op_state);
     }
-    start(
+    let dispatch = start(
         &mut runtime,
         &StartOptions {
             colors: options.colors,
@@ -122,11 +125,12 @@ pub fn new_runtime(options: EngineOptions) -> JsRuntime {
             seed: options.seed,
         },
     );
+    runtime.op_state().borrow_mut().put(DispatchTable(dispatch));
     runtime
 }
 
 /// Runs the part of the bootstrap that cannot be in a snapshot, and takes its door away.
-fn start(runtime: &mut JsRuntime, options: &StartOptions) {
+fn start(runtime: &mut JsRuntime, options: &StartOptions) -> v8::Global<v8::Object> {
     deno_core::scope!(scope, runtime);
     v8::tc_scope!(let scope, scope);
     let global = scope.get_current_context().global(scope);
@@ -136,10 +140,12 @@ fn start(runtime: &mut JsRuntime, options: &StartOptions) {
         .and_then(|value| value.try_into().ok())
         .expect("the snapshot was made by this program");
     let argument = serde_v8::to_v8(scope, options).expect("plain data");
-    if start.call(scope, global.into(), &[argument]).is_none() {
+    let Some(dispatch) = start.call(scope, global.into(), &[argument]) else {
         let message = scope
             .exception()
             .map(|exception| exception.to_rust_string_lossy(scope));
         panic!("bootstrap.js threw: {}", message.unwrap_or_default());
-    }
+    };
+    let dispatch = v8::Local::<v8::Object>::try_from(dispatch).expect("made by dispatch.js");
+    v8::Global::new(scope, dispatch)
 }
