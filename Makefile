@@ -11,14 +11,18 @@ FILE ?= examples/chat.ts
 
 TYPESCRIPT := 7.0.2
 WORKERS_TYPES := 4.20260702.1
+# The reference runtime, which runs the same scripts and opens the same files.
+WORKERD := 1.20261117.1
+ESBUILD := 0.27.3
 # The versions are in the folder's name, so that a change installs anew.
-NPM := $(STEAD_CACHE)/npm/typescript-$(TYPESCRIPT)-workers-types-$(WORKERS_TYPES)
-TSC = $(NPM)/node_modules/.bin/tsc
+NPM := $(STEAD_CACHE)/npm/$(TYPESCRIPT)-$(WORKERS_TYPES)-$(WORKERD)-$(ESBUILD)
+MODULES = $(NPM)/node_modules
+TSC = $(MODULES)/.bin/tsc
 
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -30,9 +34,9 @@ run: build ## Serve FILE (default examples/chat.ts) with ARGS: make run ARGS='--
 	@exec $(STEAD) run $(FILE) $(ARGS)
 
 build: v8 ## Build the stead binary
-	cargo build $(CARGO_PROFILE) --bin stead
+	cargo build $(CARGO_PROFILE) --workspace
 
-test: fmt clippy types cargo-test ## Check everything and run every test
+test: fmt clippy types cargo-test peers ## Check everything and run every test
 
 check: fmt clippy types ## Formatting, clippy and types, without running tests
 
@@ -45,11 +49,16 @@ clippy: v8
 # js/ needs nothing from outside; the others are checked with the platform's types, as their authors would.
 types: $(TSC)
 	$(call step,types of js/,$(TSC) --project js)
-	$(call step,types of scripts and examples,$(TSC) --project test-scripts --typeRoots $(NPM)/node_modules)
-	$(call step,types of fixtures,$(TSC) --project tests/fixtures --typeRoots $(NPM)/node_modules)
+	$(call step,types of scripts and examples,$(TSC) --project test-scripts --typeRoots $(MODULES))
+	$(call step,types of fixtures,$(TSC) --project tests/fixtures --typeRoots $(MODULES))
 
 cargo-test: v8
 	$(call step,tests,cargo test $(CARGO_PROFILE) --workspace --no-fail-fast)
+
+# The scripts that use only the public API pass on the reference runtime too, and both keep the same files.
+peers: build $(TSC)
+	$(call step,scripts on workerd,node test-scripts/on-workerd.mjs --modules $(MODULES))
+	$(call step,state files exchanged with workerd,node test-scripts/state-exchange.mjs --modules $(MODULES) --stead $(STEAD))
 
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .
@@ -63,4 +72,5 @@ v8:
 $(TSC):
 	@mkdir -p $(NPM)
 	npm install --prefix $(NPM) --no-audit --no-fund --loglevel=error \
-	  typescript@$(TYPESCRIPT) @cloudflare/workers-types@$(WORKERS_TYPES)
+	  typescript@$(TYPESCRIPT) @cloudflare/workers-types@$(WORKERS_TYPES) \
+	  workerd@$(WORKERD) esbuild@$(ESBUILD)

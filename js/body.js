@@ -36,6 +36,13 @@ bindOps((ops) =>
 export const BODY_USED =
   "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
 
+// The platform's text for a body that was read.
+const consume = InnerBody.prototype.consume;
+InnerBody.prototype.consume = function () {
+  if (this.consumed()) throw new TypeError(BODY_USED);
+  return Reflect.apply(consume, this, []);
+};
+
 /** What a resource's channel says to a chunk; otherwise nobody reads any more. */
 const WRITTEN = 1;
 const FULL = 2;

@@ -6,6 +6,7 @@
 
 import "ext:stead/errors.js";
 import { primordials } from "ext:core/mod.js";
+import { startClone } from "ext:stead/clone.js";
 import { connectToInspector, setColors } from "ext:stead/console.js";
 import { startGlobals } from "ext:stead/globals.js";
 import { setCompatibilityFlags } from "ext:stead/navigator.js";
@@ -36,6 +37,7 @@ function start(options) {
   if (options.seed !== null) seedMath(BigInt(options.seed));
   if (options.inspector) connectToInspector();
   startTasks();
+  startClone();
   hideInternals();
 }
 

@@ -4,14 +4,104 @@
 // Values as bytes: V8's structured clone, which the platform uses for storage and between objects.
 
 import { core } from "ext:core/mod.js";
+import { dataCloneError, reasonAgainst } from "ext:stead/cloning.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
-const STORAGE = { forStorage: true };
+let { op_clone_read, op_clone_setup, op_clone_write } = core.ops;
+bindOps((ops) => ({ op_clone_read, op_clone_setup, op_clone_write } = ops));
 
-/** @param {string} message */
+/** What deno_core says of objects that can only be transferred: streams and ports. */
+const TRANSFERABLE = "Unsupported object type";
+/** The tags of clone.rs. */
+const TAG_DOM_EXCEPTION_V1 = 7;
+const TAG_DOM_EXCEPTION = 8;
+const TAG_ERROR = 10;
+
+/** The language's own errors by their number in stored values; 0 is any other. */
+const ERRORS = new Map(/** @type {[number, any][]} */ ([
+  [1, Error],
+  [2, TypeError],
+  [3, RangeError],
+  [4, ReferenceError],
+  [5, SyntaxError],
+  [10, EvalError],
+  [11, URIError],
+  [12, AggregateError],
+]));
+const KINDS = new Map([...ERRORS].map(([kind, constructor]) => [constructor.name, kind]));
+const KIND_OTHER = 0;
+
+/**
+ * @param {string} message
+ * @returns {never}
+ */
 function refuse(message) {
-  throw new DOMException(message, "DataCloneError");
+  throw dataCloneError(message);
+}
+
+/**
+ * Takes an object apart that V8 cannot clone by itself.
+ * @param {any} object
+ */
+function describe(object) {
+  if (object instanceof DOMException) {
+    return [TAG_DOM_EXCEPTION, object.name, object.message, object.stack ?? ""];
+  }
+  if (!core.isNativeError(object)) throw reasonAgainst(object);
+  const name = `${object.name}`;
+  const kind = KINDS.get(name) ?? KIND_OTHER;
+  /** @type {Record<string, any>} */
+  const properties = {};
+  for (const key of Object.getOwnPropertyNames(object)) {
+    const value = object[key];
+    if (key === "name" || key === "message" || typeof value === "function") continue;
+    properties[key] = value;
+  }
+  return [TAG_ERROR, kind, name, object.message, properties];
+}
+
+/**
+ * Makes the object that `describe` took apart.
+ * @param {any[]} parts
+ */
+function make([tag, ...parts]) {
+  if (tag === TAG_DOM_EXCEPTION || tag === TAG_DOM_EXCEPTION_V1) {
+    const [name, message, stack] = parts;
+    const exception = new DOMException(message, name);
+    if (stack) define(exception, "stack", stack, false);
+    return exception;
+  }
+  if (tag !== TAG_ERROR) {
+    refuse(`A stored value holds an object of a kind (${tag}) that Stead cannot read yet.`);
+  }
+  const [kind, name, message, properties] = parts;
+  const constructor = ERRORS.get(kind) ?? Error;
+  const error = constructor === AggregateError
+    ? new AggregateError(properties.errors ?? [], message)
+    : new constructor(message);
+  if (kind === KIND_OTHER) define(error, "name", name, true);
+  for (const key of Object.keys(properties)) {
+    const hidden = key === "stack" || key === "cause" || key === "errors";
+    define(error, key, properties[key], !hidden);
+  }
+  return error;
+}
+
+/**
+ * @param {object} object
+ * @param {string} key
+ * @param {unknown} value
+ * @param {boolean} enumerable
+ */
+function define(object, key, value, enumerable) {
+  Object.defineProperty(object, key, { value, enumerable, writable: true, configurable: true });
+}
+
+/** Called once per runtime: functions given to Rust cannot be in a snapshot. */
+export function startClone() {
+  op_clone_setup(describe, make, refuse, core.hostObjectBrand);
 }
 
 /**
@@ -19,7 +109,7 @@ function refuse(message) {
  * @returns {Uint8Array}
  */
 export function serialize(value) {
-  return core.serialize(value, STORAGE, refuse);
+  return op_clone_write(value);
 }
 
 /**
@@ -27,7 +117,22 @@ export function serialize(value) {
  * @returns {any}
  */
 export function deserialize(bytes) {
-  return core.deserialize(bytes, STORAGE);
+  return op_clone_read(bytes);
+}
+
+/**
+ * A copy for the same isolate, which may share memory with the original.
+ * @template T
+ * @param {T} value
+ * @returns {T}
+ */
+export function copy(value) {
+  const bytes = core.serialize(value, {}, (message) => {
+    // Says which object it is.
+    if (message === TRANSFERABLE) serialize(value);
+    refuse(message);
+  });
+  return core.deserialize(bytes, { deserializers: core.getCloneableDeserializers() });
 }
 
 export { DOMException };

@@ -5,13 +5,17 @@
 // process, however many pieces the formatter prints it in.
 
 import { core, primordials } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+import { currentHandle } from "ext:stead/record.js";
 
 const { ObjectDefineProperty, ReflectApply, SymbolToStringTag } = primordials;
 const StringPrototypeSlice = primordials.StringPrototypeSlice;
 const { Console, setNoColorFns } = core.loadExtScript(
   "ext:deno_web/01_console.js",
 );
-const { op_console_print } = core.ops;
+
+let { op_console_print } = core.ops;
+bindOps((ops) => ({ op_console_print } = ops));
 
 /** What the running method has printed so far. */
 let text = "";
@@ -60,7 +64,9 @@ function method(name, level) {
       text = "";
       try {
         ReflectApply(format, formatter, args);
-        if (text !== "") op_console_print(StringPrototypeSlice(text, 0, -1), level);
+        if (text !== "") {
+          op_console_print(currentHandle(), StringPrototypeSlice(text, 0, -1), level);
+        }
       } finally {
         text = outer;
       }

@@ -3,6 +3,7 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
+import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
@@ -22,16 +23,18 @@ import {
 import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
 import { frontDoor } from "ext:stead/front_door.js";
 
-/** @type {any} */ let op_alarm_end;
-/** @type {any} */ let op_call_arguments;
-/** @type {any} */ let op_call_bodies;
-/** @type {any} */ let op_call_path;
-/** @type {any} */ let op_call_return;
-/** @type {any} */ let op_call_throw;
-/** @type {any} */ let op_object_socket_remove;
-/** @type {any} */ let op_report_error;
-/** @type {any} */ let op_respond_error;
-/** @type {any} */ let op_outcome;
+let {
+  op_alarm_end,
+  op_call_arguments,
+  op_call_bodies,
+  op_call_path,
+  op_call_return,
+  op_call_throw,
+  op_object_socket_remove,
+  op_report_error,
+  op_respond_error,
+  op_outcome,
+} = core.ops;
 bindOps((ops) =>
   ({
     op_alarm_end,

@@ -6,6 +6,7 @@
 // JavaScript in the isolate, so every path that leads to it is closed here.
 
 import { core, primordials } from "ext:core/mod.js";
+import { currentHandle } from "ext:stead/record.js";
 
 const { TypeError } = primordials;
 
@@ -13,9 +14,9 @@ const { TypeError } = primordials;
 const coreView = core.loadExtScript("ext:stead/core_view.js");
 const { op_report_exception } = core.ops;
 coreView.reportUnhandledException = (/** @type {unknown} */ error) =>
-  op_report_exception(false, error);
+  op_report_exception(currentHandle(), false, error);
 coreView.reportUnhandledPromiseRejection = (/** @type {unknown} */ error) =>
-  op_report_exception(true, error);
+  op_report_exception(currentHandle(), true, error);
 
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const { PromiseRejectionEvent, reportException } = event;
@@ -31,7 +32,7 @@ export function reportUncaught(error) {
     reportException(error);
   } catch {
     // Building the event reads properties of the error, which may throw.
-    op_report_exception(false, error);
+    op_report_exception(currentHandle(), false, error);
   }
 }
 
@@ -52,7 +53,7 @@ function onUnhandledRejection(promise, reason) {
   } catch (error) {
     reportUncaught(error);
   }
-  if (!cancelled) op_report_exception(true, reason);
+  if (!cancelled) op_report_exception(currentHandle(), true, reason);
   return true;
 }
 

@@ -4,11 +4,14 @@
 // The global scope of a Worker: what is on `globalThis`, and where it comes from.
 // https://developers.cloudflare.com/workers/runtime-apis/
 //
-// Not here: WebSocket and its family (websocket.js), the Workers' own members of Request and
-// Response (http.js), HTMLRewriter and caches. They are defined with `defineClasses`.
+// Not here: WebSocket and its family (websocket.js), and the Workers' own members of Request and
+// Response (http.js). They are defined with `defineClasses`.
 
 import { core, primordials } from "ext:core/mod.js";
+import { AbortController, AbortSignal } from "ext:stead/abort.js";
+import { Cache, caches, CacheStorage, HTMLRewriter } from "ext:stead/absent.js";
 import { reportError } from "ext:stead/errors.js";
+import { dataCloneError, refuseCloning, streamError } from "ext:stead/cloning.js";
 import { console } from "ext:stead/console.js";
 import { ServiceWorkerGlobalScope, WorkerGlobalScope } from "ext:stead/scope.js";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "ext:stead/timers.js";
@@ -26,7 +29,6 @@ const url = load("ext:deno_web/00_url.js");
 const { URLPattern } = load("ext:deno_web/01_urlpattern.js");
 const { DOMException } = load("ext:deno_web/01_dom_exception.js");
 const event = load("ext:deno_web/02_event.js");
-const abort = load("ext:deno_web/03_abort_signal.js");
 const base64 = load("ext:deno_web/05_base64.js");
 const streams = load("ext:deno_web/06_streams.js");
 const encoding = load("ext:deno_web/08_text_encoding.js");
@@ -47,6 +49,11 @@ const { EventSource } = load("ext:deno_fetch/27_eventsource.js");
  */
 export function defineClasses(classes) {
   define(classes, false);
+  const names = ObjectKeys(classes);
+  for (let i = 0; i < names.length; i++) {
+    const { prototype } = /** @type {any} */ (classes[names[i]]);
+    if (prototype !== undefined) refuseCloning({ prototype });
+  }
 }
 
 /**
@@ -74,11 +81,26 @@ function define(values, enumerable) {
   }
 }
 
+/** @param {Request | Response} message */
+function messageError(message) {
+  return message.body === null
+    ? dataCloneError(`${message.constructor.name} cannot be serialized in Stead yet.`)
+    : streamError("ReadableStream");
+}
+refuseCloning(Request, messageError);
+refuseCloning(Response, messageError);
+for (const stream of [streams.ReadableStream, streams.WritableStream]) {
+  refuseCloning(stream, () => streamError(stream.name));
+}
+refuseCloning(AbortSignal, () => dataCloneError("AbortSignal serialization is not enabled."));
+
 defineClasses({
-  AbortController: abort.AbortController,
-  AbortSignal: abort.AbortSignal,
+  AbortController,
+  AbortSignal,
   Blob: file.Blob,
   ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
+  Cache,
+  CacheStorage,
   CloseEvent: event.CloseEvent,
   CompressionStream: compression.CompressionStream,
   CountQueuingStrategy: streams.CountQueuingStrategy,
@@ -97,6 +119,7 @@ defineClasses({
   FixedLengthStream,
   FormData,
   Headers,
+  HTMLRewriter,
   IdentityTransformStream,
   MessageChannel: message.MessageChannel,
   MessageEvent: event.MessageEvent,
@@ -141,6 +164,7 @@ defineClasses({
 defineValues({
   atob: base64.atob,
   btoa: base64.btoa,
+  caches,
   clearInterval,
   clearTimeout,
   Cloudflare: cloudflare,

@@ -19,15 +19,17 @@ const response = load("ext:deno_fetch/23_response.js");
 const { fetch: denoFetch } = load("ext:deno_fetch/26_fetch.js");
 const streams = load("ext:deno_web/06_streams.js");
 
-/** @type {any} */ let op_output_open;
-/** @type {any} */ let op_output_wait;
-/** @type {any} */ let op_request_body;
-/** @type {any} */ let op_request_headers;
-/** @type {any} */ let op_request_method;
-/** @type {any} */ let op_request_url;
-/** @type {any} */ let op_respond;
-/** @type {any} */ let op_respond_text;
-/** @type {any} */ let op_socket_connect;
+let {
+  op_output_open,
+  op_output_wait,
+  op_request_body,
+  op_request_headers,
+  op_request_method,
+  op_request_url,
+  op_respond,
+  op_respond_text,
+  op_socket_connect,
+} = core.ops;
 bindOps((ops) =>
   ({
     op_output_open,
@@ -67,8 +69,7 @@ function extendClass(base, construct) {
     const descriptor = Object.getOwnPropertyDescriptor(base, key);
     Object.defineProperty(Extended, key, /** @type {any} */ (descriptor));
   }
-  Extended.prototype = base.prototype;
-  Object.defineProperty(Extended, "prototype", { writable: false });
+  Object.defineProperty(Extended, "prototype", { value: base.prototype, writable: false });
   Object.defineProperty(base.prototype, "constructor", {
     value: Extended,
     writable: true,
@@ -78,6 +79,7 @@ function extendClass(base, construct) {
 }
 
 export const Request = extendClass(DenoRequest, (args, target) => {
+  checkBody(args[0], args[1]);
   const [input, init] = args;
   if (typeof input === "string" && !URL.canParse(input)) {
     throw new TypeError(`Invalid URL: ${input}`);
@@ -94,6 +96,18 @@ Object.defineProperty(Request.prototype, "cf", {
   enumerable: true,
   configurable: true,
 });
+
+/**
+ * @param {any} input
+ * @param {any} init
+ */
+function checkBody(input, init) {
+  if (init?.body === undefined || init.body === null) return;
+  const method = `${init.method ?? (input instanceof DenoRequest ? input.method : "GET")}`;
+  if (/^(get|head)$/i.test(method)) {
+    throw new TypeError("Request with a GET or HEAD method cannot have a body.");
+  }
+}
 
 export const Response = extendClass(DenoResponse, (args, target) => {
   const [body, init] = args;
@@ -331,8 +345,8 @@ export async function fetch(input, init) {
 /** @param {any} made */
 async function connect(made) {
   const headers = new Headers(made.headers);
-  const protocols = (headers.get("sec-websocket-protocol") ?? "").split(",").map((p) => p.trim())
-    .filter((p) => p !== "");
+  const protocols = (headers.get("sec-websocket-protocol") ?? "").split(",")
+    .map((/** @type {string} */ p) => p.trim()).filter((/** @type {string} */ p) => p !== "");
   for (const name of [...headers.keys()]) {
     if (name === "upgrade" || name === "connection" || name.startsWith("sec-websocket-")) {
       headers.delete(name);

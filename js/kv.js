@@ -4,15 +4,13 @@
 // `ctx.storage.kv`, and the reading and writing that it shares with the asynchronous methods.
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#synchronous-kv-api
 
+import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, serialize } from "ext:stead/clone.js";
+import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
 
-/** @type {any} */ let op_kv_get;
-/** @type {any} */ let op_kv_put;
-/** @type {any} */ let op_kv_delete;
-/** @type {any} */ let op_kv_list;
-/** @type {any} */ let op_kv_next;
+let { op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next } = core.ops;
 bindOps((ops) => ({ op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next } = ops));
 
 /**
@@ -30,7 +28,6 @@ export function kvGet(handle, key) {
  * @param {unknown} value
  */
 export function kvPut(handle, key, value) {
-  if (value === undefined) throw new TypeError("put() called with undefined value.");
   op_kv_put(handle, key, serialize(value));
 }
 
@@ -56,14 +53,14 @@ export function kvList(handle, options) {
     end: text(end),
     prefix: text(prefix),
     reverse: Boolean(reverse),
-    limit: limit === undefined ? undefined : Number(limit),
+    limit: limit === undefined ? undefined : toInteger(limit),
   });
   return new ListIterator(handle, listing);
 }
 
 /** @param {any} value */
 function text(value) {
-  return value === undefined || value === null ? undefined : `${value}`;
+  return value === undefined ? undefined : `${value}`;
 }
 
 class ListIterator {
@@ -84,11 +81,9 @@ class ListIterator {
     if (entry === null || entry === undefined) return { done: true, value: undefined };
     return { done: false, value: [entry[0], deserialize(entry[1])] };
   }
-
-  [Symbol.iterator]() {
-    return this;
-  }
 }
+Object.setPrototypeOf(ListIterator.prototype, Iterator.prototype);
+tagClass(ListIterator);
 
 export class SyncKvStorage {
   #handle;
@@ -100,6 +95,7 @@ export class SyncKvStorage {
 
   /** @param {string} key */
   get(key) {
+    if (arguments.length === 0) refuseArgument("SyncKvStorage", "get", 1, "string");
     return kvGet(this.#handle, `${key}`);
   }
 
@@ -108,16 +104,20 @@ export class SyncKvStorage {
    * @param {unknown} value
    */
   put(key, value) {
+    if (arguments.length === 0) refuseArgument("SyncKvStorage", "put", 1, "string");
+    if (arguments.length === 1) refuseArgument("SyncKvStorage", "put", 2, "Value");
     kvPut(this.#handle, `${key}`, value);
   }
 
   /** @param {string} key */
   delete(key) {
+    if (arguments.length === 0) refuseArgument("SyncKvStorage", "delete", 1, "string");
     return kvDelete(this.#handle, `${key}`);
   }
 
   /** @param {any} [options] */
   list(options) {
+    checkOptions("SyncKvStorage", "list", 1, "ListOptions", options);
     return kvList(this.#handle, options);
   }
 }

@@ -275,7 +275,7 @@ export function fromMessage(bytes, bodies) {
     hostObjects: objects,
     deserializers: {
       __proto__: null,
-      DOMException: core.getCloneableDeserializers().DOMException,
+      DOMException: /** @type {any} */ (core.getCloneableDeserializers()).DOMException,
       host: (/** @type {{ index: number }} */ { index }) => objects[index],
     },
   });

@@ -62,9 +62,10 @@ export class DurableObjectId {
   constructor(token, hex, name) {
     requireInternal(token);
     this.#hex = hex;
-    for (const [key, value] of [["jurisdiction", undefined], ["name", name]]) {
-      Object.defineProperty(this, key, { value, enumerable: true, configurable: true });
-    }
+    Object.defineProperties(this, {
+      jurisdiction: { value: undefined, enumerable: true, configurable: true },
+      name: { value: name, enumerable: true, configurable: true },
+    });
   }
 
   toString() {

@@ -4,16 +4,20 @@
 // `ctx` of an object
 // https://developers.cloudflare.com/durable-objects/api/state/
 
+import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
-import { criticalSection } from "ext:stead/record.js";
+import { checkCallback, refuseArgument } from "ext:stead/arguments.js";
+import { criticalSection } from "ext:stead/critical_section.js";
 import { DurableObjectStorage } from "ext:stead/storage.js";
 import { endForObject, ownSocket, restoreSocket, socketNumber, wasAccepted } from "ext:stead/websocket.js";
 
-/** @type {any} */ let op_object_reset;
-/** @type {any} */ let op_object_socket_accept;
-/** @type {any} */ let op_object_socket_list;
-/** @type {any} */ let op_object_socket_tags;
+let {
+  op_object_reset,
+  op_object_socket_accept,
+  op_object_socket_list,
+  op_object_socket_tags,
+} = core.ops;
 bindOps((ops) =>
   ({ op_object_reset, op_object_socket_accept, op_object_socket_list, op_object_socket_tags } = ops)
 );
@@ -63,6 +67,7 @@ export class DurableObjectState {
 
   /** @param {any} promise */
   waitUntil(promise) {
+    if (arguments.length === 0) refuseArgument("DurableObjectState", "waitUntil", 1, "Promise");
     // An object lives on while anything is under way, so there is nothing to keep alive. A
     // rejection that nobody handles is reported like any other.
     Promise.resolve(promise);
@@ -72,8 +77,9 @@ export class DurableObjectState {
    * @template T
    * @param {() => Promise<T>} callback
    */
-  blockConcurrencyWhile(callback) {
-    return criticalSection(this.#record, callback, true);
+  async blockConcurrencyWhile(callback) {
+    checkCallback("DurableObjectState", "blockConcurrencyWhile", callback);
+    return await criticalSection(this.#record, callback, true);
   }
 
   /** @param {string} [reason] */

@@ -1,13 +1,39 @@
 // Every op, and every class that Rust implements. One interface per extension.
 
+/** An object of Rust's, which JavaScript only passes on. */
+interface Native<Name extends string> {
+  readonly __native: Name;
+}
+
+type AlarmReply = Native<"AlarmReply">;
+type IncomingCall = Native<"IncomingCall">;
+type IncomingRequest = Native<"IncomingRequest">;
+type KvListing = Native<"KvListing">;
+type ObjectHandle = Native<"ObjectHandle">;
+type Outcome = Native<"Outcome">;
+type PairEnd = Native<"PairEnd">;
+type PendingBody = Native<"PendingBody">;
+type PendingCall = Native<"PendingCall">;
+type PendingFetch = Native<"PendingFetch">;
+type SqlCursor = Native<"SqlCursor">;
+
+/** A body on its way to Rust; a number is that of a resource. */
+type NativeBody = null | string | Uint8Array | PendingBody | number;
+/** Headers as names and values in turn. */
+type FlatHeaders = string[];
+/** What a socket receives: see `JsFrame` in websocket.rs. */
+type SocketFrame = any;
+/** The kind of an answer, then its parts: see `Answer` in stub.rs. */
+type NativeAnswer = any[];
+
 /** `ops/src/console.rs` */
 interface ConsoleOps {
-  op_console_print(text: string, method: string): void;
+  op_console_print(object: ObjectHandle | null, text: string, method: string): void;
 }
 
 /** `ops/src/exception.rs` */
 interface ExceptionOps {
-  op_report_exception(rejection: boolean, exception: unknown): void;
+  op_report_exception(object: ObjectHandle | null, rejection: boolean, exception: unknown): void;
 }
 
 /** `ops/src/digest.rs` */
@@ -19,4 +45,170 @@ interface DigestOps {
   };
 }
 
-interface Ops extends ConsoleOps, ExceptionOps, DigestOps {}
+/** `ops/src/clone.rs` */
+interface CloneOps {
+  op_clone_setup(
+    describe: (object: any) => any[],
+    make: (parts: any[]) => object,
+    refuse: (message: string) => never,
+    brand: symbol,
+  ): void;
+  op_clone_write(value: unknown): Uint8Array;
+  op_clone_read(bytes: Uint8Array): any;
+}
+
+/** `ops/src/sql.rs` */
+interface SqlOps {
+  op_sql_exec(handle: ObjectHandle, query: string, bindings: unknown[]): SqlCursor;
+  op_sql_next(handle: ObjectHandle, cursor: SqlCursor): any[] | undefined;
+  op_sql_rest(handle: ObjectHandle, cursor: SqlCursor): any[];
+  op_sql_columns(cursor: SqlCursor): string[];
+  op_sql_rows_read(cursor: SqlCursor): number;
+  op_sql_rows_written(cursor: SqlCursor): number;
+  op_sql_database_size(handle: ObjectHandle): number;
+}
+
+/** `ops/src/kv.rs` */
+interface KvOps {
+  op_kv_get(handle: ObjectHandle, key: string): Uint8Array | null | undefined;
+  op_kv_put(handle: ObjectHandle, key: string, value: Uint8Array): void;
+  op_kv_put_many(handle: ObjectHandle, entries: [string, Uint8Array][]): void;
+  op_kv_delete(handle: ObjectHandle, key: string): boolean;
+  op_kv_check_count(handle: ObjectHandle, count: number): void;
+  op_kv_list(handle: ObjectHandle, options: KvListOptions): KvListing;
+  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, Uint8Array] | null | undefined;
+  op_kv_delete_all(handle: ObjectHandle, deleteAlarm: boolean): void;
+}
+
+interface KvListOptions {
+  start: string | undefined;
+  startAfter: string | undefined;
+  end: string | undefined;
+  prefix: string | undefined;
+  reverse: boolean;
+  limit: number | undefined;
+}
+
+/** `ops/src/transaction.rs` */
+interface TransactionOps {
+  op_transaction_begin(handle: ObjectHandle, asynchronous: boolean): number;
+  op_transaction_commit(handle: ObjectHandle, depth: number): void;
+  op_transaction_rollback(handle: ObjectHandle, depth: number): void;
+  op_output_open(handle: ObjectHandle): boolean;
+  op_output_wait(handle: ObjectHandle): Promise<void>;
+}
+
+/** `ops/src/alarm.rs` */
+interface AlarmOps {
+  op_alarm_get(handle: ObjectHandle): number | null;
+  op_alarm_set(handle: ObjectHandle, atMs: number): void;
+  op_alarm_delete(handle: ObjectHandle): void;
+  op_alarm_end(handle: ObjectHandle, reply: AlarmReply, threw: boolean): void;
+}
+
+/** `ops/src/gate.rs` */
+interface GateOps {
+  op_input_begin(handle: ObjectHandle): number;
+  op_input_end(handle: ObjectHandle, section: number): void;
+  op_object_reset(
+    handle: ObjectHandle,
+    message: string,
+    overloaded: boolean,
+    thrown: Uint8Array | null,
+  ): void;
+  op_object_is_broken(handle: ObjectHandle): boolean;
+}
+
+/** `ops/src/stub.rs` */
+interface StubOps {
+  op_id_from_name(namespace: number, name: string): string;
+  op_id_unique(namespace: number): string;
+  op_id_parse(namespace: number, text: string): string;
+  op_stub_call(
+    caller: ObjectHandle | null,
+    request: IncomingRequest | null,
+    namespace: number,
+    id: string,
+    name: string | null,
+    path: string[],
+    args: Uint8Array | null,
+  ): PendingCall;
+  op_stub_call_answer(pending: PendingCall): Promise<NativeAnswer>;
+  op_stub_fetch(
+    caller: ObjectHandle | null,
+    request: IncomingRequest | null,
+    namespace: number,
+    id: string,
+    name: string | null,
+    method: string,
+    url: string,
+    headers: FlatHeaders,
+    body: NativeBody,
+  ): PendingFetch;
+  op_stub_fetch_answer(pending: PendingFetch): Promise<NativeAnswer>;
+  op_body_take(body: PendingBody): number;
+}
+
+/** `ops/src/event.rs` */
+interface EventOps {
+  op_request_method(request: IncomingRequest): string;
+  op_request_url(request: IncomingRequest): string;
+  op_request_headers(request: IncomingRequest): FlatHeaders;
+  op_request_body(request: IncomingRequest): PendingBody | null;
+  op_respond(
+    request: IncomingRequest,
+    status: number,
+    statusText: string,
+    headers: FlatHeaders,
+    body: NativeBody,
+    socket: PairEnd | null,
+  ): void;
+  op_respond_text(request: IncomingRequest, text: string): void;
+  op_respond_error(request: IncomingRequest, thrown: Uint8Array): void;
+  op_call_path(call: IncomingCall): string[];
+  op_call_arguments(call: IncomingCall): Uint8Array | null | undefined;
+  op_call_bodies(call: IncomingCall): any[];
+  op_call_return(call: IncomingCall, result: Uint8Array, bodies: any[] | null): void;
+  op_call_throw(call: IncomingCall, thrown: Uint8Array): void;
+  op_report_error(object: ObjectHandle | null, error: string): void;
+  op_outcome(outcome: Outcome, threw: boolean, text: string): void;
+}
+
+/** `ops/src/websocket.rs` */
+interface WebSocketOps {
+  op_socket_pair(): [PairEnd, PairEnd];
+  op_socket_accept(end: PairEnd, handle: ObjectHandle | null): void;
+  op_socket_next(end: PairEnd): Promise<SocketFrame>;
+  op_socket_send(end: PairEnd, data: string | BufferSource): void;
+  op_socket_close(end: PairEnd, code: number, reason: string): void;
+  op_socket_connect(
+    url: string,
+    protocols: string[],
+    headers: FlatHeaders,
+  ): Promise<[PairEnd, string]>;
+  op_socket_attach(end: PairEnd, attachment: Uint8Array): void;
+  op_socket_attachment(end: PairEnd): Uint8Array | null | undefined;
+  op_object_socket_accept(handle: ObjectHandle, end: PairEnd, tags: string[]): number;
+  op_object_socket_list(handle: ObjectHandle, tag: string | null): number[];
+  op_object_socket_tags(handle: ObjectHandle, number: number): string[];
+  op_object_socket_send(handle: ObjectHandle, number: number, data: string | BufferSource): void;
+  op_object_socket_close(handle: ObjectHandle, number: number, code: number, reason: string): void;
+  op_object_socket_remove(handle: ObjectHandle, number: number): void;
+  op_object_socket_attach(handle: ObjectHandle, number: number, attachment: Uint8Array): void;
+  op_object_socket_attachment(handle: ObjectHandle, number: number): Uint8Array | null | undefined;
+}
+
+interface Ops
+  extends
+    AlarmOps,
+    CloneOps,
+    ConsoleOps,
+    DigestOps,
+    EventOps,
+    ExceptionOps,
+    GateOps,
+    KvOps,
+    SqlOps,
+    StubOps,
+    TransactionOps,
+    WebSocketOps {}

@@ -3,23 +3,7 @@
 
 // One object in memory, as JavaScript sees it, and the answer to "which object is speaking?".
 
-import { clearTimeout, setTimeout } from "ext:stead/timers.js";
-import { bindOps } from "ext:stead/fast_ops.js";
-import { serializeThrown } from "ext:stead/message.js";
-import { currentContext, enterContext, runInContext } from "ext:stead/context.js";
-
-/** @type {any} */ let op_input_wait;
-/** @type {any} */ let op_input_begin;
-/** @type {any} */ let op_input_end;
-/** @type {any} */ let op_object_reset;
-bindOps((ops) =>
-  ({ op_input_wait, op_input_begin, op_input_end, op_object_reset } = ops)
-);
-
-/** How long a critical section may take, in milliseconds, before its object is reset. */
-const SECTION_MS_MAX = 30_000;
-const SECTION_TIMEOUT =
-  "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset.";
+import { currentContext, enterContext } from "ext:stead/context.js";
 
 /**
  * @typedef {object} Handlers what the platform calls on an object, as found after construction
@@ -38,9 +22,11 @@ export class ObjectRecord {
   sockets = new Map();
   /** The innermost critical section, while one runs. @type {Section | null} */
   section = null;
+  /** Wakes what waits for a critical section to end, in order. @type {(() => void)[]} */
+  waiting = [];
 
   /**
-   * @param {any} handle the authority over the object
+   * @param {ObjectHandle} handle the authority over the object
    * @param {string} id
    */
   constructor(handle, id) {
@@ -48,13 +34,14 @@ export class ObjectRecord {
     this.id = id;
   }
 
+  /** @returns {ObjectRecord} */
   get record() {
     return this;
   }
 }
 
 /** A critical section: the context of the code that runs in it. */
-class Section {
+export class Section {
   /**
    * @param {ObjectRecord} record
    * @param {Section | null} parent
@@ -66,6 +53,8 @@ class Section {
     this.number = number;
   }
 }
+
+/** @typedef {ObjectRecord | Section} EventContext the context of an object's code */
 
 /** The object on whose behalf the running code speaks; undefined in the worker's own code. */
 export function currentRecord() {
@@ -93,6 +82,25 @@ export function enterObject(record, fn, ...args) {
 }
 
 /**
+ * Whether code of `context` has to wait: a critical section other than its own runs.
+ * @param {EventContext} context
+ */
+export function isShutOut(context) {
+  const { section } = context.record;
+  return section !== null && section !== context;
+}
+
+/**
+ * Resolves when the innermost critical section of an object ends. Whoever awaits it asks again
+ * whether it is shut out: somebody who waited longer may have begun the next section.
+ * @param {ObjectRecord} record
+ * @returns {Promise<void>}
+ */
+export function sectionEnd(record) {
+  return new Promise((resolve) => record.waiting.push(resolve));
+}
+
+/**
  * Waits for I/O on behalf of an object: the code after it goes on only when no critical section
  * other than its own runs.
  * @template T
@@ -100,68 +108,19 @@ export function enterObject(record, fn, ...args) {
  * @returns {Promise<T>}
  */
 export function resumeAfter(io) {
-  const context = /** @type {any} */ (currentContext());
+  const context = currentContext();
   return context?.record === undefined ? io : resumeInside(context, io);
 }
 
+/**
+ * @template T
+ * @param {EventContext} context
+ * @param {Promise<T>} io
+ */
 async function resumeInside(context, io) {
   try {
     return await io;
   } finally {
-    const { record } = context;
-    while (record.section !== null && record.section !== context) await op_input_wait(record.handle);
-  }
-}
-
-/**
- * Runs `callback` while no other event enters the object.
- * https://developers.cloudflare.com/durable-objects/api/state/#blockconcurrencywhile
- * @template T
- * @param {ObjectRecord} record
- * @param {() => T | Promise<T>} callback
- * @param {boolean} resets whether a throw resets the object
- * @returns {Promise<T>}
- */
-export function criticalSection(record, callback, resets) {
-  const context = /** @type {any} */ (currentContext());
-  const parent = context instanceof Section && context.record === record ? context : null;
-  if (record.section !== parent) return waitForSection(record, callback, resets);
-  const section = new Section(record, parent, op_input_begin(record.handle));
-  record.section = section;
-  return runSection(section, callback, resets);
-}
-
-async function waitForSection(record, callback, resets) {
-  while (record.section !== null) await op_input_wait(record.handle);
-  return criticalSection(record, callback, resets);
-}
-
-async function runSection(section, callback, resets) {
-  const { record } = section;
-  const timer = setTimeout(() => {
-    op_object_reset(record.handle, SECTION_TIMEOUT, true, null);
-  }, SECTION_MS_MAX);
-  try {
-    // The callback begins after the calling turn's own code, as an event of its own would.
-    await undefined;
-    return await runInContext(section, callback);
-  } catch (error) {
-    if (!resets) throw error;
-    op_object_reset(record.handle, messageOf(error), false, serializeThrown(error));
-    // The object is gone: nobody is left to tell.
-    return await new Promise(() => {});
-  } finally {
-    clearTimeout(timer);
-    record.section = section.parent;
-    op_input_end(record.handle, section.number);
-  }
-}
-
-/** @param {any} error */
-function messageOf(error) {
-  try {
-    return String(error?.message ?? error);
-  } catch {
-    return "the thrown value has no text";
+    while (isShutOut(context)) await sectionEnd(context.record);
   }
 }

@@ -4,18 +4,23 @@
 // The classes of the global scope itself.
 
 import { core, primordials } from "ext:core/mod.js";
+import { refuseCloning } from "ext:stead/cloning.js";
 
 const { ObjectDefineProperty, ObjectSetPrototypeOf, SymbolToStringTag, TypeError } = primordials;
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const { EventTarget } = event;
 
-/** @param {{ prototype: object, name: string }} constructor */
+/**
+ * Marks a class of the platform: its instances show its name and cannot be cloned.
+ * @param {{ prototype: object, name: string }} constructor
+ */
 export function tagClass(constructor) {
   ObjectDefineProperty(constructor.prototype, SymbolToStringTag, {
     __proto__: null,
     value: constructor.name,
     configurable: true,
   });
+  refuseCloning(constructor);
 }
 
 export class WorkerGlobalScope extends EventTarget {

@@ -4,16 +4,20 @@
 // `ctx.storage.sql`
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#sql-api
 
+import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
+import { refuseArgument } from "ext:stead/arguments.js";
 
-/** @type {any} */ let op_sql_exec;
-/** @type {any} */ let op_sql_next;
-/** @type {any} */ let op_sql_rest;
-/** @type {any} */ let op_sql_columns;
-/** @type {any} */ let op_sql_rows_read;
-/** @type {any} */ let op_sql_rows_written;
-/** @type {any} */ let op_sql_database_size;
+let {
+  op_sql_exec,
+  op_sql_next,
+  op_sql_rest,
+  op_sql_columns,
+  op_sql_rows_read,
+  op_sql_rows_written,
+  op_sql_database_size,
+} = core.ops;
 bindOps((ops) =>
   ({
     op_sql_exec,
@@ -35,7 +39,7 @@ function requireInternal(token) {
 }
 
 /** The rows of one query, produced as they are asked for. */
-export class SqlStorageCursor {
+export class Cursor {
   #handle;
   #cursor;
   /** @type {string[] | undefined} */ #names;
@@ -112,7 +116,7 @@ export class SqlStorageCursor {
     return row;
   }
 }
-tagClass(SqlStorageCursor);
+tagClass(Cursor);
 
 /** The rows of a cursor as arrays. Shares the cursor's position. */
 class RawIterator {
@@ -153,12 +157,12 @@ class RawIterator {
 }
 
 /** Present for `instanceof`; prepared statements are made by the platform itself. */
-class SqlStorageStatement {
+class Statement {
   constructor() {
     throw new TypeError("Illegal constructor");
   }
 }
-tagClass(SqlStorageStatement);
+tagClass(Statement);
 
 export class SqlStorage {
   #handle;
@@ -177,8 +181,9 @@ export class SqlStorage {
    * @param {any[]} bindings
    */
   exec(query, ...bindings) {
+    if (arguments.length === 0) refuseArgument("SqlStorage", "exec", 1, "String");
     const cursor = op_sql_exec(this.#handle, `${query}`, bindings);
-    return new SqlStorageCursor(INTERNAL, this.#handle, cursor);
+    return new Cursor(INTERNAL, this.#handle, cursor);
   }
 
   get databaseSize() {
@@ -194,11 +199,11 @@ export class SqlStorage {
   }
 
   get Cursor() {
-    return SqlStorageCursor;
+    return Cursor;
   }
 
   get Statement() {
-    return SqlStorageStatement;
+    return Statement;
   }
 }
 tagClass(SqlStorage);

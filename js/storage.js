@@ -4,28 +4,35 @@
 // `ctx.storage`
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
 
+import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { serialize } from "ext:stead/clone.js";
-import { criticalSection, resumeAfter } from "ext:stead/record.js";
+import { checkCallback, checkOptions, refuseArgument } from "ext:stead/arguments.js";
+import { criticalSection } from "ext:stead/critical_section.js";
+import { resumeAfter } from "ext:stead/record.js";
 import { makeSql } from "ext:stead/sql.js";
 import { kvDelete, kvGet, kvList, kvPut, SyncKvStorage } from "ext:stead/kv.js";
 
-/** @type {any} */ let op_alarm_delete;
-/** @type {any} */ let op_alarm_get;
-/** @type {any} */ let op_alarm_set;
-/** @type {any} */ let op_kv_delete_all;
-/** @type {any} */ let op_kv_put_many;
-/** @type {any} */ let op_output_open;
-/** @type {any} */ let op_output_wait;
-/** @type {any} */ let op_transaction_begin;
-/** @type {any} */ let op_transaction_commit;
-/** @type {any} */ let op_transaction_rollback;
+let {
+  op_alarm_delete,
+  op_alarm_get,
+  op_alarm_set,
+  op_kv_check_count,
+  op_kv_delete_all,
+  op_kv_put_many,
+  op_output_open,
+  op_output_wait,
+  op_transaction_begin,
+  op_transaction_commit,
+  op_transaction_rollback,
+} = core.ops;
 bindOps((ops) =>
   ({
     op_alarm_delete,
     op_alarm_get,
     op_alarm_set,
+    op_kv_check_count,
     op_kv_delete_all,
     op_kv_put_many,
     op_output_open,
@@ -42,17 +49,25 @@ const NO_REPLICAS = "This Durable Object's storage back-end does not support rep
 const NO_ALARM_HANDLER =
   "Your Durable Object class must have an alarm() handler in order to call setAlarm()";
 
+/** Milliseconds from which on, before or after 1970, the platform's nanoseconds overflow. */
+const DATE_MS_MAX = 2 ** 63 / 1e6;
+
 /**
  * The methods that storage and a transaction have in common. All of them are done when they
  * return: the promises only keep the platform's shape.
  * @param {import("./record.js").ObjectRecord} record
+ * @param {string} owner the class that has the methods
  */
-function operations(record) {
+function operations(record, owner) {
   const { handle } = record;
   return {
-    /** @param {string | string[]} key */
-    get(key) {
+    /** @param {any[]} args */
+    get(...args) {
+      if (args.length === 0) refuseArgument(owner, "get", 1, "string or Array");
+      const [key, options] = args;
+      checkOptions(owner, "get", 2, "GetOptions", options);
       if (!Array.isArray(key)) return kvGet(handle, `${key}`);
+      op_kv_check_count(handle, key.length);
       const found = new Map();
       for (const name of key.map(String).sort(compareUtf8)) {
         const value = kvGet(handle, name);
@@ -62,43 +77,90 @@ function operations(record) {
     },
     /** @param {any} [options] */
     list(options) {
+      checkOptions(owner, "list", 1, "ListOptions", options);
       return new Map(/** @type {any} */ (kvList(handle, options)));
     },
     /** @param {any[]} args */
     put(...args) {
-      const [first, value] = args;
-      if (typeof first === "string") return kvPut(handle, first, value);
-      if (typeof first !== "object" || first === null) {
-        if (args.length > 1) return kvPut(handle, `${first}`, value);
-        throw new TypeError(PUT_USAGE);
-      }
-      const entries = Object.entries(first).filter(([, value]) => value !== undefined);
-      op_kv_put_many(handle, entries.map(([key, value]) => [key, serialize(value)]));
+      if (args.length === 0) refuseArgument(owner, "put", 1, "string or object");
+      const [first, second, options] = args;
+      checkOptions(owner, "put", 3, "PutOptions", options);
+      if (isEntries(first)) return putEntries(first, second);
+      if (second === undefined) throw new TypeError("put() called with undefined value.");
+      kvPut(handle, `${first}`, second);
     },
-    /** @param {string | string[]} key */
-    delete(key) {
+    /** @param {any[]} args */
+    delete(...args) {
+      if (args.length === 0) refuseArgument(owner, "delete", 1, "string or Array");
+      const [key, options] = args;
+      checkOptions(owner, "delete", 2, "PutOptions", options);
       if (!Array.isArray(key)) return kvDelete(handle, `${key}`);
+      op_kv_check_count(handle, key.length);
       let deleted = 0;
       for (const name of key) if (kvDelete(handle, `${name}`)) deleted++;
       return deleted;
     },
-    getAlarm() {
+    /** @param {any} [options] */
+    getAlarm(options) {
+      checkOptions(owner, "getAlarm", 1, "GetAlarmOptions", options);
       return op_alarm_get(handle);
     },
-    /** @param {Date | number} time */
-    setAlarm(time) {
+    /**
+     * @param {Date | number} time
+     * @param {any} [options]
+     */
+    setAlarm(time, options) {
+      const at = millisecondsOf(time, owner);
+      checkOptions(owner, "setAlarm", 2, "SetAlarmOptions", options);
       // Unknown while the constructor runs, as on the platform.
       const { handlers } = record;
       if (handlers !== undefined && handlers.alarm === undefined) {
         throw new TypeError(NO_ALARM_HANDLER);
       }
-      const at = time instanceof Date ? time.getTime() : Number(time);
-      op_alarm_set(handle, Number.isNaN(at) ? 0 : at);
+      op_alarm_set(handle, at);
     },
-    deleteAlarm() {
+    /** @param {any} [options] */
+    deleteAlarm(options) {
+      checkOptions(owner, "deleteAlarm", 1, "SetAlarmOptions", options);
       op_alarm_delete(handle);
     },
   };
+
+  /**
+   * @param {Record<string, unknown>} entries
+   * @param {unknown} options
+   */
+  function putEntries(entries, options) {
+    if (!isEntries(options) && options !== undefined && options !== null) {
+      throw new TypeError(PUT_USAGE);
+    }
+    const present = Object.entries(entries).filter(([, value]) => value !== undefined);
+    op_kv_put_many(handle, present.map(([key, value]) => [key, serialize(value)]));
+  }
+}
+
+/**
+ * Whether the first argument of `put()` holds entries; otherwise it is a key.
+ * @param {any} value
+ */
+function isEntries(value) {
+  if (typeof value === "function") return true;
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * @param {unknown} time
+ * @param {string} owner
+ */
+function millisecondsOf(time, owner) {
+  const at = time instanceof Date ? time.getTime() : time;
+  if (typeof at !== "number") refuseArgument(owner, "setAlarm", 1, "date");
+  if (!Number.isFinite(at)) {
+    throw new TypeError("The value cannot be converted because it is not a valid Date.");
+  }
+  if (at >= DATE_MS_MAX) throw new TypeError("This API doesn't support dates after 2189.");
+  if (at <= -DATE_MS_MAX) throw new TypeError("This API doesn't support dates before 1687.");
+  return at;
 }
 
 /**
@@ -124,13 +186,13 @@ export class DurableObjectStorage {
   #kv;
   /** How many explicit transactions are open. */
   #transactions = 0;
-  /** The innermost explicit transaction. @type {any} */
+  /** The innermost explicit transaction. @type {TransactionState | null} */
   #current = null;
 
   /** @param {import("./record.js").ObjectRecord} record */
   constructor(record) {
     this.#record = record;
-    this.#operations = operations(record);
+    this.#operations = operations(record, "DurableObjectStorage");
     this.#sql = makeSql(record.handle);
     this.#kv = new SyncKvStorage(record.handle);
   }
@@ -143,9 +205,9 @@ export class DurableObjectStorage {
     return this.#kv;
   }
 
-  /** @param {any} key */
-  async get(key) {
-    return this.#operations.get(key);
+  /** @param {any[]} args */
+  async get(...args) {
+    return this.#operations.get(...args);
   }
 
   /** @param {any} [options] */
@@ -158,31 +220,38 @@ export class DurableObjectStorage {
     return this.#operations.put(...args);
   }
 
-  /** @param {any} key */
-  async delete(key) {
-    return this.#operations.delete(key);
+  /** @param {any[]} args */
+  async delete(...args) {
+    return this.#operations.delete(...args);
   }
 
-  async deleteAll() {
+  /** @param {any} [options] */
+  async deleteAll(options) {
+    checkOptions("DurableObjectStorage", "deleteAll", 1, "PutOptions", options);
     if (this.#transactions > 0) throw new Error("Cannot call deleteAll() within a transaction");
     op_kv_delete_all(this.#record.handle, true);
   }
 
-  async getAlarm() {
-    return this.#operations.getAlarm();
+  /** @param {any} [options] */
+  async getAlarm(options) {
+    return this.#operations.getAlarm(options);
   }
 
-  /** @param {any} time */
-  async setAlarm(time) {
-    return this.#operations.setAlarm(time);
+  /**
+   * @param {any} time
+   * @param {any} [options]
+   */
+  async setAlarm(time, options) {
+    return this.#operations.setAlarm(time, options);
   }
 
-  async deleteAlarm() {
-    return this.#operations.deleteAlarm();
+  /** @param {any} [options] */
+  async deleteAlarm(options) {
+    return this.#operations.deleteAlarm(options);
   }
 
-  sync() {
-    return resumeAfter(op_output_wait(this.#record.handle));
+  async sync() {
+    await resumeAfter(op_output_wait(this.#record.handle));
   }
 
   /**
@@ -190,6 +259,7 @@ export class DurableObjectStorage {
    * @param {() => T} callback
    */
   transactionSync(callback) {
+    checkCallback("DurableObjectStorage", "transactionSync", callback);
     const { handle } = this.#record;
     const depth = op_transaction_begin(handle, false);
     let result;
@@ -206,10 +276,13 @@ export class DurableObjectStorage {
   /**
    * @template T
    * @param {(txn: DurableObjectTransaction) => Promise<T>} callback
+   * @param {any} [options]
    * @returns {Promise<T>}
    */
-  transaction(callback) {
-    return criticalSection(this.#record, () => this.#transact(callback), false);
+  async transaction(callback, options) {
+    checkCallback("DurableObjectStorage", "transaction", callback);
+    checkOptions("DurableObjectStorage", "transaction", 2, "TransactionOptions", options);
+    return await criticalSection(this.#record, () => this.#transact(callback), false);
   }
 
   /** @param {(txn: DurableObjectTransaction) => any} callback */
@@ -219,8 +292,9 @@ export class DurableObjectStorage {
     if (this.#transactions === 0 && !op_output_open(handle)) await op_output_wait(handle);
     const depth = op_transaction_begin(handle, true);
     this.#transactions++;
+    /** @type {TransactionState} */
     const state = { depth, status: "open", handle, parent: this.#current };
-    const txn = new DurableObjectTransaction(state, this.#operations);
+    const txn = new DurableObjectTransaction(this.#record, state);
     this.#current = state;
     try {
       const result = await callback(txn);
@@ -268,17 +342,25 @@ function refuse(method) {
   );
 }
 
+/**
+ * @typedef {object} TransactionState
+ * @property {number} depth
+ * @property {"open" | "rolled back" | "ended"} status
+ * @property {any} handle
+ * @property {TransactionState | null} parent
+ */
+
 export class DurableObjectTransaction {
   #state;
   #operations;
 
   /**
-   * @param {any} state
-   * @param {ReturnType<typeof operations>} operations
+   * @param {import("./record.js").ObjectRecord} record
+   * @param {TransactionState} state
    */
-  constructor(state, operations) {
+  constructor(record, state) {
     this.#state = state;
-    this.#operations = operations;
+    this.#operations = operations(record, "DurableObjectTransaction");
   }
 
   /** @param {string} method */
@@ -294,9 +376,9 @@ export class DurableObjectTransaction {
     return this.#operations;
   }
 
-  /** @param {any} key */
-  async get(key) {
-    return this.#check("get").get(key);
+  /** @param {any[]} args */
+  async get(...args) {
+    return this.#check("get").get(...args);
   }
 
   /** @param {any} [options] */
@@ -309,26 +391,31 @@ export class DurableObjectTransaction {
     return this.#check("put").put(...args);
   }
 
-  /** @param {any} key */
-  async delete(key) {
-    return this.#check("delete").delete(key);
+  /** @param {any[]} args */
+  async delete(...args) {
+    return this.#check("delete").delete(...args);
   }
 
   deleteAll() {
     throw new Error("Cannot call deleteAll() within a transaction");
   }
 
-  async getAlarm() {
-    return this.#check("getAlarm").getAlarm();
+  /** @param {any} [options] */
+  async getAlarm(options) {
+    return this.#check("getAlarm").getAlarm(options);
   }
 
-  /** @param {any} time */
-  async setAlarm(time) {
-    return this.#check("setAlarm").setAlarm(time);
+  /**
+   * @param {any} time
+   * @param {any} [options]
+   */
+  async setAlarm(time, options) {
+    return this.#check("setAlarm").setAlarm(time, options);
   }
 
-  async deleteAlarm() {
-    return this.#check("deleteAlarm").deleteAlarm();
+  /** @param {any} [options] */
+  async deleteAlarm(options) {
+    return this.#check("deleteAlarm").deleteAlarm(options);
   }
 
   rollback() {

@@ -4,9 +4,10 @@
 // queueMicrotask and structuredClone, with the platform's messages.
 
 import { core, primordials } from "ext:core/mod.js";
+import { copy } from "ext:stead/clone.js";
 
 const { ObjectDefineProperty, TypeError } = primordials;
-const clone = core.loadExtScript("ext:deno_web/13_message_port.js").structuredClone;
+const transfer = core.loadExtScript("ext:deno_web/13_message_port.js").structuredClone;
 
 /** deno_core's own: what its callback throws is reported as an uncaught exception. */
 const enqueue = globalThis.queueMicrotask;
@@ -33,7 +34,8 @@ export function structuredClone(value, options) {
       "Failed to execute 'structuredClone' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'Value'.",
     );
   }
-  return clone(value, options);
+  const list = options?.transfer;
+  return list === undefined || list.length === 0 ? copy(value) : transfer(value, options);
 }
 
 /**

@@ -1,16 +1,35 @@
 // @ts-check
 /// <reference path="./types.d.ts" />
 
-// Timers with numeric ids. Unlike the web's, they do not evaluate strings.
+// Timers with numeric ids. Unlike the web's, they do not evaluate strings, and those of an object
+// end with it and wait while a critical section runs.
 
 import { core, primordials } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+import { currentContext } from "ext:stead/context.js";
+import { reportUncaught } from "ext:stead/errors.js";
+import { isShutOut, sectionEnd } from "ext:stead/record.js";
 
-const { SafeArrayIterator, TypeError } = primordials;
+const {
+  ReflectApply,
+  SafeArrayIterator,
+  SafeSet,
+  SetPrototypeAdd,
+  SetPrototypeDelete,
+  SetPrototypeHas,
+  TypeError,
+} = primordials;
 const timers = core.loadExtScript("ext:deno_web/02_timers.js");
-const startTimeout = timers.setTimeout;
+// Timers that know of no object.
+export const startTimer = timers.setTimeout;
 const startInterval = timers.setInterval;
-export const clearTimeout = timers.clearTimeout;
-export const clearInterval = timers.clearInterval;
+export const clearTimer = timers.clearTimeout;
+
+let { op_object_is_broken } = core.ops;
+bindOps((ops) => ({ op_object_is_broken } = ops));
+
+/** The timers that are due and wait for a critical section to end. @type {Set<number>} */
+const held = new SafeSet();
 
 /**
  * @param {string} name
@@ -31,8 +50,7 @@ function checkCallback(name, callback) {
  */
 export function setTimeout(callback, delay = 0, ...args) {
   checkCallback("setTimeout", callback);
-  if (args.length === 0) return startTimeout(callback, delay);
-  return startTimeout(callback, delay, ...new SafeArrayIterator(args));
+  return start(startTimer, callback, delay, args);
 }
 
 /**
@@ -43,6 +61,61 @@ export function setTimeout(callback, delay = 0, ...args) {
  */
 export function setInterval(callback, delay = 0, ...args) {
   checkCallback("setInterval", callback);
-  if (args.length === 0) return startInterval(callback, delay);
-  return startInterval(callback, delay, ...new SafeArrayIterator(args));
+  return start(startInterval, callback, delay, args);
+}
+
+/** @param {any} [id] */
+export function clearTimeout(id) {
+  SetPrototypeDelete(held, id);
+  clearTimer(id);
+}
+
+/** @param {any} [id] */
+export function clearInterval(id) {
+  SetPrototypeDelete(held, id);
+  clearTimer(id);
+}
+
+/**
+ * @param {(callback: (...args: any[]) => void, delay: number, ...args: any[]) => number} startOne
+ * @param {(...args: any[]) => void} callback
+ * @param {number} delay
+ * @param {any[]} args
+ */
+function start(startOne, callback, delay, args) {
+  const context = currentContext();
+  if (context?.record === undefined) {
+    return startOne(callback, delay, ...new SafeArrayIterator(args));
+  }
+  const run = () => {
+    try {
+      ReflectApply(callback, globalThis, args);
+    } catch (error) {
+      // Reported here, where it is still known whose timer it is.
+      reportUncaught(error);
+    }
+  };
+  const id = startOne(() => {
+    if (op_object_is_broken(context.record.handle)) return clearTimer(id);
+    // Of an interval one run waits, however many are due.
+    if (SetPrototypeHas(held, id)) return;
+    if (isShutOut(context)) return hold(id, context, run);
+    run();
+  }, delay);
+  return id;
+}
+
+/**
+ * @param {number} id
+ * @param {import("./record.js").EventContext} context
+ * @param {() => void} run
+ */
+async function hold(id, context, run) {
+  SetPrototypeAdd(held, id);
+  do {
+    await sectionEnd(context.record);
+    // Not before the code that awaited the section.
+    await new Promise((resolve) => startTimer(resolve, 0));
+  } while (isShutOut(context));
+  if (SetPrototypeDelete(held, id)) run();
 }

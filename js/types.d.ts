@@ -19,6 +19,9 @@ declare module "ext:core/mod.js" {
     decode(bytes: Uint8Array): string;
     serialize(value: unknown, options?: object, onError?: (message: string) => void): Uint8Array;
     deserialize(bytes: Uint8Array, options?: object): any;
+    /** The key of the member that says how an object is cloned, or that it cannot be. */
+    readonly hostObjectBrand: symbol;
+    getCloneableDeserializers(): object;
     isAnyArrayBuffer(value: unknown): value is ArrayBufferLike;
     registerErrorBuilder(name: string, build: (message: string) => unknown): void;
     registerErrorClass(name: string, constructor: Function): void;

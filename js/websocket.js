@@ -323,6 +323,7 @@ export class WebSocket extends EventTarget {
     return new WebSocket(INTERNAL, end);
   }
 
+  /** @returns {[WebSocket, WebSocket]} */
   static #pair() {
     const [left, right] = op_socket_pair();
     const a = WebSocket.#make(left);
@@ -332,19 +333,28 @@ export class WebSocket extends EventTarget {
     return [a, b];
   }
 
+  /**
+   * @param {WebSocket} socket
+   * @param {any} owner
+   * @param {number} number
+   */
   static #own(socket, owner, number) {
     socket.#kind = OWNED;
     socket.#owner = owner;
     socket.#number = number;
   }
 
+  /**
+   * @param {any} owner
+   * @param {number} number
+   */
   static #restore(owner, number) {
     const socket = WebSocket.#make(null);
     WebSocket.#own(socket, owner, number);
     return socket;
   }
 
-  /** The end to give to an object. */
+  /** The end to give to an object. @param {any} socket */
   static #endForObject(socket) {
     if (!(#kind in socket)) throw new TypeError("acceptWebSocket() needs a WebSocket");
     if (socket.#kind === ACCEPTED || socket.#kind === CLIENT || socket.#kind === OWNED) {
@@ -361,7 +371,7 @@ export class WebSocket extends EventTarget {
     return socket.#end;
   }
 
-  /** The end to return in a response. */
+  /** The end to return in a response. @param {any} socket */
   static #endForResponse(socket) {
     switch (socket.#kind) {
       case ACCEPTED:

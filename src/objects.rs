@@ -18,7 +18,6 @@ use stead_ops::host::Host;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
 use stead_ops::instance::AlarmRun;
-use stead_ops::instance::Entry;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
@@ -79,14 +78,10 @@ impl Shard {
             // The socket went with the instance that accepted it.
             return;
         }
-        match instance.input.offer(Entry::Event(event)) {
-            Ok(Some(Entry::Event(event))) => self.enter(&instance, &record, event),
-            Ok(_) => {}
-            Err(overloaded) => {
-                if let Entry::Event(event) = overloaded.0 {
-                    event.fail(Failure::overloaded());
-                }
-            }
+        match instance.input.offer(event) {
+            Ok(Some(event)) => self.enter(&instance, &record, event),
+            Ok(None) => {}
+            Err(overloaded) => overloaded.0.fail(Failure::overloaded()),
         }
     }
 
@@ -173,6 +168,7 @@ impl Shard {
     /// Hands an event that may enter now to JavaScript.
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
+        let broken = instance.clone();
         let instance = instance.clone();
         self.isolate.enter(|scope| {
             let record = v8::Local::new(scope, record);
@@ -213,8 +209,11 @@ impl Shard {
                     call(scope, &dispatch.object_socket, &[record, number, frame])
                 }
             };
-            // The functions answer what user code throws; what is left is ours.
-            assert!(result.is_ok(), "dispatch.js threw");
+            // The functions answer what user code throws. What is left, such as the end of
+            // the stack in our own code, costs the object and nobody else.
+            if result.is_err() {
+                self.reset(&broken, Failure::reset("internal error: the event was not handled"));
+            }
         });
         self.end_turn();
     }
@@ -277,7 +276,11 @@ impl Shard {
         match result {
             Ok(()) => {
                 instance.output.durable(sequence);
-                self.sync(&instance);
+                // Bounds the log. It waits for the disk, once in a few megabytes of commits.
+                match instance.database.checkpoint_if_large() {
+                    Ok(_) => self.sync(&instance),
+                    Err(error) => self.reset(&instance, Failure::reset(error.to_string())),
+                }
             }
             Err(error) => self.reset(&instance, Failure::reset(error)),
         }
@@ -288,10 +291,8 @@ impl Shard {
         instance.fail(failure.clone());
         instance.database.abort();
         instance.output.break_with(GateBroken { message: failure.message.clone() });
-        for entry in instance.input.drain() {
-            if let Entry::Event(event) = entry {
-                event.fail(failure.clone());
-            }
+        for event in instance.input.drain() {
+            event.fail(failure.clone());
         }
         instance.owes.fail(failure);
         instance.sockets.clear();

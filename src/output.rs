@@ -31,7 +31,7 @@ pub fn sinks(logger: &Logger) -> Sinks {
     let exceptions = logger.clone();
     Sinks {
         console: ConsoleSink(Rc::new(move |line| {
-            console.console(level(line.level), None, line.text);
+            console.console(level(line.level), line.object.map(str::to_owned), line.text);
         })),
         exceptions: ExceptionSink(Rc::new(move |report| {
             let prefix = match report.kind {
@@ -40,7 +40,7 @@ pub fn sinks(logger: &Logger) -> Sinks {
             };
             let error = &report.error;
             let text = error.stack.as_ref().unwrap_or(&error.exception_message);
-            exceptions.error(None, format!("{prefix} {text}"));
+            exceptions.error(report.object, format!("{prefix} {text}"));
         })),
     }
 }

@@ -16,6 +16,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use deno_core::JsRuntime;
 use deno_core::OpState;
@@ -31,6 +32,7 @@ use stead_ops::message::ObjectKey;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::bundle::loader::BundleLoader;
 use crate::exports::Export;
@@ -47,6 +49,8 @@ use crate::shared::adopt;
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Events that are delivered before the event loop runs again.
 const EVENTS_PER_ROUND: usize = 256;
+/// How long requests may take to end once the process is to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Events that may wait to be delivered on one shard.
 const QUEUE_MAX: usize = 256 * 1024;
 
@@ -136,7 +140,8 @@ async fn serve(
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
             drop(runtime);
-            _ = stopped.send(());
+            // Nobody waits any more when the process ends at once.
+            let _ = stopped.send(());
         }
         Err(error) => drop(started.send(Err(error))),
     }
@@ -161,6 +166,8 @@ async fn bring_up(
     let namespaces = crate::exports::namespaces(&exports, &shared.unique_key)
         .map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces);
+    // From here on `eval` and `new Function` throw, as on the platform.
+    isolate.enter(|scope| scope.get_current_context().set_allow_generation_from_strings(false));
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,
@@ -190,6 +197,7 @@ async fn run(
     mut done: mpsc::UnboundedReceiver<Synced>,
 ) -> oneshot::Sender<()> {
     let mut stop: Option<oneshot::Sender<()>> = None;
+    let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
     poll_fn(|cx| {
         shard.root.borrow_mut().clone_from(cx.waker());
         while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
@@ -198,6 +206,7 @@ async fn run(
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
             if let Some(sender) = shard.receive(message) {
                 stop = Some(sender);
+                drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
         shard.queue_calls();
@@ -207,10 +216,10 @@ async fn run(
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
         }
-        match &stop {
-            Some(_) if shard.has_stopped() => Poll::Ready(()),
-            _ => Poll::Pending,
+        if stop.is_some() && (shard.has_stopped() || drained.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(());
         }
+        Poll::Pending
     })
     .await;
     shard.close_all();

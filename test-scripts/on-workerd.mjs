@@ -7,13 +7,13 @@
 // every `conformance/*.test.ts` beside this file is run. Exits with 1 if a
 // test failed or a script could not be run.
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-const COMPATIBILITY_DATE = "2026-11-01";
+import { prepare, stem } from "./workerd.mjs";
+
 const SCRIPT_MILLISECONDS_MAX = 60_000;
 
 const { values: options, positionals } = parseArgs({
@@ -25,54 +25,6 @@ const { values: options, positionals } = parseArgs({
   },
 });
 const modules = resolve(options.modules);
-const esbuild = createRequire(join(modules, "x.js"))("esbuild");
-
-// `ChatRoom` → `CHAT_ROOM`
-function screamingSnake(name) {
-  return name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toUpperCase();
-}
-
-// `dir/async-kv.test.ts` → `async-kv`
-function stem(script) {
-  return basename(script).split(".")[0];
-}
-
-// The exported classes that extend DurableObject, directly or through another
-// class of the bundle. esbuild writes a class as `class A extends B` or as
-// `var A = class … extends B`, and may number the name of an import.
-function objectClasses(source, exported) {
-  const parents = new Map();
-  for (const [, variable, name, parent] of source.matchAll(/(?:(\w+) = )?class(?: (\w+))? extends ([\w.]+)/g)) {
-    parents.set(variable ?? name, parent);
-  }
-  const extendsDurableObject = (name) => {
-    const parent = parents.get(name);
-    return parent !== undefined && (/^DurableObject\d*$/.test(parent) || extendsDurableObject(parent));
-  };
-  return exported.filter(extendsDurableObject);
-}
-
-function capnp(name, classes) {
-  const namespaces = classes.map((c) => `    (className = "${c}", uniqueKey = "${name}-${c}", enableSql = true),`);
-  const bindings = classes.flatMap((c) =>
-    [...new Set([c, screamingSnake(c)])].map((b) => `    (name = "${b}", durableObjectNamespace = "${c}"),`),
-  );
-  return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (services = [(name = "${name}", worker = .script), (name = "disk", disk = .disk)]);
-const disk :Workerd.DiskDirectory = (path = "storage", writable = true);
-const script :Workerd.Worker = (
-  modules = [(name = "script.js", esModule = embed "script.js")],
-  compatibilityDate = "${COMPATIBILITY_DATE}",
-  durableObjectNamespaces = [
-${namespaces.join("\n")}
-  ],
-  bindings = [
-${bindings.join("\n")}
-  ],
-  ${classes.length ? 'durableObjectStorage = (localDisk = "disk"),' : ""}
-);
-`;
-}
 
 function output(command, args, cwd) {
   return new Promise((resolve, reject) => {
@@ -89,20 +41,7 @@ async function run(script) {
   const name = stem(script);
   const directory = await mkdtemp(join(tmpdir(), `${name}-`));
   try {
-    const { metafile } = await esbuild.build({
-      entryPoints: [script],
-      outfile: join(directory, "script.js"),
-      bundle: true,
-      format: "esm",
-      target: "es2024",
-      external: ["cloudflare:*"],
-      metafile: true,
-      logLevel: "silent",
-    });
-    const [built] = Object.values(metafile.outputs);
-    const classes = objectClasses(await readFile(join(directory, "script.js"), "utf8"), built.exports);
-    await writeFile(join(directory, "config.capnp"), capnp(name, classes));
-    await mkdir(join(directory, "storage"));
+    await prepare(modules, script, name, directory);
     const { code, signal, text } = await output(join(modules, ".bin/workerd"), ["test", "config.capnp"], directory);
     const passed = text.match(/\[ PASS \]/g)?.length ?? 0;
     const failed = text.match(/\[ FAIL \]/g)?.length ?? 0;

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use deno_core::OpState;
 use deno_core::op2;
 
+use crate::instance::ObjectHandle;
+
 deno_core::extension!(
     stead_console,
     ops = [op_console_print],
@@ -37,6 +39,8 @@ impl ConsoleLevel {
 /// What one call of a `console` method printed.
 #[derive(Clone, Copy, Debug)]
 pub struct ConsoleLine<'a> {
+    /// The object whose code called it, as it is shown to people; None in the worker's own code.
+    pub object: Option<&'a str>,
     /// The level of the method.
     pub level: ConsoleLevel,
     /// The formatted arguments. May hold several lines; the last one has no line end.
@@ -64,9 +68,16 @@ impl Default for ConsoleSink {
 
 /// Hands one formatted line to the sink.
 #[op2(fast)]
-fn op_console_print(state: &mut OpState, #[string] text: &str, #[string] method: &str) {
+fn op_console_print(
+    state: &mut OpState,
+    #[cppgc] object: Option<&ObjectHandle>,
+    #[string] text: &str,
+    #[string] method: &str,
+) {
     let sink = state.borrow::<ConsoleSink>().clone();
+    let object = object.map(|handle| handle.0.label());
     (sink.0)(ConsoleLine {
+        object: object.as_deref(),
         level: ConsoleLevel::from_method(method),
         text,
     });

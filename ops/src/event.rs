@@ -21,7 +21,6 @@ use crate::body::Body;
 use crate::headers::headers_from_js;
 use crate::headers::headers_to_js;
 use crate::host::HostRef;
-use crate::host::object_label;
 use crate::instance::Instance;
 use crate::instance::ObjectHandle;
 use crate::message::CallError;
@@ -295,12 +294,7 @@ fn op_report_error(
   #[string] error: &str,
 ) {
   let host = state.borrow::<HostRef>();
-  let object = handle.map(|handle| {
-    let instance = &handle.0;
-    let id = instance.key.id.to_string();
-    object_label(&**host, instance.key.namespace, instance.name.borrow().as_deref(), &id)
-  });
-  host.report(object, error);
+  host.report(handle.map(|handle| handle.0.label()), error);
 }
 
 /// Where the outcome of something that the process asked for goes: a text, or

@@ -9,6 +9,8 @@ use deno_core::error::JsError;
 use deno_core::op2;
 use deno_core::v8;
 
+use crate::instance::ObjectHandle;
+
 deno_core::extension!(
     stead_exception,
     ops = [op_report_exception],
@@ -27,6 +29,8 @@ pub enum ExceptionKind {
 /// One exception that nobody caught, and whose event was not cancelled.
 #[derive(Clone, Debug)]
 pub struct ExceptionReport {
+    /// The object whose code let it escape, as it is shown to people, if that is known.
+    pub object: Option<String>,
     /// How it escaped.
     pub kind: ExceptionKind,
     /// The error, its causes and its stack frames, in terms of the user's own files.
@@ -58,9 +62,11 @@ impl Default for ExceptionSink {
 fn op_report_exception<'s, 'i>(
     scope: &mut v8::PinScope<'s, 'i>,
     state: Rc<RefCell<OpState>>,
+    #[cppgc] object: Option<&ObjectHandle>,
     rejection: bool,
     exception: v8::Local<'s, v8::Value>,
 ) {
+    let object = object.map(|handle| handle.0.label());
     let error = JsError::from_v8_exception(scope, exception);
     let kind = if rejection {
         ExceptionKind::UnhandledRejection
@@ -68,5 +74,5 @@ fn op_report_exception<'s, 'i>(
         ExceptionKind::Uncaught
     };
     let sink = state.borrow().borrow::<ExceptionSink>().clone();
-    (sink.0)(ExceptionReport { kind, error });
+    (sink.0)(ExceptionReport { object, kind, error });
 }

@@ -5,40 +5,14 @@
 use deno_core::op2;
 use deno_error::JsErrorBox;
 use stead_storage::SectionId;
-use tokio::sync::oneshot;
 
-use crate::instance::Entry;
 use crate::instance::ObjectHandle;
 use crate::message::Failure;
 
 deno_core::extension!(
   stead_gate,
-  ops = [op_input_locked, op_input_wait, op_input_begin, op_input_end, op_object_reset, op_object_failure],
+  ops = [op_input_begin, op_input_end, op_object_reset, op_object_is_broken],
 );
-
-#[op2(fast)]
-fn op_input_locked(#[cppgc] handle: &ObjectHandle) -> bool {
-  handle.0.input.is_locked()
-}
-
-/// Waits until no critical section runs, behind all that waits already.
-#[op2]
-fn op_input_wait(
-  #[cppgc] handle: &ObjectHandle,
-) -> impl Future<Output = Result<(), JsErrorBox>> + use<> {
-  let (sender, receiver) = oneshot::channel();
-  let refused = match handle.0.input.offer(Entry::Code(sender)) {
-    Ok(None) => false,
-    Ok(Some(Entry::Code(sender))) => sender.send(()).is_err(),
-    Ok(Some(Entry::Event(_))) | Err(_) => true,
-  };
-  async move {
-    if refused || receiver.await.is_err() {
-      return Err(JsErrorBox::generic("Network connection lost."));
-    }
-    Ok(())
-  }
-}
 
 /// Begins a critical section.
 #[op2(fast)]
@@ -48,24 +22,17 @@ fn op_input_begin(#[cppgc] handle: &ObjectHandle) -> Result<u32, JsErrorBox> {
   Ok(section.to_number())
 }
 
-/// Ends a critical section; what waited for it goes on after this turn.
+/// Ends a critical section; the events that waited for it enter after this turn.
 #[op2(fast)]
 fn op_input_end(#[cppgc] handle: &ObjectHandle, #[smi] section: u32) {
-  let entries = handle.0.input.end_section(SectionId::from_number(section));
-  let mut events = Vec::new();
-  for entry in entries {
-    match entry {
-      Entry::Event(event) => events.push(event),
-      Entry::Code(waiter) => drop(waiter.send(())),
-    }
-  }
+  let events = handle.0.input.end_section(SectionId::from_number(section));
   if !events.is_empty() {
     handle.0.host().resume(&handle.0, events);
   }
 }
 
-/// Drops the instance, its uncommitted writes with it. `thrown` is the error that
-/// led to it, cloned, if there was one.
+/// Drops the instance, its uncommitted writes with it. Its callers get what was
+/// thrown or, if nothing was, an error with the message.
 #[op2]
 fn op_object_reset(
   #[cppgc] handle: &ObjectHandle,
@@ -74,13 +41,12 @@ fn op_object_reset(
   #[buffer(copy)] thrown: Option<Vec<u8>>,
 ) {
   let thrown = thrown.map(Into::into);
-  let failure = Failure { message, reset: true, overloaded, retryable: false, thrown };
+  let failure = Failure { message, thrown, reset: true, overloaded, retryable: false };
   handle.0.host().reset(&handle.0, failure);
 }
 
-/// Why the instance is broken; undefined while it is not.
-#[op2]
-#[string]
-fn op_object_failure(#[cppgc] handle: &ObjectHandle) -> Option<String> {
-  handle.0.failure().map(|failure| failure.message)
+/// Whether the instance was reset: its code may still run, but to no effect.
+#[op2(fast)]
+fn op_object_is_broken(#[cppgc] handle: &ObjectHandle) -> bool {
+  handle.0.is_broken()
 }

@@ -12,22 +12,14 @@ use stead_storage::GateBroken;
 use stead_storage::InputGate;
 use stead_storage::OutputGate;
 use stead_storage::StorageError;
-use tokio::sync::oneshot;
 
 use crate::answer::Owes;
 use crate::host::HostRef;
+use crate::host::object_label;
 use crate::message::Failure;
 use crate::message::ObjectEvent;
 use crate::message::ObjectKey;
 use crate::socket_set::SocketSet;
-
-/// What waits at the input gate.
-pub enum Entry {
-  /// An event that has not begun.
-  Event(ObjectEvent),
-  /// Code of an earlier event that wants to go on after some I/O.
-  Code(oneshot::Sender<()>),
-}
 
 /// The objects that were written to in the current turn of a shard.
 #[derive(Default)]
@@ -77,7 +69,7 @@ pub struct Instance {
   /// Holds back what the object says until what it may show is durable.
   pub output: OutputGate,
   /// Holds back events while a critical section runs.
-  pub input: InputGate<Entry>,
+  pub input: InputGate<ObjectEvent>,
   /// The answers that running handlers have not given yet.
   pub owes: Owes,
   /// The object's hibernatable sockets.
@@ -125,9 +117,20 @@ impl Instance {
     &self.host
   }
 
+  /// `Class/name` (or `Class/id`) as it is shown to people.
+  pub fn label(&self) -> String {
+    let (name, id) = (self.name.borrow(), self.key.id.to_string());
+    object_label(&*self.host, self.key.namespace, name.as_deref(), &id)
+  }
+
   /// Why the instance is broken, if it is.
   pub fn failure(&self) -> Option<Failure> {
     self.failure.borrow().clone()
+  }
+
+  /// Whether there is such a reason.
+  pub fn is_broken(&self) -> bool {
+    self.failure.borrow().is_some()
   }
 
   /// Marks the instance broken; the first reason stays.

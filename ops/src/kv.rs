@@ -23,6 +23,7 @@ deno_core::extension!(
     op_kv_put,
     op_kv_put_many,
     op_kv_delete,
+    op_kv_check_count,
     op_kv_list,
     op_kv_next,
     op_kv_delete_all,
@@ -75,6 +76,15 @@ fn op_kv_delete(
   #[string] key: &str,
 ) -> Result<bool, JsErrorBox> {
   handle.0.check(handle.0.database.kv_delete(key))
+}
+
+/// Refuses a call that names too many keys, before its first key is looked at.
+#[op2(fast)]
+fn op_kv_check_count(
+  #[cppgc] handle: &ObjectHandle,
+  #[smi] count: u32,
+) -> Result<(), JsErrorBox> {
+  handle.0.check(handle.0.database.kv_check_count(count as usize))
 }
 
 #[derive(serde::Deserialize)]

@@ -77,14 +77,15 @@ pub enum CallError {
 pub struct Failure {
   /// The error's text.
   pub message: String,
+  /// What the object's own code threw, cloned, if that is why. The caller gets
+  /// it in place of an error with the text.
+  pub thrown: Option<Arc<[u8]>>,
   /// The object was reset and starts anew with the next call.
   pub reset: bool,
   /// The same call may succeed when made again.
   pub retryable: bool,
   /// The object has too much to do: do not call again at once.
   pub overloaded: bool,
-  /// The error that the object's own code failed with, cloned, if there was one.
-  pub thrown: Option<Arc<[u8]>>,
 }
 
 impl Failure {

@@ -129,6 +129,7 @@ fn op_sql_next<'s>(
   if !cursor.has_row() {
     return Ok(v8::undefined(scope).into());
   }
+  handle.0.check(cursor.check())?;
   let mut values = Vec::with_capacity(cursor.column_count());
   read_row(scope, &cursor, &mut values)?;
   handle.0.check(cursor.advance())?;
@@ -144,6 +145,7 @@ fn op_sql_rest<'s>(
 ) -> Result<v8::Local<'s, v8::Array>, JsErrorBox> {
   let mut cursor = cursor.cursor.borrow_mut();
   let mut values = Vec::new();
+  handle.0.check(cursor.check())?;
   while cursor.has_row() {
     read_row(scope, &cursor, &mut values)?;
     handle.0.check(cursor.advance())?;

@@ -96,7 +96,7 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
     self,
     scope: &mut v8::PinScope<'s, '_>,
   ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
-    let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(6);
+    let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(7);
     match self {
       Answer::Result(result) => {
         parts.push(v8::Integer::new(scope, 0).into());

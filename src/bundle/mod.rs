@@ -58,6 +58,7 @@ pub struct Bundle {
     /// The entry file: absolute, symbolic links resolved.
     pub entry: PathBuf,
     /// Every file that was read: what to watch for changes.
+    #[allow(dead_code, reason = "for servers that reload; its tests read it today")]
     pub modules: Vec<PathBuf>,
 }
 
@@ -142,7 +143,7 @@ fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
     if absolute.is_dir() {
         return Err(
             Diagnostic::new(format!("`{shown}` is a folder, not a file")).with_help(
-                "name the file that exports the worker; `stead dev` runs a whole project",
+                "name the file that exports the worker",
             ),
         );
     }

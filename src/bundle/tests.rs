@@ -585,7 +585,7 @@ fn entries_that_cannot_be_entries() {
     check(
         "d",
         "`d` is a folder, not a file",
-        Some("name the file that exports the worker; `stead dev` runs a whole project"),
+        Some("name the file that exports the worker"),
     );
     check(
         "b.py",

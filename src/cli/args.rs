@@ -156,7 +156,7 @@ pub struct WorkerArgs {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
 
-    /// Where objects are stored [default: .stead beside FILE]
+    /// Where objects are stored [default: .stead/<FILE's stem> beside FILE]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 
@@ -181,11 +181,12 @@ pub struct WorkerArgs {
 }
 
 impl WorkerArgs {
-    /// The state directory: `--state`, or `.stead` beside the file, so that `call` finds it from any folder.
+    /// The state directory: `--state`, or a folder in `.stead` beside the file, so that `call` finds it from any folder
+    /// and the files of one folder can be served at the same time.
     pub fn state_dir(&self) -> PathBuf {
         match &self.state {
             Some(dir) => dir.clone(),
-            None => self.file.parent().unwrap_or(Path::new("")).join(".stead"),
+            None => self.file.parent().unwrap_or(Path::new("")).join(".stead").join(self.stem()),
         }
     }
 
@@ -193,14 +194,21 @@ impl WorkerArgs {
     pub fn unique_key(&self, class: &str) -> String {
         match self.unique_keys.iter().rfind(|given| given.class == class) {
             Some(given) => given.key.clone(),
-            None => {
-                let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-                let name = name.trim_start_matches('.');
-                let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
-                format!("{stem}-{class}")
-            }
+            None => format!("{}-{class}", self.stem()),
         }
     }
+
+    /// The file's name up to its first dot.
+    fn stem(&self) -> String {
+        stem(&self.file)
+    }
+}
+
+/// The name of a worker's file up to its first dot: what its state and its objects' folders are named after.
+pub fn stem(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.trim_start_matches('.');
+    name.split_once('.').map_or(name, |(stem, _)| stem).to_owned()
 }
 
 /// What is printed while the server runs.
@@ -350,7 +358,7 @@ mod tests {
             (args.host.as_str(), args.port, args.shards),
             ("127.0.0.1", 8787, None)
         );
-        assert_eq!(args.worker.state_dir(), Path::new(".stead"));
+        assert_eq!(args.worker.state_dir(), Path::new(".stead/chat"));
         assert_eq!(args.worker.durability, Durability::Strict);
         assert_eq!(args.log.log_format, LogFormat::Text);
     }
@@ -359,7 +367,7 @@ mod tests {
     fn the_state_directory_is_beside_the_file() {
         assert_eq!(
             run(&["a/b/chat.ts"]).worker.state_dir(),
-            Path::new("a/b/.stead")
+            Path::new("a/b/.stead/chat")
         );
         assert_eq!(
             run(&["a/chat.ts", "--state", "/x"]).worker.state_dir(),

@@ -413,7 +413,7 @@ mod tests {
             LogFormat::Text,
             false,
             say_everything,
-            "GET   /                         200  -                  0.00 ms\n\
+            "GET     /                         200  -                  0.00 ms\n\
              log    Room/a  one\n       two\n\
              warn   careful\n\
              error  Room/a  Error: no\n           at x (a.ts:1:2)\n\

@@ -51,7 +51,7 @@ impl RequestLine {
         columns.path = widen(columns.path, &path, PATH_WIDTH_MAX);
         columns.object = widen(columns.object, &object, OBJECT_WIDTH_MAX);
 
-        let method = format!("{:<4}", printable(&self.method));
+        let method = format!("{:<6}", printable(&self.method));
         let status = self.status.to_string();
         let status = match self.status {
             ..300 => style.green(&status),
@@ -118,15 +118,15 @@ mod tests {
         };
         assert_eq!(
             line("/room/lobby/messages", 200, Some("ChatRoom/lobby")),
-            "GET   /room/lobby/messages      200  ChatRoom/lobby      1.2 ms\n",
+            "GET     /room/lobby/messages      200  ChatRoom/lobby      1.2 ms\n",
         );
         assert_eq!(
             line("/a/path/that/is/longer/than/that", 404, None),
-            "GET   /a/path/that/is/longer/than/that  404  -                   1.2 ms\n",
+            "GET     /a/path/that/is/longer/than/that  404  -                   1.2 ms\n",
         );
         assert_eq!(
             line("/", 200, None),
-            "GET   /                                 200  -                   1.2 ms\n",
+            "GET     /                                 200  -                   1.2 ms\n",
         );
     }
 

@@ -108,7 +108,7 @@ fn raise_file_limit() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
     // Where it is refused, the limit stays as it was.
-    drop(rustix::process::setrlimit(rustix::process::Resource::Nofile, raised));
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
 }
 
 /// A class that is exported beside objects and is not one may be a mistake.

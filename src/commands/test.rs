@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 
 use stead_storage::StateDir;
@@ -25,6 +26,9 @@ use crate::clock::SystemClock;
 use crate::exports::ExportKind;
 use crate::worker::Config;
 use crate::worker::Worker;
+
+/// How long one test may take before it counts as hanging.
+const TEST_MAX: Duration = Duration::from_secs(30);
 
 /// What has been run so far.
 #[derive(Default)]
@@ -53,6 +57,14 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
         if args.bail && count.failed > 0 {
             break;
         }
+    }
+    if count.passed + count.failed == 0 {
+        let what = match &args.pattern {
+            Some(pattern) => format!("no test's name contains `{pattern}`"),
+            None => "the files export no tests".to_owned(),
+        };
+        let help = "a test is an exported object with a test() method";
+        return Err(Problem::does_not_load(what).help(help));
     }
     let total = format!("{} passed, {} failed", count.passed, count.failed);
     let total = if count.failed > 0 { style.red(&total) } else { style.green(&total) };
@@ -111,8 +123,7 @@ async fn run_worker(
     count: &mut Count,
 ) -> Result<(), Problem> {
     let bundle = super::load(file, style)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.split('.').next().unwrap_or_default().to_owned();
+    let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
     let state = StateDir::open(&folder.path).map_err(|e| super::state_problem(&folder.path, &e))?;
     let config = Config {
@@ -132,7 +143,9 @@ async fn run_worker(
             continue;
         }
         let begun = Instant::now();
-        let outcome = worker.test(&test.name).await;
+        let outcome = tokio::time::timeout(TEST_MAX, worker.test(&test.name)).await;
+        let hung = || Err(format!("did not end within {} s", TEST_MAX.as_secs()));
+        let outcome = outcome.unwrap_or_else(|_| hung());
         let elapsed = format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1000.0);
         match outcome {
             Ok(()) => {

@@ -199,3 +199,17 @@ fn the_text_log_is_a_banner_and_one_line_per_request() {
     assert_eq!(words[..4], ["GET", "/a/add", "200", "Tally/a"]);
     assert_eq!(words[5..], ["ms"]);
 }
+
+#[test]
+fn a_worker_is_a_client_of_other_servers() {
+    let state = temporary();
+    let server = Server::start(&fixture("client.ts"), state.path(), &[]);
+    assert_eq!(
+        server.get("/by-fetch").json(),
+        json!({ "method": "POST", "header": "here", "body": "a body" })
+    );
+    let heard = json!(["echo hello", "bytes 3,2,1", "closed 4000 enough true"]);
+    assert_eq!(server.get("/by-constructor").json(), heard);
+    assert_eq!(server.get("/by-upgrade").json(), heard);
+    assert_eq!(server.get("/refused").json(), json!(1006));
+}

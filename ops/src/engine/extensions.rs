@@ -13,6 +13,7 @@ use deno_web::InMemoryBroadcastChannel;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
 use crate::exception::stead_exception;
+use crate::clone::stead_clone;
 use crate::sql::stead_sql;
 use crate::kv::stead_kv;
 use crate::transaction::stead_transaction;
@@ -32,6 +33,7 @@ deno_core::extension!(
         stead_console,
         stead_digest,
         stead_exception,
+        stead_clone,
         stead_sql,
         stead_kv,
         stead_transaction,
@@ -46,9 +48,14 @@ deno_core::extension!(
         dir "../js",
         "body.js",
         "bootstrap.js",
+        "abort.js",
+        "absent.js",
+        "arguments.js",
         "clone.js",
+        "cloning.js",
         "console.js",
         "context.js",
+        "critical_section.js",
         "crypto.js",
         "dispatch.js",
         "errors.js",
@@ -108,6 +115,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_console::init(),
         stead_digest::init(),
         stead_exception::init(),
+        stead_clone::init(),
         stead_sql::init(),
         stead_kv::init(),
         stead_transaction::init(),

@@ -3,9 +3,10 @@
 //! nanoseconds that workerd keeps there.
 //!
 //! The object's own database is the truth; this index makes alarms findable
-//! without opening every object. It may name a time earlier than the object's,
-//! never a later one: the scheduler writes here before a commit that moves an
-//! alarm earlier, and after one that moves it later.
+//! without opening every object. The scheduler writes here after the object's
+//! commit; a crash in between is put right by the recovery of the next start,
+//! which compares the objects that were open. A run that finds another time in
+//! the object is cancelled.
 
 use std::path::{Path, PathBuf};
 

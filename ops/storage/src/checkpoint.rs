@@ -15,7 +15,7 @@ impl Database {
     /// over 4 MiB. Returns whether it did.
     ///
     /// This waits for the disk (the log is synced before the file is written
-    /// and the file after), so a shard calls it when it is idle. Nothing else
+    /// and the file after), so a shard calls it between two syncs of the object. Nothing else
     /// shrinks the log: it would otherwise grow with each commit. While a
     /// cursor holds on to an older state, the log stays.
     ///
