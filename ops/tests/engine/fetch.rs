@@ -107,7 +107,7 @@ fn requests_go_out_and_answers_come_in() {
             "fetch('file:///etc/hostname').then(() => 'open', (e) => e instanceof TypeError)",
             "true",
         ),
-        ("fetch('/relative')", "TypeError: Invalid URL: '/relative'"),
+        ("fetch('/relative')", "TypeError: Invalid URL: /relative"),
     ];
     let module = format!(
         "const base = 'http://127.0.0.1:{port}';\n{}",
