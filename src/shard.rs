@@ -318,6 +318,8 @@ impl Shard {
 
     /// Whether everything that a stop waits for has ended.
     fn has_stopped(&self) -> bool {
-        self.connections.get() == 0 && !self.objects.borrow().values().any(Resident::is_busy)
+        self.connections.get() == 0
+            && !self.has_more()
+            && !self.objects.borrow().values().any(Resident::is_busy)
     }
 }
