@@ -1,5 +1,6 @@
 //! Where the console and uncaught exceptions of a worker go: to the log.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use deno_core::OpState;
@@ -11,37 +12,58 @@ use stead_ops::exception::ExceptionSink;
 use crate::cli::logger::Level;
 use crate::cli::logger::Logger;
 
-/// The sinks of one isolate.
-pub struct Sinks {
-    console: ConsoleSink,
-    exceptions: ExceptionSink,
+/// Where one isolate prints.
+///
+/// Every shard evaluates the worker's modules, so what they print while they load is
+/// taken from the first shard alone. What nobody caught meanwhile waits until the
+/// worker runs: if it does not come to that, the failure that ends the start says it.
+pub struct Output {
+    logger: Logger,
+    first: bool,
+    /// Uncaught exceptions so far, while the modules load: object and text.
+    held: RefCell<Option<Vec<(Option<String>, String)>>>,
 }
 
-impl Sinks {
-    /// Hands the sinks to the ops.
-    pub fn put_into(self, state: &mut OpState) {
-        state.put(self.console);
-        state.put(self.exceptions);
+impl Output {
+    /// The output of a shard that is about to load the worker's modules.
+    pub fn new(logger: &Logger, first: bool) -> Rc<Output> {
+        Rc::new(Output {
+            logger: logger.clone(),
+            first,
+            held: RefCell::new(Some(Vec::new())),
+        })
     }
-}
 
-/// Sinks that print through the logger.
-pub fn sinks(logger: &Logger) -> Sinks {
-    let console = logger.clone();
-    let exceptions = logger.clone();
-    Sinks {
-        console: ConsoleSink(Rc::new(move |line| {
-            console.console(level(line.level), line.object.map(str::to_owned), line.text);
-        })),
-        exceptions: ExceptionSink(Rc::new(move |report| {
+    /// Hands the sinks to the ops.
+    pub fn put_into(self: Rc<Self>, state: &mut OpState) {
+        let console = self.clone();
+        state.put(ConsoleSink(Rc::new(move |line| {
+            if console.first || console.held.borrow().is_none() {
+                let object = line.object.map(str::to_owned);
+                console.logger.console(level(line.level), object, line.text);
+            }
+        })));
+        state.put(ExceptionSink(Rc::new(move |report| {
             let prefix = match report.kind {
                 ExceptionKind::Uncaught => "Uncaught",
                 ExceptionKind::UnhandledRejection => "Uncaught (in promise)",
             };
             let error = &report.error;
             let text = error.stack.as_ref().unwrap_or(&error.exception_message);
-            exceptions.error(report.object, format!("{prefix} {text}"));
-        })),
+            let text = format!("{prefix} {text}");
+            match self.held.borrow_mut().as_mut() {
+                Some(held) => held.push((report.object, text)),
+                None => self.logger.error(report.object, text),
+            }
+        })));
+    }
+
+    /// The modules are loaded: from here on everything is printed at once.
+    pub fn loaded(&self) {
+        let held = self.held.borrow_mut().take().unwrap_or_default();
+        for (object, text) in held.into_iter().filter(|_| self.first) {
+            self.logger.error(object, text);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ use crate::bundle::loader::BundleLoader;
 use crate::exports::Export;
 use crate::isolate::Isolate;
 use crate::objects::Resident;
-use crate::output;
+use crate::output::Output;
 use crate::placement::ShardIndex;
 use crate::shared::Message;
 use crate::shared::Shared;
@@ -158,12 +158,14 @@ async fn bring_up(
     let loader = Rc::new(BundleLoader::new(shared.bundle.clone()));
     let specifier = loader.specifier().clone();
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
-    let sinks = output::sinks(&shared.logger);
+    let output = Output::new(&shared.logger, index == 0);
+    let sinks = output.clone();
     options.state = Box::new(move |state: &mut OpState| sinks.put_into(state));
     let mut runtime = stead_ops::engine::new_runtime(options);
     let isolate = Isolate::new(&mut runtime);
     crate::exports::set_vars(&isolate, &shared.vars);
     let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
+    output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces =
         crate::exports::namespaces(&exports, &shared.unique_key).map_err(StartError::Exports)?;

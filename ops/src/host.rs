@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use deno_core::OpState;
+use deno_error::JsErrorBox;
 use stead_storage::IdKey;
 
 use crate::instance::Instance;
@@ -76,6 +78,19 @@ pub trait Host {
 
 /// How the ops find the host in `OpState`.
 pub type HostRef = Rc<dyn Host>;
+
+/// The host, for an op that user code may call while its modules are evaluated:
+/// the worker does not run yet then.
+///
+/// # Errors
+/// The platform's text for what is not allowed in the global scope.
+/// <https://developers.cloudflare.com/workers/runtime-apis/handlers/>
+pub fn running_host(state: &OpState) -> Result<HostRef, JsErrorBox> {
+    let host = state.try_borrow::<HostRef>().cloned();
+    host.ok_or_else(|| JsErrorBox::generic(NOT_IN_GLOBAL_SCOPE))
+}
+
+const NOT_IN_GLOBAL_SCOPE: &str = "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), setting a timeout, and generating random values are not allowed within global scope. To fix this error, perform this operation within a handler. https://developers.cloudflare.com/workers/runtime-apis/handlers/";
 
 /// `Class/name` (or `Class/id`) as it is shown to people.
 pub fn object_label(

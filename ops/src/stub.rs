@@ -24,6 +24,7 @@ use crate::event::IncomingRequest;
 use crate::headers::headers_from_js;
 use crate::headers::headers_to_js;
 use crate::host::HostRef;
+use crate::host::running_host;
 use crate::instance::Instance;
 use crate::instance::ObjectHandle;
 use crate::message::CallError;
@@ -327,7 +328,7 @@ fn op_stub_call<'s>(
     #[buffer(copy)] arguments: Option<Vec<u8>>,
     bodies: v8::Local<'s, v8::Value>,
 ) -> Result<PendingCall, JsErrorBox> {
-    let host = state.borrow::<HostRef>().clone();
+    let host = running_host(state)?;
     let key = key(&host, namespace, id)?;
     let bodies = bodies_from_js(scope, state, bodies)?;
     let arguments = arguments.map(|bytes| Message { bytes, bodies });
@@ -377,7 +378,7 @@ fn op_stub_fetch<'s>(
     headers: v8::Local<'s, v8::Array>,
     body: v8::Local<'s, v8::Value>,
 ) -> Result<PendingFetch, JsErrorBox> {
-    let host = state.borrow::<HostRef>().clone();
+    let host = running_host(state)?;
     let key = key(&host, namespace, id)?;
     let mut headers = headers_from_js(scope, headers)?;
     let body = body_from_js(scope, state, body)?;

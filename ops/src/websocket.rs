@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use crate::headers::headers_from_js;
 use crate::host::ConnectRequest;
-use crate::host::HostRef;
+use crate::host::running_host;
 use crate::instance::Instance;
 use crate::instance::ObjectHandle;
 use crate::message::ObjectEvent;
@@ -141,8 +141,9 @@ fn op_socket_accept(
     #[cppgc] end: &PairEnd,
     #[cppgc] handle: Option<&ObjectHandle>,
 ) -> Result<(), JsErrorBox> {
+    let host = running_host(state)?;
     let taken = end.take()?;
-    taken.settle(state.borrow::<HostRef>().shard());
+    taken.settle(host.shard());
     *end.open.borrow_mut() = Some(OpenEnd {
         sender: taken.sender,
         instance: handle.map(|handle| handle.0.clone()),
@@ -253,7 +254,7 @@ fn op_socket_connect<'s>(
     headers: v8::Local<'s, v8::Array>,
 ) -> Result<impl Future<Output = Result<ClientSocket, JsErrorBox>> + use<>, JsErrorBox> {
     let headers = headers_from_js(scope, headers)?;
-    let connect = state.borrow::<HostRef>().connect(ConnectRequest {
+    let connect = running_host(state)?.connect(ConnectRequest {
         url,
         protocols,
         headers,
