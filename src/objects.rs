@@ -279,7 +279,9 @@ impl Shard {
             return;
         }
         if self.shared.storage.durability == Durability::Relaxed {
-            return instance.output.durable(sequence);
+            instance.output.durable(sequence);
+            self.bound_log(instance);
+            return;
         }
         match instance.database.sync_target() {
             Ok(target) => {
@@ -309,13 +311,23 @@ impl Shard {
         match result {
             Ok(()) => {
                 instance.output.durable(sequence);
-                // Bounds the log. It waits for the disk, once in a few megabytes of commits.
-                match instance.database.checkpoint_if_large() {
-                    Ok(_) => self.sync(&instance),
-                    Err(error) => self.reset(&instance, Failure::reset(error.to_string())),
+                if self.bound_log(&instance) {
+                    self.sync(&instance);
                 }
             }
             Err(error) => self.reset(&instance, Failure::reset(error)),
+        }
+    }
+
+    /// Moves a log that has grown large into the object's file; false if that broke the
+    /// object. It waits for the disk, once in a few megabytes of commits.
+    fn bound_log(&self, instance: &Rc<Instance>) -> bool {
+        match instance.database.checkpoint_if_large() {
+            Ok(_) => true,
+            Err(error) => {
+                self.reset(instance, Failure::reset(error.to_string()));
+                false
+            }
         }
     }
 

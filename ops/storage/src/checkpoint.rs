@@ -1,5 +1,5 @@
 //! When the write-ahead log is moved into the database file: never by SQLite
-//! itself, but by an idle shard and at a clean end.
+//! itself, but by its shard once it has grown, and at a clean end.
 
 use rusqlite::config::DbConfig;
 use rusqlite::ffi;
