@@ -146,7 +146,10 @@ async fn read_frames<R: AsyncRead + Unpin>(
             OpCode::Ping => drop(reply.try_send(Reply::Pong(payload))),
             OpCode::Pong => {}
             OpCode::Close => {
-                sender.send(parse_close(&payload));
+                sender.send(parse_close(&payload).unwrap_or_else(|(code, text)| {
+                    drop(reply.try_send(Reply::Close(code)));
+                    Frame::Failed(text.into())
+                }));
                 return;
             }
             OpCode::Text | OpCode::Binary | OpCode::Continuation => {
@@ -224,18 +227,33 @@ impl Message {
     }
 }
 
-fn parse_close(payload: &[u8]) -> Frame {
-    match payload {
-        [] => Frame::Close {
-            code: None,
-            reason: String::new(),
-        },
-        [high, low, reason @ ..] => Frame::Close {
-            code: Some(u16::from_be_bytes([*high, *low])),
-            reason: String::from_utf8_lossy(reason).into_owned(),
-        },
-        _ => Frame::Failed("the Close frame is malformed".into()),
+/// Reads a Close frame; a malformed one gives the code to answer with and a text.
+fn parse_close(payload: &[u8]) -> Result<Frame, (u16, &'static str)> {
+    let [high, low, reason @ ..] = payload else {
+        return match payload {
+            [] => Ok(Frame::Close {
+                code: None,
+                reason: String::new(),
+            }),
+            _ => Err((PROTOCOL_ERROR, "the Close frame is malformed")),
+        };
+    };
+    let code = u16::from_be_bytes([*high, *low]);
+    if !is_close_code(code) {
+        return Err((PROTOCOL_ERROR, "the Close frame has an invalid code"));
     }
+    match std::str::from_utf8(reason) {
+        Ok(reason) => Ok(Frame::Close {
+            code: Some(code),
+            reason: reason.to_owned(),
+        }),
+        Err(_) => Err((INVALID_DATA, "the Close frame's reason is not UTF-8")),
+    }
+}
+
+/// Whether a peer may send a code. <https://www.rfc-editor.org/rfc/rfc6455#section-7.4>
+fn is_close_code(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 /// The Close code that a failed read is answered with, and the failure's text.
@@ -398,5 +416,53 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             () = cut => {}
             () = tokio::time::sleep(CLOSE_TIMEOUT) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(payload: &[u8], expect: Result<(Option<u16>, &str), u16>) {
+        let found = match parse_close(payload) {
+            Ok(Frame::Close { code, reason }) => Ok((code, reason)),
+            Ok(other) => panic!("{other:?} is no Close frame"),
+            Err((code, _)) => Err(code),
+        };
+        let expect = expect.map(|(code, reason)| (code, reason.to_owned()));
+        assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn a_close_frame_has_a_code_that_peers_may_send_and_a_readable_reason() {
+        check(b"", Ok((None, "")));
+        check(b"\x03\xe8bye", Ok((Some(1000), "bye")));
+        check(b"\x0f\xa0", Ok((Some(4000), "")));
+        check(b"\x03", Err(PROTOCOL_ERROR));
+        check(b"\x03\xed", Err(PROTOCOL_ERROR));
+        check(b"\x01\x01", Err(PROTOCOL_ERROR));
+        check(b"\x03\xe8\xff", Err(INVALID_DATA));
+    }
+
+    #[test]
+    fn the_handshake_answers_the_key_as_the_standard_s_example_does() {
+        assert_eq!(
+            accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="),
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
+    }
+
+    #[test]
+    fn a_message_is_put_together_from_its_fragments() {
+        let mut message = Message::default();
+        let bytes = Bytes::from_static;
+        assert_eq!(message.add(OpCode::Text, false, bytes(b"one ")), Ok(None));
+        let whole = message.add(OpCode::Continuation, true, bytes(b"two"));
+        assert_eq!(whole, Ok(Some(Frame::Text(bytes(b"one two")))));
+        let stray = message.add(OpCode::Continuation, true, bytes(b"three"));
+        assert_eq!(stray.map_err(|(code, _)| code), Err(PROTOCOL_ERROR));
+        let broken = message.add(OpCode::Text, true, bytes(b"\xff"));
+        assert_eq!(broken.map_err(|(code, _)| code), Err(INVALID_DATA));
     }
 }
