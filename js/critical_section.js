@@ -46,7 +46,7 @@ export async function criticalSection(record, callback, resets) {
 async function runSection(section, callback, resets) {
   const { record } = section;
   const timer = startTimer(() => {
-    op_object_reset(record.handle, SECTION_TIMEOUT, true, null);
+    op_object_reset(record.handle, SECTION_TIMEOUT, true, null, true);
   }, SECTION_MS_MAX);
   try {
     // The callback begins after the calling turn's own code, as an event of its own would.
@@ -54,7 +54,7 @@ async function runSection(section, callback, resets) {
     return await runInContext(section, callback);
   } catch (error) {
     if (!resets) throw error;
-    op_object_reset(record.handle, messageOf(error), false, serializeThrown(error));
+    op_object_reset(record.handle, messageOf(error), false, serializeThrown(error), true);
     // The object is gone: nobody is left to tell.
     return await new Promise(() => {});
   } finally {

@@ -82,10 +82,13 @@ export class DurableObjectState {
     return await criticalSection(this.#record, callback, true);
   }
 
-  /** @param {string} [reason] */
-  abort(reason) {
+  /**
+   * @param {string} [reason]
+   * @param {{ retryAlarm?: boolean }} [options]
+   */
+  abort(reason, options) {
     const message = reason === undefined ? ABORTED : `${reason}`;
-    op_object_reset(this.#record.handle, message, false, null);
+    op_object_reset(this.#record.handle, message, false, null, options?.retryAlarm ?? true);
     throw new Error(message);
   }
 

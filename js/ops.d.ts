@@ -115,6 +115,7 @@ interface GateOps {
     message: string,
     overloaded: boolean,
     thrown: Uint8Array | null,
+    retryAlarm: boolean,
   ): void;
   op_object_is_broken(handle: ObjectHandle): boolean;
 }

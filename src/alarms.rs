@@ -336,6 +336,7 @@ impl Scheduler {
             AlarmOutcome::Threw if counted == 0 => Some((1, 0)),
             AlarmOutcome::Threw => Some((counted + 1, backoff)),
             AlarmOutcome::Failed => Some((counted, backoff)),
+            AlarmOutcome::Abandoned => Some((RETRIES_MAX + 1, 0)),
         };
         let Some((counted, backoff)) = retry else {
             return;

@@ -1,7 +1,6 @@
 //! The life of objects on a shard: making instances, delivering events, ending
 //! turns, resetting what is broken, closing everything at the end.
 
-use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -10,6 +9,7 @@ use deno_core::cppgc::make_cppgc_object;
 use deno_core::v8;
 use stead_ops::AlarmReply;
 use stead_ops::JsFrame;
+use stead_ops::OwedAlarm;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::host::ConnectRequest;
@@ -209,7 +209,7 @@ impl Shard {
                     let now_ms = self.shared.clock.now_ms();
                     match begin_alarm(&instance, scheduled_ms, now_ms, give_up) {
                         Ok(()) => {
-                            let native = AlarmReply(RefCell::new(Some(reply)));
+                            let native = AlarmReply(OwedAlarm::new(reply, &instance));
                             let arguments = [
                                 record,
                                 make_cppgc_object(scope, native).into(),

@@ -2,14 +2,14 @@
 //!
 //! <https://developers.cloudflare.com/durable-objects/api/alarms/>
 
-use std::cell::RefCell;
+use std::rc::Rc;
 
 use deno_core::GarbageCollected;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
-use tokio::sync::oneshot;
 
+use crate::answer::OwedAlarm;
 use crate::instance::AlarmRun;
 use crate::instance::ObjectHandle;
 use crate::message::AlarmOutcome;
@@ -20,7 +20,7 @@ deno_core::extension!(
 );
 
 /// Where a run's outcome goes, as JavaScript holds it.
-pub struct AlarmReply(pub RefCell<Option<oneshot::Sender<AlarmOutcome>>>);
+pub struct AlarmReply(pub Rc<OwedAlarm>);
 
 // SAFETY: the reply holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for AlarmReply {
@@ -79,7 +79,7 @@ fn op_alarm_end(
 ) -> Result<(), JsErrorBox> {
     let instance = &handle.0;
     let run = instance.alarm_run.replace(AlarmRun::Idle);
-    let Some(reply) = reply.0.borrow_mut().take() else {
+    let Some(reply) = reply.0.take() else {
         return Ok(());
     };
     if !threw && run == AlarmRun::Running {

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use std::rc::Weak;
 
 use crate::instance::Instance;
+use crate::message::AlarmOutcome;
 use crate::message::CallError;
 use crate::message::Failure;
 use crate::message::Reply;
+use tokio::sync::oneshot;
 
 /// An answer that an event's handler has not given yet.
 pub struct Owed<T> {
@@ -71,6 +73,39 @@ impl<T> Unanswered for Owed<T> {
     }
 }
 
+/// The outcome of an alarm's run that the handler has not reached yet.
+pub struct OwedAlarm {
+    reply: RefCell<Option<oneshot::Sender<AlarmOutcome>>>,
+}
+
+impl OwedAlarm {
+    /// The outcome of a run that begins in `instance`.
+    pub fn new(reply: oneshot::Sender<AlarmOutcome>, instance: &Instance) -> Rc<OwedAlarm> {
+        let owed = Rc::new(OwedAlarm {
+            reply: RefCell::new(Some(reply)),
+        });
+        instance.owes.add(owed.clone());
+        owed
+    }
+
+    /// Takes the way back; none if the object was reset meanwhile.
+    pub fn take(&self) -> Option<oneshot::Sender<AlarmOutcome>> {
+        self.reply.borrow_mut().take()
+    }
+}
+
+impl Unanswered for OwedAlarm {
+    fn fail(&self, failure: &Failure) {
+        if let Some(reply) = self.take() {
+            drop(reply.send(failure.alarm.clone()));
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.reply.borrow().is_some()
+    }
+}
+
 /// All answers that one object owes.
 #[derive(Default)]
 pub struct Owes {
@@ -81,13 +116,12 @@ impl Owes {
     /// Below this length the list is not searched for answers that were given.
     const PRUNE_ABOVE: usize = 32;
 
-    fn add<T: 'static>(&self, owed: Rc<Owed<T>>) {
+    fn add(&self, owed: Rc<dyn Unanswered>) {
         let mut list = self.list.borrow_mut();
         // Pruned only when it is about to grow, so that the cost per event is constant.
         if list.len() == list.capacity() && list.len() > Self::PRUNE_ABOVE {
             list.retain(|weak| weak.upgrade().is_some_and(|owed| owed.is_open()));
         }
-        let owed: Rc<dyn Unanswered> = owed;
         list.push(Rc::downgrade(&owed));
     }
 

@@ -7,6 +7,7 @@ use deno_error::JsErrorBox;
 use stead_storage::SectionId;
 
 use crate::instance::ObjectHandle;
+use crate::message::AlarmOutcome;
 use crate::message::Failure;
 
 deno_core::extension!(
@@ -37,13 +38,15 @@ fn op_input_end(#[cppgc] handle: &ObjectHandle, #[smi] section: u32) {
 }
 
 /// Drops the instance, its uncommitted writes with it. Its callers get what was
-/// thrown or, if nothing was, an error with the message.
+/// thrown or, if nothing was, an error with the message. The application did it, so
+/// an alarm that was running is retried and the retry counts, or not at all.
 #[op2]
 fn op_object_reset(
     #[cppgc] handle: &ObjectHandle,
     #[string] message: String,
     overloaded: bool,
     #[buffer(copy)] thrown: Option<Vec<u8>>,
+    retry_alarm: bool,
 ) {
     let thrown = thrown.map(Into::into);
     let failure = Failure {
@@ -52,6 +55,11 @@ fn op_object_reset(
         reset: true,
         overloaded,
         retryable: false,
+        alarm: if retry_alarm {
+            AlarmOutcome::Threw
+        } else {
+            AlarmOutcome::Abandoned
+        },
     };
     handle.0.host().reset(&handle.0, failure);
 }

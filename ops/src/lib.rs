@@ -24,4 +24,5 @@ mod transaction;
 mod websocket;
 
 pub use alarm::AlarmReply;
+pub use answer::OwedAlarm;
 pub use websocket::JsFrame;

@@ -86,6 +86,8 @@ pub struct Failure {
     pub retryable: bool,
     /// The object has too much to do: do not call again at once.
     pub overloaded: bool,
+    /// What becomes of an alarm that was running.
+    pub alarm: AlarmOutcome,
 }
 
 impl Failure {
@@ -130,7 +132,7 @@ impl Failure {
 pub type Reply<T> = oneshot::Sender<Result<T, CallError>>;
 
 /// How a run of an alarm ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AlarmOutcome {
     /// The handler finished and what it wrote is durable. The time at which the
     /// object wants to be woken next, in milliseconds, if it set one.
@@ -140,7 +142,10 @@ pub enum AlarmOutcome {
     /// The handler threw: the run counts as a retry.
     Threw,
     /// The object failed for reasons of its own: tried again without counting.
+    #[default]
     Failed,
+    /// The application wants no further run: the alarm is removed.
+    Abandoned,
 }
 
 /// One delivery to an object.

@@ -133,6 +133,37 @@ export class Silent extends DurableObject {
   }
 }
 
+// Resets itself in its first alarm. What it has done is stored, as no instance lives through it.
+export class Aborting extends DurableObject {
+  async alarm() {
+    const runs = (await this.runs()) + 1;
+    await this.ctx.storage.put("runs", runs);
+    await this.ctx.storage.sync();
+    const retryAlarm = await this.ctx.storage.get<boolean>("retry");
+    // The types do not know the second argument yet.
+    const ctx = this.ctx as unknown as { abort(reason: string, options: object): void };
+    if (runs === 1) ctx.abort("in the alarm", { retryAlarm });
+  }
+
+  async set(retry: boolean) {
+    await this.ctx.storage.put("retry", retry);
+    await this.ctx.storage.setAlarm(Date.now());
+  }
+
+  async runs() {
+    return (await this.ctx.storage.get<number>("runs")) ?? 0;
+  }
+
+  async pending() {
+    return (await this.ctx.storage.getAlarm()) !== null;
+  }
+}
+
+// Asks by a new stub each time, until the answer is yes: a stub of an object that was reset stays broken.
+async function until(ask: () => Promise<boolean>) {
+  while (!(await ask().catch(() => false))) await scheduler.wait(20);
+}
+
 // Sets its alarm while it is constructed.
 export class Early extends DurableObject {
   #fire!: () => void;
@@ -158,6 +189,7 @@ interface Env {
   Stumbling: DurableObjectNamespace<Stumbling>;
   Silent: DurableObjectNamespace<Silent>;
   Early: DurableObjectNamespace<Early>;
+  Aborting: DurableObjectNamespace<Aborting>;
 }
 
 export const anAlarmFires = {
@@ -266,5 +298,21 @@ export const anAlarmThatThrowsRunsAgain = {
       { isRetry: true, retryCount: 1 },
     ]);
     assert(Date.now() - start >= 2000);
+  },
+};
+
+export const anAlarmWhoseHandlerAbortsRunsAgain = {
+  async test(_: unknown, env: Env) {
+    await env.Aborting.getByName("again").set(true);
+    await until(async () => (await env.Aborting.getByName("again").runs()) === 2);
+  },
+};
+
+export const anAlarmCanBeAbortedForGood = {
+  async test(_: unknown, env: Env) {
+    await env.Aborting.getByName("for good").set(false);
+    await until(async () => (await env.Aborting.getByName("for good").runs()) === 1);
+    await until(async () => !(await env.Aborting.getByName("for good").pending()));
+    assertEquals(await env.Aborting.getByName("for good").runs(), 1);
   },
 };
