@@ -12,6 +12,9 @@ use stead_ops::exception::ExceptionSink;
 use crate::cli::logger::Level;
 use crate::cli::logger::Logger;
 
+/// An exception that nobody caught: the object whose code threw it, and its text.
+type Uncaught = (Option<String>, String);
+
 /// Where one isolate prints.
 ///
 /// Every shard evaluates the worker's modules, so what they print while they load is
@@ -20,8 +23,8 @@ use crate::cli::logger::Logger;
 pub struct Output {
     logger: Logger,
     first: bool,
-    /// Uncaught exceptions so far, while the modules load: object and text.
-    held: RefCell<Option<Vec<(Option<String>, String)>>>,
+    /// Uncaught exceptions so far, while the modules load.
+    held: RefCell<Option<Vec<Uncaught>>>,
 }
 
 impl Output {
