@@ -17,6 +17,7 @@ use stead_ops::host::Connected;
 use stead_ops::host::Host;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
+use stead_ops::host::object_label;
 use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
@@ -70,9 +71,17 @@ impl Shard {
                 if shard != self.index {
                     return self.shared.send_to(shard, key, name, event);
                 }
-                match self.instantiate(key, name) {
+                match self.instantiate(key, name.clone()) {
                     Ok(made) => made,
-                    Err(failure) => return event.fail(failure),
+                    Err(failure) => {
+                        if let ObjectEvent::Alarm { .. } = event {
+                            // No caller hears of it.
+                            let id = key.id.to_string();
+                            let label = object_label(self, key.namespace, name.as_deref(), &id);
+                            self.report(Some(label), &failure.message);
+                        }
+                        return event.fail(failure);
+                    }
                 }
             }
         };
@@ -136,13 +145,17 @@ impl Shard {
             ];
             match call(scope, &self.isolate.dispatch.construct, &arguments) {
                 Ok(record) => Ok(record),
-                Err(thrown) => Err(self.clone_thrown(scope, &thrown)),
+                Err(thrown) => {
+                    let text = v8::Local::new(scope, &thrown).to_detail_string(scope);
+                    let text = text.map(|text| text.to_rust_string_lossy(scope));
+                    Err((self.clone_thrown(scope, &thrown), text.unwrap_or_default()))
+                }
             }
         });
         let record = match record {
             Ok(record) => record,
-            Err(thrown) => {
-                let thrown = Failure::reset_by("the constructor threw", thrown);
+            Err((thrown, text)) => {
+                let thrown = Failure::reset_by(format!("the constructor threw {text}"), thrown);
                 // The object's code may have reset it with a reason of its own.
                 let failure = instance.failure().unwrap_or(thrown);
                 self.drop_instance(&instance, &failure);
