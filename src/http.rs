@@ -29,6 +29,7 @@ use stead_ops::event::IncomingRequest;
 use stead_ops::event::RequestNote;
 use stead_ops::host::object_label;
 use stead_ops::message::CallError;
+use stead_ops::message::Failure;
 use stead_ops::message::FetchRequest;
 use stead_ops::message::FetchResponse;
 use stead_ops::socket::SocketEnd;
@@ -89,12 +90,14 @@ impl Shard {
         let (reply, receiver) = oneshot::channel();
         self.isolate.enter(|scope| {
             let native = IncomingRequest::for_worker(request, reply, note);
+            let owed = native.owed();
             let native = make_cppgc_object(scope, native).into();
             // The handler's own errors are answered; what is left costs this request alone.
             if call(scope, &self.isolate.dispatch.worker_fetch, &[native]).is_err() {
                 self.shared
                     .logger
                     .error(None, "internal error: the request was not handled");
+                owed.give(Err(CallError::Failed(Failure::lost())));
             }
         });
         self.end_turn();

@@ -101,6 +101,11 @@ impl IncomingRequest {
         }
     }
 
+    /// The answer, for the case that JavaScript cannot give it.
+    pub fn owed(&self) -> Rc<Owed<FetchResponse>> {
+        self.owed.clone()
+    }
+
     /// Notes that the request's handler calls an object. The first one is kept.
     pub fn note_call(&self, key: ObjectKey, name: Option<&str>) {
         if let Some(note) = &self.note {

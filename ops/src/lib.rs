@@ -24,5 +24,6 @@ mod transaction;
 mod websocket;
 
 pub use alarm::AlarmReply;
+pub use answer::Owed;
 pub use answer::OwedAlarm;
 pub use websocket::JsFrame;
