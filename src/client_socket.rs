@@ -4,6 +4,7 @@ use bytes::Bytes;
 use fastwebsockets::Role;
 use http::header;
 use hyper_util::rt::TokioIo;
+use stead_ops::engine::root_certificates;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::socket::SocketEnd;
@@ -123,12 +124,11 @@ async fn secure_stream(
     host: &str,
     stream: TcpStream,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
-    let roots = deno_tls::create_default_root_cert_store();
     let provider = deno_tls::rustls::crypto::aws_lc_rs::default_provider();
     let config = deno_tls::rustls::ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
+        .with_root_certificates(root_certificates().clone())
         .with_no_client_auth();
     let name = host
         .to_owned()

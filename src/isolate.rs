@@ -130,3 +130,10 @@ pub fn call<'s>(
         }
     }
 }
+
+/// A JavaScript string; empty for a text that is longer than V8 allows.
+pub fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
+    v8::String::new(scope, text)
+        .unwrap_or_else(|| v8::String::empty(scope))
+        .into()
+}

@@ -30,6 +30,7 @@ use stead_storage::Durability;
 use stead_storage::GateBroken;
 
 use crate::isolate::call;
+use crate::isolate::string;
 use crate::shard::Shard;
 
 /// An object in memory: its Rust half and its JavaScript half.
@@ -394,12 +395,6 @@ fn begin_alarm(
         Ok(alarm) => Err(AlarmOutcome::Stale(alarm)),
         Err(_) => Err(AlarmOutcome::Failed),
     }
-}
-
-fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
-    v8::String::new(scope, text)
-        .unwrap_or_else(|| v8::String::empty(scope))
-        .into()
 }
 
 impl Host for Shard {

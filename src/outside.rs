@@ -7,6 +7,7 @@ use deno_core::v8;
 use stead_ops::event::Outcome;
 
 use crate::isolate::call;
+use crate::isolate::string;
 use crate::shard::Shard;
 use crate::shared::JsonCall;
 use crate::shared::OutcomeSender;
@@ -58,10 +59,4 @@ impl Shard {
         self.end_turn();
         self.wake();
     }
-}
-
-fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
-    v8::String::new(scope, text)
-        .unwrap_or_else(|| v8::String::empty(scope))
-        .into()
 }

@@ -9,6 +9,7 @@ mod runtime;
 mod snapshot;
 
 pub use extensions::extensions;
+pub use extensions::root_certificates;
 pub use runtime::DispatchTable;
 pub use runtime::EngineOptions;
 pub use runtime::init_platform;

@@ -137,12 +137,17 @@ fn fetch_options(user_agent: String) -> deno_fetch::Options {
 }
 
 /// The certificate authorities Mozilla trusts, as the binary carries them. Parsed once per
-/// process, at the first request over TLS.
+/// process, at the first connection over TLS.
+pub fn root_certificates() -> &'static Arc<RootCertStore> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    ROOTS.get_or_init(|| Arc::new(deno_tls::create_default_root_cert_store()))
+}
+
+/// The same for deno_fetch.
 struct BundledRoots;
 
 impl RootCertStoreProvider for BundledRoots {
     fn get_or_try_init(&self) -> Result<&RootCertStore, JsErrorBox> {
-        static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
-        Ok(ROOTS.get_or_init(deno_tls::create_default_root_cert_store))
+        Ok(root_certificates())
     }
 }

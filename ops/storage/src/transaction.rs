@@ -156,11 +156,6 @@ impl Database {
         Ok(())
     }
 
-    /// How many explicit transactions are open.
-    pub fn transaction_count(&self) -> usize {
-        self.transactions.depth.get()
-    }
-
     fn check_innermost(&self, transaction: TransactionDepth, nested: &str) -> Result<()> {
         self.check_open()?;
         let open = self.transactions.depth.get();
