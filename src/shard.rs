@@ -25,10 +25,13 @@ use deno_core::v8;
 use stead_ops::engine::EngineOptions;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
+use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_storage::Lane;
+use stead_storage::LogEvent;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -54,8 +57,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Events that may wait to be delivered on one shard.
 const QUEUE_MAX: usize = 256 * 1024;
 
-/// What a commit's sync came to: which object, which instance, up to where.
-pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
+/// What the journal tells: of which object, of which instance, and what.
+pub type Synced = (ObjectKey, u64, LogEvent);
 
 /// A shard, as the tasks of its thread share it.
 pub struct Shard {
@@ -73,7 +76,11 @@ pub struct Shard {
     pub objects: RefCell<HashMap<ObjectKey, Resident>>,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
-    /// Hears of finished syncs.
+    /// What the objects of this shard have on its way to the disk.
+    pub lane: Lane,
+    /// Objects whose commits are kept back because that is too much already.
+    pub held: RefCell<HashMap<ObjectKey, Rc<Instance>>>,
+    /// Hears from the journal.
     pub synced: mpsc::UnboundedSender<Synced>,
     /// Turns true when connections are to end.
     pub stopping: watch::Sender<bool>,
@@ -183,6 +190,8 @@ async fn bring_up(
         namespaces,
         objects: RefCell::default(),
         turn: Rc::default(),
+        lane: Lane::default(),
+        held: RefCell::default(),
         synced,
         stopping: watch::Sender::new(false),
         me: me.clone(),
@@ -208,9 +217,10 @@ async fn run(
     let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
     poll_fn(|cx| {
         shard.root.borrow_mut().clone_from(cx.waker());
-        while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
-            shard.synced(key, incarnation, sequence, result);
+        while let Poll::Ready(Some((key, incarnation, event))) = done.poll_recv(cx) {
+            shard.hear(key, incarnation, event);
         }
+        shard.commit_held();
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
             if let Some(sender) = shard.receive(message) {
                 stop = Some(sender);
