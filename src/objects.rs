@@ -127,6 +127,7 @@ impl Shard {
         shared.state.namespace_dir(unique_key).map_err(failed)?;
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let database = self.open_database(key, incarnation).map_err(failed)?;
+        database.set_name(name.as_deref());
         if database.was_restored() {
             let alarm = database.alarm().map_err(failed)?;
             shared.alarms.set(key, unique_key, name.clone(), alarm);

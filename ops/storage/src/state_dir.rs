@@ -20,7 +20,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::journal::{JournalOptions, LocalJournal, ObjectName, Recovery};
-use crate::metadata::NS_PER_MS;
+use crate::metadata::{GET_NAME, NS_PER_MS};
 use crate::{AlarmIndex, ObjectId, Result, StorageError};
 
 const LOCK_NAME: &str = "stead.lock";
@@ -269,16 +269,18 @@ const OF_FILE_AND_LOG: &str = "";
 
 /// Returns how many alarms the index had wrong: 0 or 1.
 fn put_alarm_right(path: &Path, id: &ObjectId, index: &AlarmIndex, how: &str) -> Result<usize> {
-    let alarm = stored_alarm(path, how).map_err(|error| StorageError::sqlite(path, error))?;
+    let stored = stored_alarm(path, how).map_err(|error| StorageError::sqlite(path, error))?;
+    let (alarm, name) = stored;
     let wrong = index.get(id)? != alarm;
     if wrong {
-        index.set(id, None, alarm)?;
+        index.set(id, name.as_deref(), alarm)?;
     }
     Ok(usize::from(wrong))
 }
 
-/// The alarm that a database file holds, in milliseconds since 1970.
-fn stored_alarm(path: &Path, how: &str) -> rusqlite::Result<Option<i64>> {
+/// The alarm that a database file holds, in milliseconds since 1970, and the
+/// object's name.
+fn stored_alarm(path: &Path, how: &str) -> rusqlite::Result<(Option<i64>, Option<String>)> {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
@@ -292,14 +294,17 @@ fn stored_alarm(path: &Path, how: &str) -> rusqlite::Result<Option<i64>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(uri, flags)?;
     if !connection.table_exists(None, "_cf_METADATA")? {
-        return Ok(None);
+        return Ok((None, None));
     }
     let ns = connection
         .query_row("SELECT value FROM _cf_METADATA WHERE key = 1", [], |row| {
             row.get::<_, i64>(0)
         })
         .optional()?;
-    Ok(ns.map(|ns| ns.div_euclid(NS_PER_MS)))
+    let name = connection
+        .query_row(GET_NAME, [], |row| row.get(0))
+        .optional()?;
+    Ok((ns.map(|ns| ns.div_euclid(NS_PER_MS)), name))
 }
 
 fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -374,13 +379,16 @@ mod tests {
     }
 
     /// As a process without a journal left it: an object with a live log.
-    fn store(path: &Path, alarm_ms: Option<i64>) {
+    fn store(path: &Path, name: &str, alarm_ms: Option<i64>) {
         let connection = Connection::open(path).unwrap();
         connection
             .pragma_update(None, "journal_mode", "WAL")
             .unwrap();
         connection
             .execute_batch("CREATE TABLE _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)")
+            .unwrap();
+        connection
+            .execute("INSERT INTO _cf_METADATA VALUES (-1, ?)", [name])
             .unwrap();
         if let Some(at) = alarm_ms {
             connection
@@ -415,7 +423,7 @@ mod tests {
         for (name, indexed, stored) in alarms {
             let id = key.from_name(name);
             index.set(&id, Some(name), indexed).unwrap();
-            store(&state.object_path("ns", &id), stored);
+            store(&state.object_path("ns", &id), name, stored);
         }
         drop(index);
         let bad = state.object_path("ns", &key.from_name("bad"));
@@ -431,6 +439,9 @@ mod tests {
         for (name, _, stored) in alarms {
             assert_eq!(index.get(&key.from_name(name)).unwrap(), stored, "{name}");
         }
+        let due = index.due(i64::MAX / 1_000_000, 10).unwrap();
+        let names: Vec<_> = due.iter().map(|entry| entry.name.as_deref()).collect();
+        assert_eq!(names, [Some("same"), Some("new"), Some("moved")]);
         journal.stop().unwrap();
         let (journal, recovery) = state.start(options()).unwrap();
         assert_eq!(recovery, Recovery::default(), "the directory has a journal");

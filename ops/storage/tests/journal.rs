@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use seeded::Random;
 use stead_storage::{
     At, Bookmark, Database, IdKey, JournalOptions, Lane, LocalJournal, LogEvent, ObjectName,
-    Options, Recovery, StateDir, StorageError,
+    Options, Recovery, StorageError,
 };
 use world::{Fault, SimDisk};
 

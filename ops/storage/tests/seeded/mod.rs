@@ -1,6 +1,8 @@
 //! A small generator for randomised tests, whose seed is printed so that a
 //! failure can be repeated with `STEAD_TEST_SEED`.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Xorshift: any seed but 0 gives a sequence.
