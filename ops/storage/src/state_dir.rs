@@ -114,6 +114,10 @@ impl StateDir {
                 ),
             ));
         }
+        let options = JournalOptions {
+            after_clean_stop: self.was_clean,
+            ..options
+        };
         let (journal, mut recovery, names) = LocalJournal::open(&self.path, options)?;
         let put_right =
             self.put_alarms_right(&names, &mut recovery).and_then(|()| {

@@ -99,7 +99,17 @@ impl Fixture {
         let copy = tempfile::tempdir().unwrap();
         self.disk = self.disk.copy(self.state.path(), copy.path());
         self.state = copy;
+        self.options.after_clean_stop = false;
         self.restart()
+    }
+
+    /// A new process finds what one that is not ours left.
+    fn crash_elsewhere(&mut self) {
+        let copy = tempfile::tempdir().unwrap();
+        self.disk = self.disk.copy(self.state.path(), copy.path());
+        self.state = copy;
+        self.options.after_clean_stop = true;
+        self.restart();
     }
 
     /// A new process finds what a power failure left.
@@ -109,6 +119,7 @@ impl Fixture {
         self.disk
             .lose_power(copy.path(), &mut Random::new("lose_power"));
         self.state = copy;
+        self.options.after_clean_stop = false;
         self.restart()
     }
 
@@ -406,7 +417,7 @@ fn what_another_tool_wrote_is_taken_over_with_its_past() {
         .execute("UPDATE _cf_KV SET value = x'39'", [])
         .unwrap();
     // It leaves its log, as a process that was killed does.
-    f.crash();
+    f.crash_elsewhere();
     drop(plain);
     let a = f.open("a");
     check(&a, "k", Some(b"9"));

@@ -25,21 +25,37 @@ pub(crate) enum Found {
 ///
 /// # Errors
 /// [`StorageError::Io`] when a file is gone whose content is known.
-pub(crate) fn examine(files: &ObjectFiles, row: Option<&Row>) -> Result<Found> {
+///
+/// After an unclean stop the log of SQLite beside an object that the catalog
+/// knows is our own: it holds nothing that anybody was told of.
+pub(crate) fn examine(
+    files: &ObjectFiles,
+    row: Option<&Row>,
+    after_clean_stop: bool,
+) -> Result<Found> {
     let failed = |error| StorageError::io(&files.path, error);
     let stat = files.file.stat().map_err(failed)?;
     let length = |suffix| {
         let path = with_suffix(&files.path, suffix);
         std::fs::metadata(path).map_or(0, |metadata| metadata.len())
     };
-    let has_log = length("-wal") > 0 || length("-journal") > 0;
+    let mut has_log = length("-wal") > 0 || length("-journal") > 0;
     let Some(row) = row.filter(|row| row.head.sequence > 0) else {
-        // One page is a database that nobody has written to.
-        let is_new = stat.bytes <= 4096 && !has_log && is_empty(&files.path, stat.bytes);
-        return Ok(if is_new { Found::Known } else { Found::Foreign });
+        return match first_page(files, stat.bytes).map_err(failed)? {
+            FirstPage::Torn => {
+                discard(files).map_err(failed)?;
+                Ok(Found::Known)
+            }
+            FirstPage::Empty if !has_log => Ok(Found::Known),
+            _ => Ok(Found::Foreign),
+        };
     };
     if stat.bytes == 0 {
         return Err(gone(&files.path, row.head));
+    }
+    if has_log && !after_clean_stop {
+        remove_logs(files).map_err(failed)?;
+        has_log = false;
     }
     let is_same = row.closed.is_none_or(|closed| closed == stat);
     Ok(if is_same && !has_log {
@@ -61,16 +77,57 @@ pub(crate) fn gone(path: &Path, head: Point) -> StorageError {
     )
 }
 
-/// Whether a file of at most a page holds nothing.
-fn is_empty(path: &Path, bytes: u64) -> bool {
+/// What a database file of which nothing is known begins with.
+enum FirstPage {
+    /// Part of the one page that SQLite gives a new database, because the power
+    /// failed before anything was committed.
+    Torn,
+    /// No more than that page, or nothing at all.
+    Empty,
+    /// A database that somebody has written to.
+    Used,
+}
+
+/// Bytes of the page that SQLite gives a new database.
+const PAGE_BYTES: u64 = 4096;
+
+fn first_page(files: &ObjectFiles, bytes: u64) -> std::io::Result<FirstPage> {
     if bytes == 0 {
-        return true;
+        return Ok(FirstPage::Empty);
     }
-    let Ok(content) = std::fs::read(path) else {
-        return false;
-    };
+    if bytes > PAGE_BYTES {
+        return Ok(FirstPage::Used);
+    }
+    let mut page = vec![0; bytes as usize];
+    files.file.read_exact_at(&mut page, 0)?;
     // The page type of a leaf, and no cell in it: the schema is empty.
-    content.len() > 105 && content[100] == 13 && content[103..105] == [0, 0]
+    let is_empty = page.len() > 105 && page[100] == 13 && page[103..105] == [0, 0];
+    let is_whole = bytes == PAGE_BYTES && page.starts_with(b"SQLite format 3\0");
+    Ok(match (is_whole, is_empty) {
+        (true, true) => FirstPage::Empty,
+        (false, true) => FirstPage::Torn,
+        (false, false) if page[..page.len().min(16)].iter().all(|byte| *byte == 0) => {
+            FirstPage::Torn
+        }
+        (false, false) if bytes < 512 => FirstPage::Torn,
+        _ => FirstPage::Used,
+    })
+}
+
+/// Takes away what a new database left that no commit of it was durable in.
+fn discard(files: &ObjectFiles) -> std::io::Result<()> {
+    remove_logs(files)?;
+    files.file.set_len(0)
+}
+
+fn remove_logs(files: &ObjectFiles) -> std::io::Result<()> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        match std::fs::remove_file(with_suffix(&files.path, suffix)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Lets SQLite finish what another process began, and leaves one complete

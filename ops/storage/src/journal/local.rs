@@ -35,6 +35,8 @@ pub struct JournalOptions {
     pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// Tells a person of what went wrong while nobody waited for it.
     pub report: Arc<dyn Fn(String) + Send + Sync>,
+    /// Whether the last process that used the directory stopped cleanly.
+    pub after_clean_stop: bool,
     /// Whether the journal has threads of its own. Without them it works when
     /// it is driven ([`LocalJournal::drive`]), for tests and tools.
     pub has_threads: bool,
@@ -49,6 +51,7 @@ impl JournalOptions {
             retention: Retention::default(),
             now_ms,
             report: Arc::new(|_| ()),
+            after_clean_stop: true,
             has_threads: true,
         }
     }
@@ -508,7 +511,7 @@ impl Inner {
             return Ok((head, false));
         }
         let row = self.with_catalog(|catalog| catalog.get(name))?;
-        if examine(files, row.as_ref())? == Found::Known {
+        if examine(files, row.as_ref(), self.shared.options.after_clean_stop)? == Found::Known {
             return Ok((head, false));
         }
         let now_ms = (self.shared.options.now_ms)();

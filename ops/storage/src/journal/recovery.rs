@@ -78,7 +78,10 @@ pub(crate) fn read(shared: &Shared, recovery: &mut Recovery) -> Result<Resume> {
                 std::cmp::Ordering::Greater => None,
             })
             .min();
-        let limit = limit.map(|limit| limit.max(segment::HEADER_BYTES));
+        if limit.is_some_and(|limit| limit <= segment::HEADER_BYTES) {
+            // Nothing in it counts; its header may never have been whole.
+            continue;
+        }
         let end = read_segment(shared, &catalog, &mut index, *number, limit, recovery)?;
         resume.place = Place {
             segment: *number,

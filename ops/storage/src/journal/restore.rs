@@ -93,6 +93,12 @@ impl LocalJournal {
                 let file = past.history.disk.open(&path, OpenMode::Empty);
                 let file = file.map_err(|error| StorageError::io(&path, error))?;
                 past.materialize(point.sequence, &*file)?;
+                let stat = file
+                    .stat()
+                    .map_err(|error| StorageError::io(&path, error))?;
+                if stat.bytes == 0 {
+                    make_empty(&path)?;
+                }
                 Ok(path)
             })
         })?;
@@ -116,7 +122,11 @@ impl LocalJournal {
     fn become_file(&self, log: &Arc<ObjectLog>, source: Arc<dyn DiskFile>) -> Result<()> {
         let failed = |error| StorageError::io(&log.files.path, error);
         let page_bytes = page_bytes(&*source).map_err(failed)?;
-        let difference = difference(&*log.files.file, &*source, page_bytes).map_err(failed)?;
+        let mut difference = difference(&*log.files.file, &*source, page_bytes).map_err(failed)?;
+        if log.is_first.swap(false, Ordering::Relaxed) {
+            // No record has the page that SQLite gave the file.
+            difference.numbers = (1..=difference.db_pages).collect();
+        }
         log.page_bytes.store(page_bytes, Ordering::Relaxed);
         let db_pages = difference.db_pages;
         let append = Append {
@@ -131,15 +141,11 @@ impl LocalJournal {
             },
             bytes: 0,
         };
-        // The pages that differ are all that there are where there was no file.
-        log.is_first.store(false, Ordering::Relaxed);
         log.journal.append(append);
         log.wait();
         if let Some(error) = log.failure() {
             return Err(StorageError::Broken(error));
         }
-        // SQLite makes the first page of an empty file, which no record has.
-        log.is_first.store(db_pages == 0, Ordering::Relaxed);
         copy_pages(
             &*source,
             &*log.files.file,
@@ -216,6 +222,18 @@ pub(crate) fn page_bytes(file: &dyn DiskFile) -> io::Result<u32> {
             "the file is not a SQLite database",
         )),
     }
+}
+
+/// Makes a database in which nothing is: the state before the first commit. A
+/// file without any page would look like one that somebody removed.
+fn make_empty(path: &Path) -> Result<()> {
+    let make = || {
+        let empty = rusqlite::Connection::open(path)?;
+        empty.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        empty.pragma_update(None, "journal_mode", "WAL")?;
+        empty.close().map_err(|(_, error)| error)
+    };
+    make().map_err(|error| StorageError::sqlite(path, error))
 }
 
 /// Copies what a SQLite file holds, its log included, into one whole file that

@@ -35,8 +35,10 @@ pub(crate) struct Writer {
     next_number: u64,
     buffer: Vec<u8>,
     scratch: Vec<u8>,
-    /// Segments that were completed since the last call of `take_sealed`.
+    /// Whether a segment was completed since the last call of `take_sealed`.
     sealed: bool,
+    /// Whether what lies after `resume` is known to count for nothing.
+    is_fenced: bool,
 }
 
 struct Current {
@@ -79,6 +81,7 @@ impl Writer {
             buffer: Vec::new(),
             scratch: Vec::new(),
             sealed: false,
+            is_fenced: true,
         }
     }
 
@@ -93,6 +96,7 @@ impl Writer {
             self.current = None;
             // Before anybody hears of the failure, nothing of the batch may
             // come back. Where even that fails, the next batch tries again.
+            self.is_fenced = false;
             drop(self.open_segment());
         } else {
             self.tell_index(noted);
@@ -119,6 +123,10 @@ impl Writer {
 
     /// Ends the current segment. Returns the number of the last one.
     pub(crate) fn seal(&mut self) -> u64 {
+        if !self.is_fenced {
+            // Whatever becomes of it, the journal ends here.
+            drop(self.open_segment());
+        }
         self.current = None;
         self.next_number - 1
     }
@@ -426,6 +434,7 @@ impl Writer {
         };
         let file = open().map_err(|error| context(&path, error))?;
         self.next_number += 1;
+        self.is_fenced = true;
         super::lock(&self.index).segments.insert(number);
         self.current = Some(Current {
             number,

@@ -23,6 +23,16 @@ impl Random {
         Random(seed)
     }
 
+    /// The generator that another one gave a seed.
+    pub fn from_seed(seed: u64) -> Random {
+        Random(seed | 1)
+    }
+
+    /// Its state, from which it goes on in the same way.
+    pub fn seed(&self) -> u64 {
+        self.0
+    }
+
     pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -14,7 +14,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use stead_storage::{Disk, DiskFile, JournalOptions, OpenMode, Stat, SystemDisk};
+use stead_storage::{
+    Disk, DiskFile, JournalOptions, LocalJournal, ObjectName, OpenMode, Recovery, Stat, SystemDisk,
+};
 
 use crate::seeded::Random;
 
@@ -27,6 +29,8 @@ pub enum Fault {
     Sync,
     /// Files cannot be made or opened for writing.
     Open,
+    /// Nothing works any more.
+    Power,
 }
 
 #[derive(Default)]
@@ -64,8 +68,9 @@ impl SimDisk {
     fn check(&self, kind: Fault) -> io::Result<()> {
         let mut state = self.state();
         match &mut state.fault {
+            Some((Fault::Power, 0)) => Err(io::Error::from_raw_os_error(5)),
             Some((fault, 0)) if *fault == kind => Err(io::Error::from_raw_os_error(5)),
-            Some((fault, calls)) if *fault == kind => {
+            Some((fault, calls)) if *fault == kind || *fault == Fault::Power => {
                 *calls -= 1;
                 Ok(())
             }
@@ -203,11 +208,13 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.check(Fault::Power)?;
         self.state().durable.remove(path);
         SystemDisk.remove(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check(Fault::Power)?;
         SystemDisk.rename(from, to)
     }
 
@@ -234,6 +241,7 @@ impl DiskFile for SimFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
+        self.disk.check(Fault::Write)?;
         self.file.set_len(length)
     }
 
@@ -260,4 +268,17 @@ pub fn options() -> JournalOptions {
         has_threads: false,
         ..JournalOptions::new(Arc::new(|| 1_000_000))
     }
+}
+
+/// Starts a journal on what is there.
+pub fn start(
+    disk: &SimDisk,
+    state: &Path,
+    after_clean_stop: bool,
+) -> stead_storage::Result<(LocalJournal, Recovery, Vec<ObjectName>)> {
+    let options = JournalOptions {
+        after_clean_stop,
+        ..options()
+    };
+    LocalJournal::open_on(Arc::new(disk.clone()), state, options)
 }
