@@ -98,7 +98,7 @@ impl Control {
             reached
                 .await
                 .map_err(|_| "the worker has ended".to_owned())?;
-            time(&shard)?.taken();
+            arrived(&shard);
             Ok("null".to_owned())
         }))
     }
@@ -108,7 +108,7 @@ impl Control {
         let ran = time(&shard)?.run_next_alarm();
         Ok(Box::pin(async move {
             let ran = ran.await.map_err(|_| "the worker has ended".to_owned())?;
-            time(&shard)?.taken();
+            arrived(&shard);
             Ok(ran.to_string())
         }))
     }
@@ -122,7 +122,7 @@ impl Control {
             let time = shard.shared.clock.virtual_time();
             time.inspect(|time| time.sent());
             let pending = shard.shared.alarms.pending().await;
-            time.inspect(|time| time.taken());
+            arrived(&shard);
             let pending = pending.map_err(|_| "the worker has ended".to_owned())?;
             let alarms = pending.into_iter().map(|(key, entry)| {
                 json!({
@@ -134,6 +134,16 @@ impl Control {
             });
             Ok(alarms.collect::<Value>().to_string())
         }))
+    }
+}
+
+/// Notes that an answer has arrived. The op's own task notes it, so the shard is busy from here on,
+/// although its root task does not know yet.
+fn arrived(shard: &Shard) {
+    if let Some(time) = shard.shared.clock.virtual_time() {
+        time.set_idle(shard.index, false);
+        shard.wake();
+        time.taken();
     }
 }
 
