@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
-use super::adopt::{Found, adopt, examine};
+use super::adopt::{Found, PAGE_BYTES, adopt, discard, examine};
 use super::index::{Entry, Index, Known, Point};
 use super::keeper::{Job, Keeper};
 use super::object_log::{Notify, ObjectFiles, ObjectLog};
@@ -63,6 +63,8 @@ pub(crate) enum Message {
     Mark(Mark),
     /// End the segment and tell its number.
     Seal(Sender<u64>),
+    /// Make sure that nothing of a batch which failed counts.
+    Fence(Sender<std::io::Result<()>>),
     Stop,
 }
 
@@ -340,7 +342,7 @@ impl Inner {
 
     /// Makes one batch durable; false when the committer is to stop.
     fn batch(&self, writer: &mut Writer, messages: &Receiver<Message>, first: Message) -> bool {
-        let (mut appends, mut marks) = (Vec::new(), Vec::new());
+        let (mut appends, mut marks, mut fences) = (Vec::new(), Vec::new(), Vec::new());
         let (mut seal, mut stop, mut bytes) = (None, false, 0);
         for message in std::iter::once(first).chain(messages.try_iter()) {
             match message {
@@ -350,6 +352,7 @@ impl Inner {
                 }
                 Message::Mark(mark) => marks.push(mark),
                 Message::Seal(sender) => seal = Some(sender),
+                Message::Fence(sender) => fences.push(sender),
                 Message::Stop => stop = true,
             }
             if bytes >= BATCH_BYTES || seal.is_some() || stop {
@@ -358,6 +361,9 @@ impl Inner {
         }
         let marked = !marks.is_empty();
         writer.write(appends, &marks);
+        for sender in fences {
+            let _ = sender.send(writer.fence());
+        }
         if let Some(sender) = seal {
             let _ = sender.send(writer.seal());
         }
@@ -483,6 +489,7 @@ impl Inner {
     /// Makes the database file of an object that was taken complete. Returns
     /// its last commit, and whether the file was changed.
     fn prepare(&self, name: &ObjectName, files: &Arc<ObjectFiles>) -> Result<(Point, bool)> {
+        self.fence()?;
         let (head, entries, is_known) = {
             let mut index = lock(&self.shared.index);
             let known = index.objects.get_mut(name).expect("it was taken");
@@ -515,9 +522,33 @@ impl Inner {
             return Ok((head, false));
         }
         let now_ms = (self.shared.options.now_ms)();
-        let head = adopt(files, head, now_ms)?;
+        let adopted = match adopt(files, head, now_ms) {
+            // Whatever it was, the power failed before anything in it counted.
+            Err(_) if row.is_none() && is_leftover(files, &self.shared) => {
+                discard(files).map_err(|error| StorageError::io(&files.path, error))?;
+                None
+            }
+            adopted => adopted?,
+        };
+        let Some(head) = adopted else {
+            return Ok((head, false));
+        };
         self.enter(name, files, head, row)?;
         Ok((head, true))
+    }
+
+    /// Waits until nothing of a batch that failed counts.
+    fn fence(&self) -> Result<()> {
+        if !lock(&self.shared.index).is_unfenced {
+            return Ok(());
+        }
+        let (sender, fenced) = mpsc::channel();
+        let _ = self.commits.send(Message::Fence(sender));
+        self.drive();
+        match fenced.recv() {
+            Ok(fenced) => fenced.map_err(|error| StorageError::io(&self.shared.directory, error)),
+            Err(_) => Err(StorageError::Sql("the journal has stopped".to_owned())),
+        }
     }
 
     /// Puts a database file into the history as it is.
@@ -577,6 +608,13 @@ impl Journal for Inner {
     fn drive(&self) -> bool {
         Inner::drive(self)
     }
+}
+
+/// Whether a file that nothing is known of can be what a power failure left of
+/// one that was just being made.
+fn is_leftover(files: &ObjectFiles, shared: &Shared) -> bool {
+    let bytes = files.file.stat().map_or(u64::MAX, |stat| stat.bytes);
+    !shared.options.after_clean_stop && bytes <= PAGE_BYTES
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
