@@ -18,6 +18,7 @@ mod placement;
 mod shard;
 mod shared;
 mod sockets;
+mod stalled;
 mod worker;
 
 use std::io;
