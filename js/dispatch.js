@@ -22,6 +22,7 @@ import {
 } from "ext:stead/websocket.js";
 import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
 import { frontDoor } from "ext:stead/front_door.js";
+import "ext:stead/stored_http.js";
 
 let {
   op_alarm_end,

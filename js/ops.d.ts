@@ -71,6 +71,7 @@ interface SqlOps {
 /** `ops/src/kv.rs` */
 interface KvOps {
   op_kv_get(handle: ObjectHandle, key: string): Uint8Array | null | undefined;
+  op_blob_bytes(parts: string[]): Uint8Array;
   op_kv_put(handle: ObjectHandle, key: string, value: Uint8Array, unconfirmed: boolean): void;
   op_kv_put_many(handle: ObjectHandle, entries: [string, Uint8Array][], unconfirmed: boolean): void;
   op_kv_delete(handle: ObjectHandle, key: string, unconfirmed: boolean): boolean;
