@@ -136,8 +136,8 @@ function operations(record, owner) {
       throw new TypeError(PUT_USAGE);
     }
     const present = Object.entries(entries).filter(([, value]) => value !== undefined);
-    const pairs = present.map(([key, value]) => [key, serialize(value)]);
-    op_kv_put_many(handle, pairs, isUnconfirmed(options));
+    const unconfirmed = isUnconfirmed(options);
+    op_kv_put_many(handle, present.map(([key, value]) => [key, serialize(value)]), unconfirmed);
   }
 }
 

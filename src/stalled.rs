@@ -15,7 +15,8 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// How often in a row it has to find an object without progress.
 const LOOKS: u32 = 6;
 /// <https://developers.cloudflare.com/durable-objects/observability/troubleshooting/>
-const STALLED: &str = "Durable Object storage operation exceeded timeout which caused object to be reset.";
+const STALLED: &str =
+    "Durable Object storage operation exceeded timeout which caused object to be reset.";
 
 /// How an object's way to the disk looked at the last looks.
 #[derive(Default)]
@@ -29,8 +30,11 @@ impl Progress {
     /// the disk has come.
     pub fn has_stalled(&self, waiting: bool, durable: u64) -> bool {
         let moved = self.durable.replace(durable) != durable;
-        self.looks
-            .set(if waiting && !moved { self.looks.get() + 1 } else { 0 });
+        self.looks.set(if waiting && !moved {
+            self.looks.get() + 1
+        } else {
+            0
+        });
         self.looks.get() >= LOOKS
     }
 }
@@ -57,7 +61,11 @@ mod tests {
     fn an_object_has_stalled_when_nothing_became_durable_for_half_a_minute() {
         let progress = Progress::default();
         let looks = [(true, 1), (true, 1), (true, 1), (true, 2), (false, 2)];
-        assert!(!looks.iter().any(|(waiting, durable)| progress.has_stalled(*waiting, *durable)));
+        assert!(
+            !looks
+                .iter()
+                .any(|(waiting, durable)| progress.has_stalled(*waiting, *durable))
+        );
         let stalled: Vec<_> = (0..7).map(|_| progress.has_stalled(true, 2)).collect();
         assert_eq!(stalled, [false, false, false, false, false, true, true]);
         assert_eq!(INTERVAL * LOOKS, Duration::from_secs(30));

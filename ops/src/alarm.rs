@@ -63,10 +63,7 @@ fn op_alarm_set(
 }
 
 #[op2(fast)]
-fn op_alarm_delete(
-    #[cppgc] handle: &ObjectHandle,
-    unconfirmed: bool,
-) -> Result<(), JsErrorBox> {
+fn op_alarm_delete(#[cppgc] handle: &ObjectHandle, unconfirmed: bool) -> Result<(), JsErrorBox> {
     write(handle, unconfirmed, |database| database.set_alarm(None))?;
     note_change(handle);
     Ok(())

@@ -164,10 +164,7 @@ impl Instance {
 
     /// Runs `output` once all that the object has written so far is durable, also what
     /// was written with `allowUnconfirmed`.
-    pub fn say_when_synced(
-        self: &Rc<Self>,
-        output: impl FnOnce(Result<(), GateBroken>) + 'static,
-    ) {
+    pub fn say_when_synced(self: &Rc<Self>, output: impl FnOnce(Result<(), GateBroken>) + 'static) {
         if let Some(failure) = self.failure() {
             return output(Err(GateBroken {
                 message: failure.message,

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
@@ -67,12 +68,15 @@ impl Faults {
 
     /// From now on `fault` happens to files whose path contains `pattern`.
     fn order(&self, fault: Fault, pattern: &str) {
+        static ORDERS: AtomicU32 = AtomicU32::new(1);
         self.clear();
         let mut rest = Vec::new();
         rest.extend(fault.error.to_ne_bytes());
         rest.extend(fault.pass.to_ne_bytes());
         rest.extend(fault.halve.to_ne_bytes());
         rest.extend(0_u32.to_ne_bytes());
+        let order = ORDERS.fetch_add(1, Ordering::Relaxed);
+        rest.extend(order.to_ne_bytes());
         rest.extend(pattern.as_bytes());
         rest.push(0);
         self.control.write_all_at(&rest, 4).unwrap();
@@ -398,7 +402,8 @@ fn answers_and_lines_of_the_console_wait_for_the_disk() {
     let bank = Bank::open();
     let said = |line: &serde_json::Value| line["text"] == "ann has stored 1";
     let answer = while_it_waits(&bank, "/ann/say/1", || {
-        bank.server.logged(|line| line["text"] == "nobody was noted");
+        bank.server
+            .logged(|line| line["text"] == "nobody was noted");
         assert!(!bank.server.has_logged(said));
     });
     assert_eq!(answer.status, 200);
@@ -427,7 +432,9 @@ fn nothing_waits_for_what_is_written_with_allow_unconfirmed() {
     let bank = Bank::open();
     bank.faults.order(fault(SYNC, HANG), text(&bank.state));
     for action in ["put", "delete", "set-alarm", "delete-alarm"] {
-        let answer = bank.server.send("POST", &format!("/ann/loose/{action}"), "");
+        let answer = bank
+            .server
+            .send("POST", &format!("/ann/loose/{action}"), "");
         assert_eq!((answer.status, answer.text()), (200, "done"), "{action}");
     }
     bank.faults.clear();
@@ -441,10 +448,15 @@ fn nothing_waits_for_what_is_written_with_allow_unconfirmed() {
 #[test]
 fn an_unconfirmed_write_that_fails_breaks_the_object() {
     let bank = Bank::open();
-    let calls = || bank.server.get("/ann/audit").json()["calls"].as_u64().unwrap();
+    let calls = || {
+        bank.server.get("/ann/audit").json()["calls"]
+            .as_u64()
+            .unwrap()
+    };
     let before = calls();
     assert_eq!(calls(), before + 1);
-    bank.faults.order(fault(SYNC | WRITE, libc::EIO), text(&bank.state));
+    bank.faults
+        .order(fault(SYNC | WRITE, libc::EIO), text(&bank.state));
     bank.server.send("POST", "/ann/loose/put", "");
     while bank.faults.hits() == 0 {
         std::thread::yield_now();
