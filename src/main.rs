@@ -21,6 +21,7 @@ mod shared;
 mod sockets;
 mod testing;
 mod virtual_time;
+mod stalled;
 mod worker;
 
 use std::io;
