@@ -105,7 +105,10 @@ export class Bench extends DurableObject<Env> {
 
   sqlScanRaw(times: number) {
     let rows = 0;
-    for (let i = 0; i < times; i++) rows += this.#sql.exec("SELECT * FROM users").raw().toArray().length;
+    for (let i = 0; i < times; i++) {
+      const raw = this.#sql.exec("SELECT * FROM users").raw() as unknown as { toArray(): unknown[] };
+      rows += raw.toArray().length;
+    }
     return rows;
   }
 
@@ -173,7 +176,7 @@ export default {
       return Response.json(n);
     }
     if (url.pathname === "/fan") {
-      const calls = [];
+      const calls: Promise<unknown>[] = [];
       for (let i = 0; i < n; i++) calls.push(env.BENCH.get(env.BENCH.idFromName(`${object}:${i}`)).echo(i));
       return Response.json((await Promise.all(calls)).length);
     }
