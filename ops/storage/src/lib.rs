@@ -36,6 +36,7 @@ mod gate;
 mod id;
 mod kv;
 mod limits;
+mod memory;
 mod metadata;
 mod pinned;
 mod result_code;
