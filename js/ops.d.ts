@@ -117,6 +117,7 @@ interface GateOps {
     thrown: Uint8Array | null,
     retryAlarm: boolean,
   ): void;
+  op_object_abort(handle: ObjectHandle, message: string, retryAlarm: boolean): void;
   op_object_is_broken(handle: ObjectHandle): boolean;
 }
 
@@ -200,6 +201,13 @@ interface WebSocketOps {
   op_object_socket_attachment(handle: ObjectHandle, number: number): Uint8Array | null | undefined;
 }
 
+/** `ops/src/turn.rs`, and of deno_core. */
+interface TurnOps {
+  op_turn_next(): void;
+  op_timer_due(): boolean;
+  op_run_microtasks(): void;
+}
+
 /** Of deno_web. */
 interface StreamResourceOps {
   op_readable_stream_resource_allocate(): number;
@@ -228,4 +236,5 @@ interface Ops
     StreamResourceOps,
     StubOps,
     TransactionOps,
+    TurnOps,
     WebSocketOps {}

@@ -23,6 +23,8 @@ use crate::clock::Random;
 use crate::clock::SystemClock;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
@@ -30,6 +32,7 @@ use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
+use crate::watchdog::Watchdog;
 
 /// What a worker is started with.
 pub struct Config {
@@ -41,6 +44,8 @@ pub struct Config {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// What the code may use.
+    pub limits: Limits,
     /// What `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
@@ -73,6 +78,9 @@ impl Worker {
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
+            limits: config.limits,
+            watchdog: Watchdog::default(),
+            kills: Kills::default(),
             committer: Committer::start(),
             alarms: Alarms::default(),
             clock: Arc::new(SystemClock),
@@ -81,7 +89,7 @@ impl Worker {
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
-        let mut threads = Vec::new();
+        let mut threads = vec![shared.watchdog.start(shared.limits.cpu)];
         let mut starting = Vec::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
             let (sender, started) = oneshot::channel();
@@ -196,6 +204,7 @@ impl Worker {
             drop(done.await);
         }
         shared.alarms.wake();
+        shared.watchdog.stop();
         let threads = std::mem::take(&mut *self.threads());
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {

@@ -66,6 +66,9 @@ pub trait Host {
     /// Drops an instance: its callers get `failure`, the next event starts anew.
     fn reset(&self, instance: &Rc<Instance>, failure: Failure);
 
+    /// Drops an instance whose code asked for it, and ends that code.
+    fn abort(&self, instance: &Rc<Instance>, failure: Failure);
+
     /// Opens a client WebSocket.
     fn connect(
         &self,

@@ -21,6 +21,7 @@ mod socket_set;
 mod sql;
 mod stub;
 mod transaction;
+pub mod turn;
 mod websocket;
 
 pub use alarm::AlarmReply;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::limit_args::LimitArgs;
+
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stead", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -126,6 +128,9 @@ pub struct TestArgs {
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -178,6 +183,9 @@ pub struct WorkerArgs {
     /// When a write counts as done
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Durability::Strict)]
     pub durability: Durability,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 impl WorkerArgs {

@@ -125,6 +125,7 @@ async fn start(
         shards,
         state,
         storage: storage_options(args.durability),
+        limits: args.limits.limits(),
         vars,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),

@@ -6,6 +6,7 @@
 
 mod calling;
 mod http;
+mod limits;
 mod placing;
 mod server;
 mod serving;

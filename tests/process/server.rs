@@ -167,6 +167,13 @@ impl Server {
             .unwrap_or_else(|| panic!("no such line in the log: {:#?}", self.log.lines()))
     }
 
+    /// No line so far is `unwanted`.
+    #[track_caller]
+    pub fn log_lacks(&self, unwanted: impl Fn(&Value) -> bool) {
+        let lines = self.log.lines();
+        assert!(!lines.iter().any(unwanted), "{lines:#?}");
+    }
+
     /// Ends the process at once, as a crash would.
     #[track_caller]
     pub fn kill(mut self) {

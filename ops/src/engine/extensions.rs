@@ -21,6 +21,7 @@ use crate::kv::stead_kv;
 use crate::sql::stead_sql;
 use crate::stub::stead_stub;
 use crate::transaction::stead_transaction;
+use crate::turn::stead_turn;
 use crate::websocket::stead_websocket;
 
 deno_core::extension!(
@@ -41,7 +42,8 @@ deno_core::extension!(
         stead_gate,
         stead_stub,
         stead_event,
-        stead_websocket
+        stead_websocket,
+        stead_turn
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -59,6 +61,7 @@ deno_core::extension!(
         "crypto.js",
         "dispatch.js",
         "errors.js",
+        "event_loop.js",
         "events.js",
         "exceptions.js",
         "fast_ops.js",
@@ -124,6 +127,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_stub::init(),
         stead_event::init(),
         stead_websocket::init(),
+        stead_turn::init(),
         stead::init(),
     ]
 }

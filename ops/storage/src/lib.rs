@@ -32,6 +32,7 @@ mod deletion;
 mod error;
 mod gate;
 mod id;
+mod interrupt;
 mod kv;
 mod limits;
 mod metadata;
