@@ -171,12 +171,21 @@ impl Guard {
         isolate.add_near_heap_limit_callback(heap_is_full, std::ptr::from_ref(self) as *mut c_void);
     }
 
-    /// Lets V8 run code again after it was told to end some.
+    /// Lets V8 run code again after it was told to end some, in nobody's name: the
+    /// code that was ended has not put back what it spoke with.
     pub fn clear(&self) {
-        if self.is_killed.get() {
-            self.sentence.handle.cancel_terminate_execution();
-            self.sentence.sql.store(false, Ordering::Relaxed);
+        if !self.is_killed.get() {
+            return;
         }
+        self.sentence.handle.cancel_terminate_execution();
+        self.sentence.sql.store(false, Ordering::Relaxed);
+        // SAFETY: as in `kill`.
+        let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(self.isolate) };
+        v8::scope!(let scope, &mut isolate);
+        let context = v8::Local::new(scope, &self.context);
+        let scope = &mut v8::ContextScope::new(scope, context);
+        let nobody = v8::undefined(scope).into();
+        scope.set_continuation_preserved_embedder_data(nobody);
     }
 
     fn kill(&self, cause: Cause) {
@@ -202,9 +211,10 @@ impl Sentence {
     fn pass(&self, turn: u64, memory: bool, guard: usize) {
         self.memory.store(memory, Ordering::Relaxed);
         self.turn.store(turn, Ordering::Release);
-        self.sql.store(true, Ordering::Relaxed);
         self.handle
             .request_interrupt(carry_out, guard as *mut c_void);
+        // Only then: code that is told of it must not come to an answer.
+        self.sql.store(true, Ordering::Release);
     }
 }
 

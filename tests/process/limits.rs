@@ -9,7 +9,16 @@ const CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
 const MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
 
 /// One shard, so that whoever is harmed shares a thread with whoever harms.
-const SMALL: &[&str] = &["--shards", "1", "--cpu-ms", "200", "--heap-mb", "64", "--storage-mb", "1"];
+const SMALL: &[&str] = &[
+    "--shards",
+    "1",
+    "--cpu-ms",
+    "200",
+    "--heap-mb",
+    "64",
+    "--storage-mb",
+    "1",
+];
 
 #[track_caller]
 fn call(server: &Server, path: &str) -> Value {
@@ -23,13 +32,19 @@ fn resets(server: &Server, method: &str, error: &str) {
     let bystander = format!("/bystander-{method}/increment");
     assert_eq!(call(server, &bystander), json!({ "result": 1 }));
     let guilty = format!("/guilty-{method}");
-    assert_eq!(call(server, &format!("{guilty}/increment")), json!({ "result": 1 }));
+    assert_eq!(
+        call(server, &format!("{guilty}/increment")),
+        json!({ "result": 1 })
+    );
     assert_eq!(
         call(server, &format!("{guilty}/{method}")),
         json!({ "error": error, "reset": true }),
         "{method}"
     );
-    assert_eq!(call(server, &format!("{guilty}/increment")), json!({ "result": 1 }));
+    assert_eq!(
+        call(server, &format!("{guilty}/increment")),
+        json!({ "result": 1 })
+    );
     assert_eq!(call(server, &bystander), json!({ "result": 2 }));
 }
 
@@ -49,7 +64,10 @@ fn code_that_never_ends_resets_its_object_alone() {
         resets(&server, method, CPU);
     }
     // What a turn wrote that did not end is not there.
-    assert_eq!(call(&server, "/guilty-loop/stored"), json!({ "result": "nothing" }));
+    assert_eq!(
+        call(&server, "/guilty-loop/stored"),
+        json!({ "result": "nothing" })
+    );
     server.stop();
 }
 
@@ -62,7 +80,10 @@ fn memory_without_end_resets_its_object_alone() {
     // These are the application's own mistakes, which it may catch.
     let deep = call(&server, "/deep/recurse");
     assert_eq!(deep["error"], "Maximum call stack size exceeded");
-    assert_eq!(call(&server, "/long/longString")["error"], "Invalid string length");
+    assert_eq!(
+        call(&server, "/long/longString")["error"],
+        "Invalid string length"
+    );
     server.stop();
 }
 
@@ -98,7 +119,10 @@ fn an_object_that_exceeds_limits_again_and_again_is_refused_for_a_while() {
     }
     let refused = call(&server, "/a/increment");
     let error = refused["error"].as_str().unwrap();
-    assert!(error.contains("exceeded a limit and was reset 3 times within a minute"), "{error}");
+    assert!(
+        error.contains("exceeded a limit and was reset 3 times within a minute"),
+        "{error}"
+    );
     assert_eq!(call(&server, "/b/increment"), json!({ "result": 1 }));
     server.stop();
 }
@@ -108,7 +132,7 @@ fn an_object_that_is_called_without_end_refuses_what_does_not_fit_in_its_queue()
     let state = temporary();
     let options = ["--shards", "1"];
     let server = Server::start(&fixture("hungry.ts"), state.path(), &options);
-    let refused = call(&server, "/a/flood1000000");
+    let refused = call(&server, "/a/flood200000");
     let refused = refused.as_object().unwrap();
     assert_eq!(
         refused.keys().collect::<Vec<_>>(),
@@ -142,7 +166,10 @@ fn an_object_may_store_so_much_and_no_more() {
     let state = temporary();
     let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
     let full = call(&server, "/a/fillStorage");
-    assert!(full["error"].as_str().unwrap().contains("SQLITE_FULL"), "{full}");
+    assert!(
+        full["error"].as_str().unwrap().contains("SQLITE_FULL"),
+        "{full}"
+    );
     assert_eq!(call(&server, "/b/increment"), json!({ "result": 1 }));
     server.stop();
 }
