@@ -138,6 +138,7 @@ impl Shard {
         database
             .bound_size(shared.limits.storage_bytes)
             .map_err(failed)?;
+        database.set_name(name.as_deref());
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
         let instance = Instance::new(
