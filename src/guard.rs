@@ -51,8 +51,8 @@ struct Sentence {
     turn: AtomicU64,
     /// Whether that is for memory.
     memory: AtomicBool,
-    /// Stops SQLite, which V8 cannot.
-    sql: Arc<AtomicBool>,
+    /// The turn whose SQL is to stop, which V8 cannot; 0 for none.
+    sql_turn: AtomicU64,
     handle: v8::IsolateHandle,
 }
 
@@ -85,7 +85,7 @@ impl Guard {
         let sentence = Arc::new(Sentence {
             turn: AtomicU64::new(0),
             memory: AtomicBool::new(false),
-            sql: Arc::default(),
+            sql_turn: AtomicU64::new(0),
             handle: isolate.thread_safe_handle(),
         });
         let guard = Rc::new(Guard {
@@ -129,9 +129,10 @@ impl Guard {
         self.clear();
     }
 
-    /// What SQLite looks at while it works: set when it is to stop.
-    pub fn sql_interrupt(&self) -> Arc<AtomicBool> {
-        self.sentence.sql.clone()
+    /// What SQLite asks while it works: whether it is to stop.
+    pub fn sql_interrupt(&self) -> impl Fn() -> bool + Send + 'static {
+        let (sentence, count) = (self.sentence.clone(), self.turns.count());
+        move || sentence.sql_turn.load(Ordering::Acquire) == count.load(Ordering::Relaxed)
     }
 
     /// Ends the code that runs, which asked for it. It returns to V8 once more.
@@ -178,7 +179,6 @@ impl Guard {
             return;
         }
         self.sentence.handle.cancel_terminate_execution();
-        self.sentence.sql.store(false, Ordering::Relaxed);
         // SAFETY: as in `kill`.
         let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(self.isolate) };
         v8::scope!(let scope, &mut isolate);
@@ -214,7 +214,7 @@ impl Sentence {
         self.handle
             .request_interrupt(carry_out, guard as *mut c_void);
         // Only then: code that is told of it must not come to an answer.
-        self.sql.store(true, Ordering::Release);
+        self.sql_turn.store(turn, Ordering::Release);
     }
 }
 
@@ -225,7 +225,6 @@ unsafe extern "C" fn carry_out(_isolate: v8::UnsafeRawIsolatePtr, guard: *mut c_
     let sentence = &guard.sentence;
     if sentence.turn.load(Ordering::Acquire) != guard.turns.now() {
         // The turn has ended by itself meanwhile.
-        sentence.sql.store(false, Ordering::Relaxed);
         return;
     }
     guard.kill(if sentence.memory.load(Ordering::Relaxed) {

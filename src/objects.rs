@@ -454,6 +454,10 @@ impl Host for Shard {
         }
     }
 
+    fn is_ending(&self) -> bool {
+        self.isolate.guard.is_killed()
+    }
+
     fn abort(&self, instance: &Rc<Instance>, failure: Failure) {
         self.reset(instance, failure);
         self.isolate.guard.abort();

@@ -58,6 +58,12 @@ impl<T: 'static> Owed<T> {
     /// Gives the answer; if an object says it, once all that it wrote is durable.
     /// Only the first answer counts.
     pub fn give(&self, answer: Result<T, CallError>) {
+        if let Some(instance) = &self.instance
+            && instance.host().is_ending()
+        {
+            // Whoever ends the code answers.
+            return;
+        }
         let Some(reply) = self.take() else {
             return;
         };

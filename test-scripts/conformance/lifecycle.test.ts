@@ -33,7 +33,7 @@ export class Being extends DurableObject<Env> {
     }
   }
 
-  ranOn() {
+  ranOn(): string | undefined {
     return (globalThis as any).ranOn;
   }
 

@@ -1,33 +1,33 @@
 //! Stopping SQLite in the middle of a statement, for a thread that may not work on.
 
 use std::ffi::c_int;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{Database, Result, StorageError};
 
-/// Steps of SQLite's virtual machine between two looks at the flag: a fraction of a
+/// Steps of SQLite's virtual machine between two questions: a fraction of a
 /// millisecond.
 const STEPS: c_int = 10_000;
 
 impl Database {
-    /// From now on a statement that runs when `stop` is set, or set while it runs, fails
-    /// with `SQLITE_INTERRUPT`. Another thread may set it.
+    /// From now on a statement fails with `SQLITE_INTERRUPT` when `stop`, which is asked
+    /// again and again while it runs, says so.
     ///
     /// # Errors
     /// [`StorageError::Closed`].
-    pub fn stop_when(&self, stop: Arc<AtomicBool>) -> Result<()> {
+    pub fn stop_when(&self, stop: impl Fn() -> bool + Send + 'static) -> Result<()> {
         let mut connection = self.connection.borrow_mut();
         let connection = connection.as_mut().ok_or(StorageError::Closed)?;
-        let stopped = move || stop.load(Ordering::Relaxed);
         connection
-            .progress_handler(STEPS, Some(stopped))
+            .progress_handler(STEPS, Some(stop))
             .map_err(|error| StorageError::sqlite(&self.path, error))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::Options;
 
@@ -37,7 +37,10 @@ mod tests {
         let path = directory.path().join("a.sqlite");
         let database = Database::open(&path, &Options::default()).unwrap();
         let stop = Arc::new(AtomicBool::new(true));
-        database.stop_when(stop.clone()).unwrap();
+        let asked = stop.clone();
+        database
+            .stop_when(move || asked.load(Ordering::Relaxed))
+            .unwrap();
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
         let connection = database.connection.borrow();
