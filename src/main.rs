@@ -21,11 +21,14 @@ mod output;
 mod outside;
 mod placement;
 mod queue;
+mod quiet;
 mod shard;
 mod shared;
 mod sockets;
+mod testing;
 mod thread_clock;
 mod verdict;
+mod virtual_time;
 mod watchdog;
 mod worker;
 
