@@ -120,6 +120,7 @@ interface GateOps {
     thrown: Uint8Array | null,
     retryAlarm: boolean,
   ): void;
+  op_object_abort(handle: ObjectHandle, message: string, retryAlarm: boolean): void;
   op_object_is_broken(handle: ObjectHandle): boolean;
 }
 
@@ -203,6 +204,13 @@ interface WebSocketOps {
   op_object_socket_attachment(handle: ObjectHandle, number: number): Uint8Array | null | undefined;
 }
 
+/** `ops/src/turn.rs`, and of deno_core. */
+interface TurnOps {
+  op_turn_next(): void;
+  op_timer_due(): boolean;
+  op_run_microtasks(): void;
+}
+
 /** `ops/src/testing.rs` */
 interface TestOps {
   op_test_ask(command: any): Promise<string>;
@@ -246,4 +254,5 @@ interface Ops
     TestOps,
     TimeOps,
     TransactionOps,
+    TurnOps,
     WebSocketOps {}

@@ -175,6 +175,16 @@ impl Database {
         Ok(pages as u64 * self.page_bytes)
     }
 
+    /// Bounds the file from now on: what would make it larger fails with
+    /// `database or disk is full: SQLITE_FULL`. A file that is larger already stays.
+    ///
+    /// # Errors
+    /// The object's own error when it is broken or closed.
+    pub fn bound_size(&self, bytes: u64) -> Result<()> {
+        let pages = (bytes / self.page_bytes).max(1);
+        self.run_once(&format!("PRAGMA max_page_count = {pages}"))
+    }
+
     /// Whether a transaction is open, so that a commit is due.
     pub fn is_dirty(&self) -> bool {
         self.dirty.get()

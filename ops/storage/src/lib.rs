@@ -34,6 +34,7 @@ mod deletion;
 mod error;
 mod gate;
 mod id;
+mod interrupt;
 mod kv;
 mod limits;
 mod memory;
