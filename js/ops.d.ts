@@ -203,6 +203,19 @@ interface WebSocketOps {
   op_object_socket_attachment(handle: ObjectHandle, number: number): Uint8Array | null | undefined;
 }
 
+/** `ops/src/testing.rs` */
+interface TestOps {
+  op_test_ask(command: any): Promise<string>;
+  op_test_tell(note: any): void;
+}
+
+/** `ops/src/time.rs` */
+interface TimeOps {
+  op_time_now(): number;
+  op_time_elapsed(): number;
+  op_time_next_timer(atMs: number): void;
+}
+
 /** Of deno_web. */
 interface StreamResourceOps {
   op_readable_stream_resource_allocate(): number;
@@ -230,5 +243,7 @@ interface Ops
     SqlOps,
     StreamResourceOps,
     StubOps,
+    TestOps,
+    TimeOps,
     TransactionOps,
     WebSocketOps {}

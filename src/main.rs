@@ -15,10 +15,13 @@ mod objects;
 mod output;
 mod outside;
 mod placement;
+mod quiet;
 mod shard;
 mod shared;
 mod sockets;
 mod stalled;
+mod testing;
+mod virtual_time;
 mod worker;
 
 use std::io;
