@@ -23,6 +23,8 @@ use crate::clock::Clock;
 use crate::clock::Random;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
@@ -31,6 +33,7 @@ use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// What a worker is started with.
 pub struct Config {
@@ -44,6 +47,8 @@ pub struct Config {
     pub journal: LocalJournal,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// What the code may use.
+    pub limits: Limits,
     /// What `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
@@ -83,6 +88,9 @@ impl Worker {
             state: config.state,
             storage: config.storage,
             journal: config.journal,
+            limits: config.limits,
+            watchdog: Watchdog::default(),
+            kills: Kills::default(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
@@ -91,7 +99,7 @@ impl Worker {
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
-        let mut threads = Vec::new();
+        let mut threads = vec![shared.watchdog.start(shared.limits.cpu)];
         let mut starting = Vec::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
             let (sender, started) = oneshot::channel();
@@ -201,6 +209,7 @@ impl Worker {
             drop(done.await);
         }
         shared.alarms.wake();
+        shared.watchdog.stop();
         let threads = std::mem::take(&mut *self.threads());
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {

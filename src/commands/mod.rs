@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stead_storage::JournalOptions;
+use stead_storage::KvLimits;
 use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
@@ -18,6 +19,7 @@ use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
 use crate::cli::args::HistoryArgs;
+use crate::cli::args::Limits;
 use crate::cli::args::WorkerArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
@@ -120,15 +122,16 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
-fn storage_options(durability: Durability) -> Options {
+fn storage_options(durability: Durability, limits: Limits) -> Options {
     let durability = match durability {
         Durability::Strict => stead_storage::Durability::Strict,
         Durability::Relaxed => stead_storage::Durability::Relaxed,
     };
-    Options {
-        durability,
-        ..Options::default()
-    }
+    let limits = match limits {
+        Limits::Platform => KvLimits::Platform,
+        Limits::Workerd => KvLimits::Local,
+    };
+    Options { durability, limits }
 }
 
 /// Starts the worker of a command line.
@@ -147,7 +150,8 @@ async fn start(
         shards,
         state,
         journal,
-        storage: storage_options(args.durability),
+        storage: storage_options(args.durability, args.kv_limits),
+        limits: args.limits.limits(),
         vars,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),

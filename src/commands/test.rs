@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
 use crate::cli::exit::ExitCode;
@@ -147,7 +148,8 @@ async fn run_worker(
         shards,
         state,
         journal,
-        storage: Default::default(),
+        storage: super::storage_options(Durability::Strict, args.kv_limits),
+        limits: args.limits.limits(),
         vars: BTreeMap::new(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),

@@ -11,6 +11,7 @@
 //!   sql, cursor    statements of the application      (authorizer, limits, statement_cache, counts)
 //!   kv             keys and values
 //!   metadata       the alarm
+//!   confirmation   writes for which nobody waits
 //!   transaction    explicit transactions
 //!   sync           which files make its commits durable
 //! committer        the thread that syncs them
@@ -25,6 +26,7 @@ mod alarm_index;
 mod authorizer;
 mod bookmark;
 mod checkpoint;
+mod confirmation;
 pub mod counts;
 mod cursor;
 mod database;
@@ -34,10 +36,12 @@ mod error;
 mod gate;
 mod history;
 mod id;
+mod interrupt;
 mod journal;
 mod kv;
 mod limits;
 mod log;
+mod memory;
 mod metadata;
 mod pinned;
 mod result_code;
