@@ -26,7 +26,6 @@ use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_storage::Database;
-use stead_storage::Durability;
 use stead_storage::GateBroken;
 use stead_storage::LogEvent;
 use stead_storage::ObjectName;
@@ -364,9 +363,6 @@ impl Shard {
                         .alarms
                         .set(instance.key, unique_key, name, change.to_ms);
                 }
-                if self.shared.storage.durability == Durability::Relaxed {
-                    instance.output.durable(commit.sequence);
-                }
                 if database.wants_pause() {
                     instance.input.hold();
                     self.or_reset(instance, database.checkpoint_if_overdue());
@@ -394,6 +390,7 @@ impl Shard {
                 instance.database.note_durable(point);
                 instance.output.durable(sequence);
             }
+            LogEvent::Written(sequence) => return instance.output.durable(sequence),
             LogEvent::CheckpointWanted => {}
             LogEvent::Failed(error) => return self.reset(&instance, Failure::reset(error)),
         }

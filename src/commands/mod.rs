@@ -77,11 +77,11 @@ fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
 /// Opens the state directory and puts right what a crash left.
 fn open_state(
     path: &Path,
-    history: &HistoryArgs,
+    options: JournalOptions,
     logger: &Logger,
 ) -> Result<(StateDir, LocalJournal), Problem> {
     let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
-    let started = state.start(journal_options(history, logger));
+    let started = state.start(options);
     let (journal, recovery) = started.map_err(|error| state_problem(path, &error))?;
     for (file, error) in &recovery.failed {
         logger.error(
@@ -105,10 +105,15 @@ fn open_state(
     Ok((state, journal))
 }
 
-fn journal_options(history: &HistoryArgs, logger: &Logger) -> JournalOptions {
+fn journal_options(
+    history: &HistoryArgs,
+    durability: Durability,
+    logger: &Logger,
+) -> JournalOptions {
     let logger = logger.clone();
     JournalOptions {
         retention: history.retention(),
+        is_relaxed: durability == Durability::Relaxed,
         report: Arc::new(move |text| logger.error(None, text)),
         ..JournalOptions::new(Arc::new(|| SystemClock.now_ms()))
     }
@@ -143,7 +148,8 @@ async fn start(
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let bundle = load(&args.file, style)?;
-    let (state, journal) = open_state(&args.state_dir(), &args.history, logger)?;
+    let journal = journal_options(&args.history, args.durability, logger);
+    let (state, journal) = open_state(&args.state_dir(), journal, logger)?;
     let keys = args.clone();
     let config = Config {
         bundle: bundle.clone(),

@@ -140,7 +140,8 @@ async fn run_worker(
     let bundle = super::load(file, style)?;
     let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
-    let (state, journal) = super::open_state(&folder.path, &args.history, logger)?;
+    let journal = super::journal_options(&args.history, Durability::Strict, logger);
+    let (state, journal) = super::open_state(&folder.path, journal, logger)?;
     let shards = super::shard_count(args.shards);
     let seed = 1;
     let config = Config {
