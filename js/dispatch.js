@@ -4,6 +4,7 @@
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
 import { core } from "ext:core/mod.js";
+import { defineBindings } from "ext:stead/bindings.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
@@ -106,7 +107,7 @@ function withoutOurFrames(stack) {
 
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
- * @param {Record<string, string>} vars
+ * @param {Record<string, any>} vars
  */
 function setVars(vars) {
   Object.assign(env, vars);
@@ -150,12 +151,14 @@ function handlersOf(value) {
  * Takes the worker's module and makes its bindings.
  * @param {any} module
  * @param {{ class: string, bindings: string[] }[]} namespaces
+ * @param {import("ext:stead/bindings.js").OtherBindings} others
  */
-function configure(module, namespaces) {
+function configure(module, namespaces, others) {
   classes = namespaces.map((namespace) => module[namespace.class]);
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
+  defineBindings(env, others);
   worker = module.default ?? frontDoor(env, namespaces);
 }
 

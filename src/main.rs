@@ -1,12 +1,16 @@
 //! `stead`: runs Cloudflare Workers and Durable Objects on your own machine.
 
 mod alarms;
+mod bindings;
 mod bundle;
 mod cli;
 mod client_socket;
 mod clock;
 mod commands;
+mod config;
 mod control;
+mod crons;
+mod dev;
 mod diagnostic;
 mod exports;
 mod http;
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let format = match &cli.command {
         Command::Run(args) => args.log.log_format,
+        Command::Dev(args) => args.log.log_format,
         _ => LogFormat::Text,
     };
     match run(cli, begun) {
@@ -69,6 +74,7 @@ fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
     runtime.block_on(async {
         match cli.command {
             Command::Run(args) => commands::run::run(args, begun).await,
+            Command::Dev(args) => dev::run(args, begun).await,
             Command::Call(args) => commands::call::run(args).await,
             Command::Test(args) => commands::test::run(args).await,
             Command::Completions(_) => unreachable!("answered above"),

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use serde_json::Value;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::alarms::Alarms;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
@@ -69,7 +71,9 @@ pub struct Shared {
     /// The worker's code.
     pub bundle: Arc<Bundle>,
     /// What the worker's `env` holds besides namespaces.
-    pub vars: BTreeMap<String, String>,
+    pub vars: BTreeMap<String, Value>,
+    /// What `env` holds besides.
+    pub bindings: Bindings,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything durable is.

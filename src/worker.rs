@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use serde_json::Value;
 use stead_storage::Committer;
 use stead_storage::Options;
 use stead_storage::StateDir;
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::alarms::Alarms;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Random;
@@ -41,8 +43,10 @@ pub struct Config {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
-    /// What `env` holds besides namespaces.
-    pub vars: BTreeMap<String, String>,
+    /// The variables in `env`.
+    pub vars: BTreeMap<String, Value>,
+    /// What `env` holds besides.
+    pub bindings: Bindings,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -70,6 +74,7 @@ impl Worker {
             shards: senders,
             bundle: config.bundle,
             vars: config.vars,
+            bindings: config.bindings,
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,

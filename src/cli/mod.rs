@@ -19,6 +19,7 @@
 pub mod args;
 pub mod banner;
 pub mod completions;
+pub mod dev_args;
 pub mod env_file;
 pub mod exit;
 pub mod logger;

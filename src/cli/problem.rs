@@ -104,6 +104,17 @@ impl Problem {
         )
     }
 
+    /// Classes that the configuration binds and the file does not export.
+    pub fn not_exported(file: &Path, classes: &[String]) -> Problem {
+        let plural = if classes.len() == 1 { "" } else { "es" };
+        Problem::does_not_load(format!(
+            "`{}` does not export the class{plural} {}, which the configuration binds",
+            file.display(),
+            list(classes),
+        ))
+        .help("export each class from the main module, or remove its binding")
+    }
+
     /// The address cannot be listened on.
     pub fn listen(host: &str, port: u16, error: &io::Error) -> Problem {
         match error.kind() {

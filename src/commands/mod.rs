@@ -12,6 +12,7 @@ use stead_storage::Options;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
 
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
@@ -27,7 +28,7 @@ use crate::worker::Config;
 use crate::worker::Worker;
 
 /// The number of shards: as many as were asked for, else one per core.
-fn shard_count(asked: Option<NonZeroU16>) -> usize {
+pub fn shard_count(asked: Option<NonZeroU16>) -> usize {
     match asked {
         Some(count) => usize::from(count.get()),
         None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -67,7 +68,7 @@ fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
 }
 
 /// Opens the state directory and puts right what a crash left.
-fn open_state(path: &Path, logger: &Logger) -> Result<StateDir, Problem> {
+pub fn open_state(path: &Path, logger: &Logger) -> Result<StateDir, Problem> {
     let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
     if !state.was_clean() {
         let recovery = state
@@ -98,7 +99,8 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
-fn storage_options(durability: Durability) -> Options {
+/// How objects are opened for a durability.
+pub fn storage_options(durability: Durability) -> Options {
     let durability = match durability {
         Durability::Strict => stead_storage::Durability::Strict,
         Durability::Relaxed => stead_storage::Durability::Relaxed,
@@ -125,7 +127,11 @@ async fn start(
         shards,
         state,
         storage: storage_options(args.durability),
-        vars,
+        vars: vars
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect(),
+        bindings: Bindings::default(),
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
     };
@@ -133,7 +139,8 @@ async fn start(
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))
 }
 
-fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) -> Problem {
+/// Why a worker did not start, for its author.
+pub fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) -> Problem {
     match error {
         StartError::Module(error) => {
             let what = error.lines().next().unwrap_or_default().to_owned();
@@ -141,6 +148,9 @@ fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) 
             Problem::does_not_load(what).rendered(text)
         }
         StartError::Exports(ExportsError::Nothing) => Problem::nothing_to_serve(file),
+        StartError::Exports(ExportsError::NotExported(classes)) => {
+            Problem::not_exported(file, &classes)
+        }
         StartError::Exports(ExportsError::NoExtends(class)) => {
             let problem = Problem::class_without_extends(&class);
             let source = std::fs::read_to_string(&bundle.entry).unwrap_or_default();

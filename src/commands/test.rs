@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use stead_storage::StateDir;
 
+use crate::bindings::Bindings;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
 use crate::cli::exit::ExitCode;
@@ -145,6 +146,7 @@ async fn run_worker(
         state,
         storage: Default::default(),
         vars: BTreeMap::new(),
+        bindings: Bindings::default(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
     };

@@ -51,6 +51,7 @@ deno_core::extension!(
         "abort.js",
         "absent.js",
         "arguments.js",
+        "bindings.js",
         "clone.js",
         "cloning.js",
         "console.js",
