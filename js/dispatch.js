@@ -107,10 +107,10 @@ function withoutOurFrames(stack) {
 
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
- * @param {Record<string, any>} vars
+ * @param {string} vars a JSON object
  */
 function setVars(vars) {
-  Object.assign(env, vars);
+  Object.assign(env, JSON.parse(vars));
 }
 
 /**

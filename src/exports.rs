@@ -17,6 +17,7 @@ use crate::bindings::Bindings;
 use crate::bindings::ObjectBindings;
 use crate::isolate::Isolate;
 use crate::isolate::call;
+use crate::isolate::string;
 use crate::shard::StartError;
 
 /// One exported name.
@@ -64,7 +65,9 @@ pub enum ExportsError {
 /// Puts variables into `env`, where modules find them while they are evaluated.
 pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, Value>) {
     isolate.enter(|scope| {
-        let vars = serde_v8::to_v8(scope, vars).expect("JSON is plain data");
+        // As text: numbers of JSON pass as they are written.
+        let vars = serde_json::to_string(vars).expect("JSON is text");
+        let vars = string(scope, &vars);
         let result = call(scope, &isolate.dispatch.set_vars, &[vars]);
         assert!(result.is_ok(), "assigning values does not throw");
     });

@@ -19,6 +19,8 @@ pub struct Banner {
     pub objects: Vec<ObjectClass>,
     /// What else `env` holds.
     pub bindings: Vec<BindingLine>,
+    /// The compatibility date and flags, where a configuration says them.
+    pub compatibility: Option<String>,
     pub state: PathBuf,
     pub shards: usize,
     pub durability: Durability,
@@ -114,6 +116,9 @@ impl Banner {
             let value = format!("{}  {}", style.bold(&name), style.dim(&line.kind));
             row(if index == 0 { "bindings" } else { "" }, &value);
         }
+        if let Some(compatibility) = &self.compatibility {
+            row("compat", &printable(compatibility));
+        }
         let durability = format!("({} durability)", self.durability.name());
         row(
             "state",
@@ -147,6 +152,7 @@ impl Banner {
             "url": self.url,
             "objects": objects,
             "bindings": bindings,
+            "compatibility": self.compatibility,
             "state": self.state,
             "shards": self.shards,
             "durability": self.durability.name(),
@@ -173,6 +179,7 @@ mod tests {
             url: "http://127.0.0.1:8787".into(),
             objects: vec![class("ChatRoom", "CHAT_ROOM"), class("User", "USER")],
             bindings: Vec::new(),
+            compatibility: None,
             state: "/srv/.stead".into(),
             shards: 2,
             durability: Durability::Strict,

@@ -46,7 +46,8 @@ fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
     }
 }
 
-fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
+/// Diagnostics as one problem.
+pub fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
     let texts: Vec<String> = diagnostics
         .iter()
         .map(|diagnostic| diagnostic.render(style.colors))

@@ -156,6 +156,7 @@ fn banner(
         url: format!("http://{address}"),
         objects: worker.classes().into_iter().map(class).collect(),
         bindings: Vec::new(),
+        compatibility: None,
         state: worker.state_path(),
         shards,
         durability: args.worker.durability,

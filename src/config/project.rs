@@ -201,7 +201,8 @@ pub fn read(reader: &mut Reader<'_>, top: &Node, environment: Option<&str>) -> O
         lifecycle::read(reader, table, &path)
     };
     let assets = assets(reader, &layers, &root);
-    if main.is_none() && assets.is_none() {
+    let named = ["main", "assets"].map(|key| layers.inherited(key).0.get(key).is_some());
+    if named == [false, false] {
         reader.error(
             &(0..0),
             "the configuration names neither `main` nor `assets`",

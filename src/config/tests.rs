@@ -138,7 +138,7 @@ fn an_unknown_setting_is_a_warning_with_what_was_meant() {
     check_warnings(
         "{ \"main\": \"a.ts\",\n \"durable_objects\": { \"bindings\": [{ \"name\": \"A\", \"class_name\": \"A\", \"script\": \"b\" }] } }",
         &[
-            "warning 2:69 unknown setting `durable_objects.bindings[].script` | did you mean `durable_objects.bindings[].script_name`?",
+            "warning 2:70 unknown setting `durable_objects.bindings[].script` | did you mean `durable_objects.bindings[].script_name`?",
         ],
     );
 }
@@ -152,9 +152,15 @@ fn a_wrong_type_is_an_error_that_says_what_to_write() {
         &[
             "error 2:11 `main` is a number, and has to be a string | for example \"src/index.ts\"",
             "error 3:26 `compatibility_flags` is a string, and has to be an array | for example [\"nodejs_compat\"]",
+        ],
+    );
+    check_refused(
+        "wrangler.jsonc",
+        "{}",
+        None,
+        &[
             "error 1:1 the configuration names neither `main` nor `assets` | add \"main\": \"src/index.ts\", the file that exports the worker",
-        ]
-        .map(|s| s).into_iter().collect::<Vec<_>>().as_slice(),
+        ],
     );
     check_refused(
         "wrangler.toml",
@@ -169,7 +175,7 @@ fn a_wrong_type_is_an_error_that_says_what_to_write() {
         "{ \"main\": \"a.ts\", \"triggers\": { \"crons\": [\"every day\"] } }",
         None,
         &[
-            "error 1:44 `every day` is not a cron expression: invalid pattern: cron pattern must have 5 fields when seconds are disallowed and years are disallowed | five fields: minute, hour, day of month, month, day of week (1 is Sunday)",
+            "error 1:43 `every day` is not a cron expression: invalid pattern: pattern must have 5 fields when seconds are disallowed | five fields: minute, hour, day of month, month, day of week (1 is Sunday)",
         ],
     );
 }
@@ -180,7 +186,7 @@ fn a_syntax_error_has_its_place() {
         "wrangler.jsonc",
         "{\n  \"name\": \"a\"\n  \"main\": \"b\"\n}",
         None,
-        &["error 3:3 expected comma"],
+        &["error 2:14 expected comma"],
     );
     check_refused(
         "wrangler.toml",
@@ -260,7 +266,7 @@ fn exports_say_what_migrations_say() {
         "{ \"main\": \"a.ts\", \"migrations\": [], \"exports\": {} }",
         None,
         &[
-            "error 1:50 `exports` and `migrations` cannot be used together | keep one of them: `exports` says the same without tags",
+            "error 1:48 `exports` and `migrations` cannot be used together | keep one of them: `exports` says the same without tags",
         ],
     );
 }

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 
 use tokio::signal::unix::SignalKind;
@@ -15,7 +16,6 @@ use tokio::signal::unix::signal;
 use super::current::Current;
 use super::session::Failure;
 use super::session::Session;
-use super::session::Timings;
 use super::watch::Watch;
 use crate::cli::args::LogFormat;
 use crate::cli::banner::Banner;
@@ -56,6 +56,17 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     crate::commands::run::raise_file_limit();
     let mut server = Server::new(&args, logger)?;
     let first = server.start().await;
+    if server
+        .sessions
+        .iter()
+        .any(|session| session.project().is_none())
+    {
+        // Without a configuration there is nothing to wait for.
+        return Err(first.err().map_or_else(
+            || Problem::internal("a configuration was lost"),
+            Failure::into_problem,
+        ));
+    }
     let listener = server.listen()?;
     let address = listener.local_addr().map_err(internal)?;
     logger.banner(server.banner(address, begun));
@@ -85,8 +96,8 @@ struct Server {
     sessions: Vec<Session>,
     watch: Watch,
     logger: Logger,
-    /// How long the first start took.
-    timings: Timings,
+    /// How long bundling took at the first start.
+    bundled_in: Duration,
 }
 
 impl Server {
@@ -109,7 +120,7 @@ impl Server {
             sessions,
             watch,
             logger: logger.clone(),
-            timings: Timings::default(),
+            bundled_in: Duration::ZERO,
         })
     }
 
@@ -122,7 +133,7 @@ impl Server {
         let mut result = Ok(());
         for session in &mut self.sessions {
             match session.update(None).await {
-                Ok(timings) => self.timings = timings,
+                Ok(bundled) => self.bundled_in += bundled,
                 Err(failure) => result = Err(failure),
             }
         }
@@ -142,7 +153,7 @@ impl Server {
                 continue;
             }
             match session.update(Some(&changed)).await {
-                Ok(timings) => reloaded = Some(timings),
+                Ok(bundled) => reloaded = Some(bundled),
                 Err(failure) => failures.push(failure),
             }
         }
@@ -156,11 +167,11 @@ impl Server {
             self.logger.note(still);
             return;
         }
-        if let Some(timings) = reloaded {
+        if let Some(bundled) = reloaded {
             self.logger.note(format!(
                 "reloaded in {}  (bundled in {})",
                 milliseconds(begun.elapsed()),
-                milliseconds(timings.bundle),
+                milliseconds(bundled),
             ));
         }
     }
@@ -219,11 +230,12 @@ impl Server {
             url: format!("http://{address}"),
             objects: session.project().map(objects).unwrap_or_default(),
             bindings: lines.unwrap_or_default(),
+            compatibility: session.project().and_then(|project| compatibility(project)),
             state: session.state_dir(),
             shards: crate::commands::shard_count(self.args.shards),
             durability: self.args.durability,
             ready_in: begun.elapsed(),
-            bundled_in: Some(self.timings.bundle),
+            bundled_in: Some(self.bundled_in),
             front_door: false,
         }
     }
@@ -259,6 +271,16 @@ fn binding_lines(project: &Project) -> Vec<BindingLine> {
         ));
     }
     lines
+}
+
+fn compatibility(project: &Project) -> Option<String> {
+    let words: Vec<&str> = project
+        .compatibility_date
+        .iter()
+        .chain(&project.compatibility_flags)
+        .map(String::as_str)
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 fn no_configuration(path: &Path) -> Problem {

@@ -37,17 +37,22 @@ pub enum Failure {
     Problem(Problem),
 }
 
+impl Failure {
+    /// The failure as one that ends the process.
+    pub fn into_problem(self) -> Problem {
+        match self {
+            Failure::Diagnosed(diagnostics) => {
+                crate::commands::diagnosed(&diagnostics, Style::of(&std::io::stderr()))
+            }
+            Failure::Problem(problem) => problem,
+        }
+    }
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Failure {
         Failure::Problem(problem)
     }
-}
-
-/// How long the steps of an update took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timings {
-    pub bundle: Duration,
-    pub total: Duration,
 }
 
 /// What is running.
@@ -135,18 +140,18 @@ impl Session {
         self.file.parent().unwrap_or(Path::new("."))
     }
 
-    /// Reads what `changed` may have changed (everything, if None) and puts it to work.
+    /// Reads what `changed` may have changed (everything, if None) and puts it to work. How long
+    /// bundling took.
     ///
     /// # Errors
     /// Why it does not work; what ran before goes on.
-    pub async fn update(&mut self, changed: Option<&[PathBuf]>) -> Result<Timings, Failure> {
+    pub async fn update(&mut self, changed: Option<&[PathBuf]>) -> Result<Duration, Failure> {
         let result = self.try_update(changed).await;
         self.broken = result.is_err();
         result
     }
 
-    async fn try_update(&mut self, changed: Option<&[PathBuf]>) -> Result<Timings, Failure> {
-        let begun = Instant::now();
+    async fn try_update(&mut self, changed: Option<&[PathBuf]>) -> Result<Duration, Failure> {
         let reread = match (&self.project, changed) {
             (Some(project), Some(changed)) => changed
                 .iter()
@@ -162,10 +167,7 @@ impl Session {
         let bundled = bundling.elapsed();
         self.start(&project, &bundle).await?;
         self.running = Some(Running { project, bundle });
-        Ok(Timings {
-            bundle: bundled,
-            total: begun.elapsed(),
-        })
+        Ok(bundled)
     }
 
     fn read_project(&mut self) -> Result<(), Failure> {

@@ -62,7 +62,7 @@ impl Watch {
             let keep = wanted.contains(folder.as_path());
             if !keep {
                 // The system has forgotten a folder that was removed.
-                drop(inotify::remove_watch(events, *watch));
+                let _ = inotify::remove_watch(events, *watch);
             }
             keep
         });

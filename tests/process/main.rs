@@ -5,6 +5,7 @@
 //! has to happen is waited for, with a deadline.
 
 mod calling;
+mod dev;
 mod http;
 mod placing;
 mod server;

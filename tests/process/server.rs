@@ -81,7 +81,16 @@ impl Finished {
     }
 }
 
-/// A running `stead run`. Dropping it kills the process.
+/// The command that serves a file.
+fn run<'a>(file: &'a Path, state: &'a Path) -> [&'a str; 6] {
+    ["run", text(file), "--state", text(state), "--port", "0"]
+}
+
+fn is_ready(line: &Value) -> bool {
+    line["type"] == "ready"
+}
+
+/// A running `stead run` or `stead dev`. Dropping it kills the process.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
@@ -95,27 +104,34 @@ impl Server {
     #[track_caller]
     pub fn start(file: &Path, state: &Path, options: &[&str]) -> Server {
         let log_format = ["--log-format", "json"];
-        Server::start_with(file, state, &[options, &log_format].concat(), |line| {
-            line["type"] == "ready"
-        })
+        Server::start_with(
+            &run(file, state),
+            &[options, &log_format].concat(),
+            is_ready,
+        )
+    }
+
+    /// Serves the project in a folder, and waits until it is ready.
+    #[track_caller]
+    pub fn dev(project: &Path, options: &[&str]) -> Server {
+        let log_format = ["--log-format", "json"];
+        Server::start_with(
+            &["dev", text(project), "--port", "0"],
+            &[options, &log_format].concat(),
+            is_ready,
+        )
     }
 
     /// The same with a log in the text format, whose lines are strings.
     #[track_caller]
     pub fn start_with_text_log(file: &Path, state: &Path) -> Server {
-        Server::start_with(file, state, &[], |line| {
+        Server::start_with(&run(file, state), &[], |line| {
             line.as_str().is_some_and(|line| line.contains("http://"))
         })
     }
 
     #[track_caller]
-    fn start_with(
-        file: &Path,
-        state: &Path,
-        options: &[&str],
-        is_ready: impl Fn(&Value) -> bool,
-    ) -> Server {
-        let own = ["run", text(file), "--state", text(state), "--port", "0"];
+    fn start_with(own: &[&str], options: &[&str], is_ready: impl Fn(&Value) -> bool) -> Server {
         let mut child = command(own.iter().chain(options).copied())
             .spawn()
             .expect("the binary starts");
