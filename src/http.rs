@@ -36,6 +36,7 @@ use stead_ops::socket::SocketEnd;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::assets::Asked;
 use crate::cli::request_log::RequestLine;
 use crate::isolate::call;
 use crate::shard::Shard;
@@ -143,6 +144,9 @@ async fn answer(
             .map_or("/", |path| path.as_str());
         (request.method().clone(), path.to_owned())
     });
+    if let Some(response) = answer_in_front(&shard, &request, begun).await {
+        return Ok(response);
+    }
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
     let response = match to_fetch(request) {
@@ -160,6 +164,35 @@ async fn answer(
         log(&shard, method, path, &response, &note, begun);
     }
     Ok(response)
+}
+
+/// The answer to a request that the worker need not see.
+async fn answer_in_front(
+    shard: &Rc<Shard>,
+    request: &hyper::Request<Incoming>,
+    begun: Instant,
+) -> Option<Response> {
+    let front = &shard.shared.front;
+    if front.is_absent() {
+        return None;
+    }
+    let asked = Asked {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().map(str::to_owned),
+        headers: request.headers().clone(),
+    };
+    let mut stopping = shard.stopping.subscribe();
+    let stop = async move { drop(stopping.wait_for(|stop| *stop).await) };
+    let answer = front.answer(&asked, stop).await?;
+    let response = answer.map(|bytes| Outgoing(Body::Full(bytes)));
+    if shard.shared.logger.wants_requests() && !front.is_own(&asked) {
+        let path = request.uri().path_and_query();
+        let path = path.map_or("/", |path| path.as_str()).to_owned();
+        let note = RequestNote::default();
+        log(shard, asked.method, path, &response, &note, begun);
+    }
+    Some(response)
 }
 
 fn log(

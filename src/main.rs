@@ -1,6 +1,7 @@
 //! `stead`: runs Cloudflare Workers and Durable Objects on your own machine.
 
 mod alarms;
+mod assets;
 mod bindings;
 mod bundle;
 mod cli;
@@ -13,6 +14,7 @@ mod crons;
 mod dev;
 mod diagnostic;
 mod exports;
+mod front;
 mod http;
 mod isolate;
 mod objects;
@@ -65,6 +67,13 @@ fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
         drop(cli::completions::write(args.shell, &mut io::stdout()));
         return Ok(cli::exit::ExitCode::Ok);
     }
+    match &cli.command {
+        Command::Init(args) => return commands::init::run(args),
+        Command::Types(args) => return commands::types::run(args),
+        Command::Check(args) => return commands::check::run(args),
+        Command::Doctor(args) => return commands::doctor::run(args),
+        _ => {}
+    }
     stead_ops::engine::init_platform(&[]);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -77,7 +86,11 @@ fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
             Command::Dev(args) => dev::run(args, begun).await,
             Command::Call(args) => commands::call::run(args).await,
             Command::Test(args) => commands::test::run(args).await,
-            Command::Completions(_) => unreachable!("answered above"),
+            Command::Init(_)
+            | Command::Types(_)
+            | Command::Check(_)
+            | Command::Doctor(_)
+            | Command::Completions(_) => unreachable!("answered above"),
         }
     })
 }

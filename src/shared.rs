@@ -24,6 +24,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::front::Front;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 
@@ -74,6 +75,8 @@ pub struct Shared {
     pub vars: BTreeMap<String, Value>,
     /// What `env` holds besides.
     pub bindings: Bindings,
+    /// What answers in front of the worker.
+    pub front: Arc<Front>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything durable is.

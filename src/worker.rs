@@ -25,6 +25,7 @@ use crate::clock::Random;
 use crate::clock::SystemClock;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::front::Front;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
@@ -47,6 +48,8 @@ pub struct Config {
     pub vars: BTreeMap<String, Value>,
     /// What `env` holds besides.
     pub bindings: Bindings,
+    /// What answers in front of the worker.
+    pub front: Arc<Front>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -75,6 +78,7 @@ impl Worker {
             bundle: config.bundle,
             vars: config.vars,
             bindings: config.bindings,
+            front: config.front,
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,

@@ -32,6 +32,10 @@ Exit codes:
 pub enum Command {
     Run(RunArgs),
     Dev(super::dev_args::DevArgs),
+    Init(super::project_args::InitArgs),
+    Types(super::project_args::TypesArgs),
+    Check(super::project_args::CheckArgs),
+    Doctor(super::project_args::DoctorArgs),
     Call(CallArgs),
     Test(TestArgs),
     Completions(CompletionsArgs),

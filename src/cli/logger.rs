@@ -123,6 +123,11 @@ impl Logger {
         }
     }
 
+    /// Empties the terminal.
+    pub fn clear(&self) {
+        self.put(0, Line::Clear);
+    }
+
     /// Something in the user's code or configuration, with its place.
     pub fn diagnostic(&self, diagnostic: Diagnostic) {
         self.put(
@@ -191,6 +196,7 @@ enum Line {
     Banner(Box<Banner>),
     Request(RequestLine),
     Note(String),
+    Clear,
     Diagnostic(Box<Diagnostic>),
     Problem(Box<Problem>),
     Console {
@@ -302,6 +308,7 @@ impl Printer {
             Line::Banner(banner) => banner.text(style) + "\n",
             Line::Request(request) => request.text(style, &mut self.columns),
             Line::Note(text) => format!("{}\n", style.dim(&text)),
+            Line::Clear => "\x1b[2J\x1b[3J\x1b[H".to_owned(),
             Line::Diagnostic(diagnostic) => diagnostic.render(style.colors) + "\n",
             Line::Problem(problem) => problem.text(style),
             Line::Console {
@@ -341,6 +348,7 @@ fn json_line(line: Line, unix_ms: u64) -> String {
         Line::Banner(banner) => return banner.json(unix_ms),
         Line::Request(request) => return request.json(unix_ms),
         Line::Note(text) => json!({ "type": "note", "time": time, "text": text }),
+        Line::Clear => json!({ "type": "clear", "time": time }),
         Line::Diagnostic(diagnostic) => diagnostic.json(&time),
         Line::Problem(problem) => return problem.json(),
         Line::Console {

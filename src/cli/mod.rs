@@ -24,6 +24,7 @@ pub mod env_file;
 pub mod exit;
 pub mod logger;
 pub mod problem;
+pub mod project_args;
 pub mod request_log;
 pub mod style;
 mod timestamp;

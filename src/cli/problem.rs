@@ -74,6 +74,17 @@ impl Problem {
         }
     }
 
+    /// A project's command where there is no project.
+    pub fn no_configuration(path: &Path) -> Problem {
+        let names = crate::config::FILE_NAMES
+            .map(|name| format!("`{name}`"))
+            .join(", ");
+        let what = format!("there is no {names} in `{}` or above it", path.display());
+        Problem::does_not_load(what).help(
+            "`stead run FILE.ts` serves a file without a configuration; `stead init` makes a project",
+        )
+    }
+
     /// A class that is used as an object's class but does not extend `DurableObject`.
     pub fn class_without_extends(class: &str) -> Problem {
         Problem::does_not_load(format!("class `{class}` does not extend `DurableObject`")).help(

@@ -1,9 +1,14 @@
 //! The commands of the command line.
 
 pub mod call;
+pub mod check;
+pub mod doctor;
+pub mod init;
 pub mod run;
 pub mod test;
+pub mod types;
 
+use std::io::Write;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +25,9 @@ use crate::cli::args::WorkerArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
+use crate::cli::project_args::ProjectArgs;
 use crate::cli::style::Style;
+use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
 use crate::shard::StartError;
@@ -44,6 +51,28 @@ fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
         Ok(bundle) => Ok(Arc::new(bundle)),
         Err(diagnostics) => Err(diagnosed(&diagnostics, style)),
     }
+}
+
+/// The project that a command is about.
+fn load_project(args: &ProjectArgs) -> Result<Project, Problem> {
+    let file =
+        crate::config::find(&args.path).ok_or_else(|| Problem::no_configuration(&args.path))?;
+    let style = Style::of(&std::io::stderr());
+    let project = crate::config::load(&file, args.env.as_deref());
+    let project = project.map_err(|found| diagnosed(&found, style))?;
+    for warning in &project.warnings {
+        drop(writeln!(
+            std::io::stderr(),
+            "{}",
+            warning.render(style.colors)
+        ));
+    }
+    Ok(project)
+}
+
+/// Prints; a closed pipe is the reader's wish.
+fn say(text: &str) {
+    drop(std::io::stdout().write_all(text.as_bytes()));
 }
 
 /// Diagnostics as one problem.
@@ -133,6 +162,7 @@ async fn start(
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
+        front: Arc::default(),
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
     };

@@ -147,6 +147,7 @@ async fn run_worker(
         storage: Default::default(),
         vars: BTreeMap::new(),
         bindings: Bindings::default(),
+        front: Arc::default(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
     };

@@ -19,14 +19,11 @@ use std::path::PathBuf;
 
 use crate::diagnostic::Diagnostic;
 
-pub use bindings::Missing;
-pub use bindings::ObjectBinding;
-pub use bindings::ServiceBinding;
 pub use lifecycle::Lifecycle;
+#[cfg(test)]
 pub use lifecycle::Migration;
 pub use lifecycle::Step;
 pub use project::Assets;
-pub use project::DevSettings;
 pub use project::HtmlHandling;
 pub use project::NotFoundHandling;
 pub use project::Project;

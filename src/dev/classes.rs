@@ -182,10 +182,17 @@ impl Work<'_> {
 
 /// Whether a folder holds the file of an object.
 fn has_objects(folder: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return false;
-    };
-    entries.flatten().any(|entry| {
+    object_files(folder).next().is_some()
+}
+
+/// How many objects a folder holds.
+pub fn count_objects(folder: &Path) -> usize {
+    object_files(folder).count()
+}
+
+fn object_files(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         name.ends_with(".sqlite") && name != "metadata.sqlite"

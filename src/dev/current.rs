@@ -2,44 +2,52 @@
 //! reloads.
 
 use std::sync::Arc;
-use std::sync::PoisonError;
-use std::sync::RwLock;
+
+use tokio::sync::watch;
 
 use crate::worker::Worker;
 
-/// The worker that connections are handed to; none while the first load has failed.
-#[derive(Default)]
-pub struct Current {
-    worker: RwLock<Option<Arc<Worker>>>,
-    changed: tokio::sync::Notify,
+/// The worker that connections are handed to.
+pub struct Current(watch::Sender<State>);
+
+enum State {
+    /// One is being started, perhaps in place of another: whoever wants it waits.
+    Changing,
+    /// This one; None if the first code that was loaded does not run.
+    Settled(Option<Arc<Worker>>),
 }
 
 impl Current {
-    pub fn worker(&self) -> Option<Arc<Worker>> {
-        let worker = self.worker.read();
-        worker.unwrap_or_else(PoisonError::into_inner).clone()
+    /// No worker yet.
+    pub fn new() -> Current {
+        Current(watch::Sender::new(State::Changing))
     }
 
-    /// The worker, as soon as there is one: while one takes the place of another, there is none.
-    pub async fn ready(&self) -> Arc<Worker> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Registered before looking, so that no change is missed in between.
-            changed.as_mut().enable();
-            if let Some(worker) = self.worker() {
-                return worker;
-            }
-            changed.await;
+    /// The worker, as soon as it is known; None if there is none that runs.
+    pub async fn ready(&self) -> Option<Arc<Worker>> {
+        let mut states = self.0.subscribe();
+        let settled = states.wait_for(|state| matches!(state, State::Settled(_)));
+        match settled.await.as_deref() {
+            Ok(State::Settled(worker)) => worker.clone(),
+            _ => None,
         }
     }
 
-    /// Puts another one in its place; the one before comes back.
-    pub fn replace(&self, worker: Option<Arc<Worker>>) -> Option<Arc<Worker>> {
-        let mut place = self.worker.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *place, worker);
-        drop(place);
-        self.changed.notify_waiters();
-        before
+    /// Whether a worker runs.
+    pub fn is_running(&self) -> bool {
+        matches!(&*self.0.borrow(), State::Settled(Some(_)))
+    }
+
+    /// Takes the worker away, to put another one in its place.
+    pub fn take(&self) -> Option<Arc<Worker>> {
+        match self.0.send_replace(State::Changing) {
+            State::Settled(worker) => worker,
+            State::Changing => None,
+        }
+    }
+
+    /// Puts a worker, or the knowledge that there is none, in its place.
+    pub fn put(&self, worker: Option<Arc<Worker>>) {
+        self.0.send_replace(State::Settled(worker));
     }
 }

@@ -5,8 +5,12 @@
 
 mod classes;
 mod current;
+mod keys;
+mod pages;
 mod server;
 mod session;
 mod watch;
 
+pub use pages::Pages;
 pub use server::run;
+pub use session::bundle_options;

@@ -4,16 +4,24 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
-use std::path::Path;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
 use super::current::Current;
+use super::keys::HELP;
+use super::keys::Key;
+use super::keys::Keys;
+use super::pages::Pages;
 use super::session::Failure;
 use super::session::Session;
 use super::watch::Watch;
@@ -73,14 +81,31 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     if let Err(failure) = first {
         server.tell(failure);
     }
-    let accepting = tokio::spawn(accept(listener, server.front().clone(), logger.clone()));
+    let mut keys = Keys::new();
+    if keys.are_read() {
+        logger.note(HELP);
+    }
+    let url = format!("http://{address}");
+    let accepting = tokio::spawn(accept(
+        listener,
+        server.front().clone(),
+        server.sessions[0].pages().clone(),
+        logger.clone(),
+    ));
     loop {
         tokio::select! {
             changed = server.watch.changed() => server.reload(changed).await,
+            key = keys.next() => {
+                if key == Key::Quit {
+                    break;
+                }
+                server.press(key, &url).await;
+            }
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         }
     }
+    drop(keys);
     accepting.abort();
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     tokio::select! {
@@ -104,7 +129,7 @@ impl Server {
     fn new(args: &Arc<DevArgs>, logger: &Logger) -> Result<Server, Problem> {
         let mut sessions: Vec<Session> = Vec::new();
         for path in &args.paths {
-            let file = config::find(path).ok_or_else(|| no_configuration(path))?;
+            let file = config::find(path).ok_or_else(|| Problem::no_configuration(path))?;
             let file = std::path::absolute(&file).unwrap_or(file);
             let state = args.state.as_ref().map(|state| match args.paths.len() {
                 1 => state.clone(),
@@ -160,9 +185,10 @@ impl Server {
         self.set_watch();
         for failure in failures {
             self.tell(failure);
-            let still = match self.front().worker() {
-                Some(_) => "the code before this change goes on serving",
-                None => "waiting for a change that puts it right",
+            let still = if self.front().is_running() {
+                "the code before this change goes on serving"
+            } else {
+                "waiting for a change that puts it right"
             };
             self.logger.note(still);
             return;
@@ -173,6 +199,62 @@ impl Server {
                 milliseconds(begun.elapsed()),
                 milliseconds(bundled),
             ));
+        }
+    }
+
+    /// Does what a key asks for.
+    async fn press(&mut self, key: Key, url: &str) {
+        match key {
+            Key::Open => self.open_browser(url),
+            Key::Reload => {
+                let all = self.sessions.iter().flat_map(|session| session.watched().0);
+                let all = all.cloned().collect();
+                self.reload(all).await;
+            }
+            Key::List => self.list_objects(),
+            Key::Clear => self.logger.clear(),
+            Key::Help => self.logger.note(HELP),
+            Key::Quit => {}
+        }
+    }
+
+    fn open_browser(&self, url: &str) {
+        let openers = ["xdg-open", "open"];
+        let opened = openers.iter().any(|opener| {
+            let mut command = std::process::Command::new(opener);
+            command
+                .arg(url)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            command.spawn().is_ok()
+        });
+        if !opened {
+            self.logger
+                .note(format!("no browser is known here: open {url} yourself"));
+        }
+    }
+
+    /// How many objects of each class are stored.
+    fn list_objects(&self) {
+        for session in &self.sessions {
+            let Some(project) = session.project() else {
+                continue;
+            };
+            for object in project
+                .objects
+                .iter()
+                .filter(|object| object.worker.is_none())
+            {
+                let folder = session.state_dir().join(session.folder(&object.class));
+                let count = super::classes::count_objects(&folder);
+                let plural = if count == 1 { "" } else { "s" };
+                self.logger.note(format!(
+                    "{}: {count} object{plural}, in {}",
+                    object.class,
+                    folder.display()
+                ));
+            }
         }
     }
 
@@ -258,6 +340,13 @@ fn binding_lines(project: &Project) -> Vec<BindingLine> {
         let secret = project.secrets.contains(name);
         lines.push(line(name, if secret { "secret" } else { "variable" }));
     }
+    if let Some(binding) = project
+        .assets
+        .as_ref()
+        .and_then(|assets| assets.binding.as_ref())
+    {
+        lines.push(line(binding, "static files"));
+    }
     for service in &project.services {
         lines.push(line(
             &service.binding,
@@ -283,18 +372,41 @@ fn compatibility(project: &Project) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn no_configuration(path: &Path) -> Problem {
-    let names = config::FILE_NAMES
-        .map(|name| format!("`{name}`"))
-        .join(", ");
-    let what = format!("there is no {names} in `{}` or above it", path.display());
-    Problem::does_not_load(what).help(
-        "`stead run FILE.ts` serves a file without a configuration; `stead init` makes a project",
-    )
+/// Speaks HTTP while there is no code that could: every answer says why.
+async fn serve_pages(stream: std::net::TcpStream, pages: Arc<Pages>) {
+    let Ok(stream) = crate::shared::adopt(stream) else {
+        return;
+    };
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let pages = pages.clone();
+        async move {
+            let (path, query) = (request.uri().path(), request.uri().query());
+            let response = if Pages::is_own(path) {
+                let never = std::future::pending();
+                pages.answer_own(request.method(), path, query, never).await
+            } else {
+                pages.without_worker(request.headers())
+            };
+            let mut response = response.map(Full::new);
+            // The next request may find a worker.
+            let close = http::HeaderValue::from_static("close");
+            response
+                .headers_mut()
+                .insert(http::header::CONNECTION, close);
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let connection = hyper::server::conn::http1::Builder::new();
+    // What goes wrong on a connection is the client's to know.
+    drop(
+        connection
+            .serve_connection(TokioIo::new(stream), service)
+            .await,
+    );
 }
 
 /// Deals connections to the shards of the worker that is current when they come.
-async fn accept(listener: TcpListener, front: Arc<Current>, logger: Logger) {
+async fn accept(listener: TcpListener, front: Arc<Current>, pages: Arc<Pages>, logger: Logger) {
     let accepting = listener
         .set_nonblocking(true)
         .and_then(|()| tokio::net::TcpListener::from_std(listener));
@@ -309,7 +421,10 @@ async fn accept(listener: TcpListener, front: Arc<Current>, logger: Logger) {
                 let Ok(stream) = stream.into_std() else {
                     continue;
                 };
-                front.ready().await.connect(next, stream).await;
+                match front.ready().await {
+                    Some(worker) => worker.connect(next, stream).await,
+                    None => drop(tokio::spawn(serve_pages(stream, pages.clone()))),
+                }
                 next = next.wrapping_add(1);
             }
             Err(error) => {

@@ -12,6 +12,8 @@ use serde_json::Value;
 use super::classes;
 use super::classes::Classes;
 use super::current::Current;
+use super::pages::Pages;
+use crate::assets::Assets;
 use crate::bindings::Bindings;
 use crate::bindings::MissingBinding;
 use crate::bindings::ObjectBindings;
@@ -25,6 +27,7 @@ use crate::cli::style::Style;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
+use crate::front::Front;
 use crate::worker::Config;
 use crate::worker::Worker;
 
@@ -79,6 +82,8 @@ pub struct Session {
     /// Whether the last update failed.
     broken: bool,
     current: Arc<Current>,
+    /// What browsers are shown when there is no answer.
+    pages: Arc<Pages>,
     logger: Logger,
 }
 
@@ -99,9 +104,15 @@ impl Session {
             running: None,
             classes: Classes::default(),
             broken: false,
-            current: Arc::default(),
+            current: Arc::new(Current::new()),
+            pages: Arc::new(Pages::new()),
             logger,
         }
+    }
+
+    /// What browsers are shown when there is no answer.
+    pub fn pages(&self) -> &Arc<Pages> {
+        &self.pages
     }
 
     /// What answers now.
@@ -147,7 +158,11 @@ impl Session {
     /// Why it does not work; what ran before goes on.
     pub async fn update(&mut self, changed: Option<&[PathBuf]>) -> Result<Duration, Failure> {
         let result = self.try_update(changed).await;
+        if self.running.is_none() && result.is_err() {
+            self.current.put(None);
+        }
         self.broken = result.is_err();
+        self.pages.updated(result.as_ref().err().cloned());
         result
     }
 
@@ -208,20 +223,22 @@ impl Session {
 
     /// Starts the worker in place of the one that runs.
     async fn start(&mut self, project: &Project, bundle: &Arc<Bundle>) -> Result<(), Failure> {
-        if let Some(before) = self.current.replace(None) {
+        if let Some(before) = self.current.take() {
             before.stop().await;
         }
         let failure = match self.try_start(project, bundle).await {
             Ok((worker, classes)) => {
                 self.classes = classes;
-                self.current.replace(Some(worker));
+                self.current.put(Some(worker));
                 return Ok(());
             }
             Err(failure) => failure,
         };
         if let Some(running) = &self.running {
             let again = self.try_start(&running.project, &running.bundle).await;
-            self.current.replace(again.ok().map(|(worker, _)| worker));
+            self.current.put(again.ok().map(|(worker, _)| worker));
+        } else {
+            self.current.put(None);
         }
         Err(failure)
     }
@@ -248,6 +265,10 @@ impl Session {
             storage: crate::commands::storage_options(self.args.durability),
             vars: vars(project),
             bindings: bindings(project),
+            front: Arc::new(Front {
+                assets: assets(project).map(Arc::new),
+                pages: Some(self.pages.clone()),
+            }),
             unique_key: Box::new(move |class| folders.folder(&name, class)),
             logger: self.logger.clone(),
         };
@@ -261,7 +282,7 @@ impl Session {
 
     /// Stops what runs.
     pub async fn stop(&self) {
-        if let Some(worker) = self.current.replace(None) {
+        if let Some(worker) = self.current.take() {
             worker.stop().await;
         }
     }
@@ -301,6 +322,25 @@ pub fn bundle_options(project: &Project) -> BundleOptions {
     };
     options.define.extend(project.define.iter().cloned());
     options
+}
+
+/// The flag's default date.
+const NAVIGATION_PREFERS_FILES: (&str, &str, &str) = (
+    "assets_navigation_prefers_asset_serving",
+    "assets_navigation_has_no_effect",
+    "2025-04-01",
+);
+
+fn assets(project: &Project) -> Option<Assets> {
+    let (on, off, since) = NAVIGATION_PREFERS_FILES;
+    let set = |flag: &str| project.compatibility_flags.iter().any(|set| set == flag);
+    let dated = project
+        .compatibility_date
+        .as_deref()
+        .is_some_and(|date| date >= since);
+    let prefers = set(on) || dated && !set(off);
+    let config = project.assets.clone()?;
+    Some(Assets::new(config, project.main.is_some(), prefers))
 }
 
 fn vars(project: &Project) -> BTreeMap<String, Value> {

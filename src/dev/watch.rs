@@ -42,8 +42,11 @@ impl Watch {
     /// The system has no more watches to give.
     pub fn new() -> io::Result<Watch> {
         let flags = inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC;
+        let events = inotify::init(flags)?;
+        // SAFETY: the `AsyncFd` owns the descriptor, which nobody else closes or replaces.
+        let events = unsafe { AsyncFd::register(events)? };
         Ok(Watch {
-            events: AsyncFd::new(inotify::init(flags)?)?,
+            events,
             folders: HashMap::new(),
             files: HashSet::new(),
             new_files: false,

@@ -192,3 +192,204 @@ fn what_is_wrong_with_the_configuration_ends_the_start() {
     let empty = temporary();
     stead(["dev", text(empty.path())]).failed(3, &["there is no `wrangler.json`"]);
 }
+
+const WITH_ASSETS: &str = r#"{
+  "name": "site", "main": "index.js", "compatibility_date": "2026-01-01",
+  "assets": { "directory": "public", "binding": "ASSETS", "not_found_handling": "404-page", "run_worker_first": ["/api/*"] }
+}"#;
+
+const ASSETS_WORKER: &str = r#"
+export default {
+  async fetch(request, env) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/api/page") {
+      const response = await env.ASSETS.fetch(new URL("/about", request.url));
+      return new Response(`worker: ${response.status} ${response.headers.get("content-type")} ${await response.text()}`);
+    }
+    return new Response("worker");
+  },
+};
+"#;
+
+#[test]
+fn files_are_served_beside_the_worker() {
+    let project = Project::new(&[
+        ("wrangler.json", WITH_ASSETS),
+        ("index.js", ASSETS_WORKER),
+        ("public/index.html", "<h1>home</h1>"),
+        ("public/about.html", "about"),
+        ("public/404.html", "no such page"),
+        ("public/app.js", "1"),
+    ]);
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "<h1>home</h1>");
+    let script = server.get("/app.js");
+    assert_eq!(
+        script.header("content-type"),
+        Some("text/javascript; charset=utf-8")
+    );
+    assert_eq!(
+        script.header("cache-control"),
+        Some("public, max-age=0, must-revalidate")
+    );
+    let tag = script.header("etag").expect("an ETag").to_owned();
+    let known = server.get_with("/app.js", &[("if-none-match", &tag)]);
+    assert_eq!((known.status, known.text()), (304, ""));
+    let moved = server.get("/about.html?x=1");
+    assert_eq!(
+        (moved.status, moved.header("location")),
+        (307, Some("/about?x=1"))
+    );
+    assert_eq!(server.send("POST", "/about", "x").status, 405);
+    let missing = server.get("/none");
+    assert_eq!((missing.status, missing.text()), (404, "no such page"));
+    assert_eq!(server.get("/api/other").text(), "worker");
+    assert_eq!(
+        server.get("/api/page").text(),
+        "worker: 200 text/html; charset=utf-8 about"
+    );
+    // A file is read when it is asked for.
+    project.write("public/about.html", "changed");
+    assert_eq!(server.get("/about").text(), "changed");
+    server.stop();
+}
+
+#[test]
+fn a_browser_is_shown_what_is_wrong_and_may_go_on_with_the_old_code() {
+    let project = Project::tally();
+    let server = Server::dev(project.path(), &[]);
+    let page = [("accept", "text/html"), ("sec-fetch-dest", "document")];
+    project.write("src/step.ts", "export const step: number = ;");
+    server.logged(|line| line["type"] == "problem");
+    let shown = server.get_with("/", &page);
+    assert_eq!(shown.status, 500);
+    assert!(
+        shown.text().contains("src/step.ts:1:29"),
+        "{}",
+        shown.text()
+    );
+    assert!(
+        shown.text().contains("export const step: number = ;"),
+        "{}",
+        shown.text()
+    );
+    // Code in a page, and other clients, get the old code's answers.
+    assert_eq!(server.get("/").text(), "1");
+    server.send("POST", "/cdn-cgi/stead/dismiss", "");
+    assert_eq!(server.get_with("/", &page).text(), "2");
+    project.write("src/step.ts", "export const step = 5;");
+    server.logged(reloaded);
+    assert_eq!(server.get_with("/", &page).text(), "7");
+    server.stop();
+}
+
+#[test]
+fn code_that_never_loaded_is_told_to_every_client_until_it_loads() {
+    let project = Project::tally();
+    project.write("src/step.ts", "export const step: number = ;");
+    let server = Server::dev(project.path(), &[]);
+    let answer = server.get("/");
+    assert_eq!(answer.status, 500);
+    assert!(
+        answer.text().contains("src/step.ts:1:29"),
+        "{}",
+        answer.text()
+    );
+    project.write("src/step.ts", "export const step = 3;");
+    server.logged(reloaded);
+    assert_eq!(server.get("/").text(), "3");
+    server.stop();
+}
+
+#[test]
+fn every_template_makes_a_project_that_serves() {
+    let drive: [(&str, &[(&str, &str, &str, &str)]); 4] = [
+        (
+            "counter",
+            &[
+                ("POST", "/a", "", r#"{"name":"a","value":1}"#),
+                ("GET", "/a", "", r#"{"name":"a","value":1}"#),
+            ],
+        ),
+        ("chat", &[("GET", "/rooms/lobby", "", "[]")]),
+        ("scheduler", &[("GET", "/", "", "[]")]),
+        (
+            "api",
+            &[
+                (
+                    "POST",
+                    "/users/ann/notes",
+                    r#"{"text":""}"#,
+                    r#"{"error":"text is missing"}"#,
+                ),
+                ("GET", "/users/ann/notes/1", "", r#"{"error":"not found"}"#),
+                ("GET", "/users/ann/notes", "", "[]"),
+            ],
+        ),
+    ];
+    for (template, requests) in drive {
+        let folder = temporary();
+        let project = folder.path().join("My App");
+        stead(["init", template, text(&project)]).printed();
+        let twice = stead(["init", template, text(&project)]);
+        twice.failed(2, &["is there already"]);
+        assert!(
+            stead(["check", text(&project)])
+                .printed()
+                .contains("ok code")
+        );
+        assert!(
+            stead(["types", "--check", text(&project)])
+                .printed()
+                .contains("up to date")
+        );
+        let server = Server::dev(&project, &[]);
+        for (method, path, body, expect) in requests {
+            assert_eq!(
+                server.send(method, path, body).text(),
+                *expect,
+                "{template} {path}"
+            );
+        }
+        if template == "chat" {
+            assert!(server.get("/").text().contains("<h1>Lobby</h1>"));
+        }
+        server.stop();
+        let findings = stead(["doctor", text(&project)]);
+        assert!(
+            findings.printed().contains("code bundles: "),
+            "{findings:?}"
+        );
+    }
+}
+
+#[test]
+fn the_types_of_env_follow_the_configuration() {
+    let project = Project::tally();
+    let stale = stead(["types", "--check", text(project.path())]);
+    stale.failed(3, &["is not up to date"]);
+    stead(["types", text(project.path())]).printed();
+    let types = fs::read_to_string(project.path().join("worker-configuration.d.ts")).unwrap();
+    for line in [
+        r#"    GREETING: "hi";"#,
+        r#"    LIMITS: { max: 3 };"#,
+        "    SECRET: string;",
+        r#"    TALLY: DurableObjectNamespace<import("./src/index").Tally>;"#,
+        "    CACHE: KVNamespace;",
+    ] {
+        assert!(
+            types.lines().any(|found| found == line),
+            "`{line}` is missing:\n{types}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_project_is_found_before_it_runs() {
+    let project = Project::tally();
+    project.write("src/step.ts", "export const step: number = ;");
+    stead(["check", text(project.path())]).failed(3, &["src/step.ts:1:29"]);
+    let findings = stead(["doctor", text(project.path())]);
+    assert_eq!(findings.code, Some(3));
+    assert!(findings.stdout.contains("unexpected token"), "{findings:?}");
+}

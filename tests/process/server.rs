@@ -201,6 +201,12 @@ impl Server {
     }
 
     #[track_caller]
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        http::send_with(self.address, "GET", path, headers, "")
+            .unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    #[track_caller]
     pub fn get(&self, path: &str) -> Response {
         self.send("GET", path, "")
     }

@@ -11,6 +11,7 @@ use deno_web::BlobStore;
 use deno_web::InMemoryBroadcastChannel;
 
 use crate::alarm::stead_alarm;
+use crate::assets::stead_assets;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
@@ -41,7 +42,8 @@ deno_core::extension!(
         stead_gate,
         stead_stub,
         stead_event,
-        stead_websocket
+        stead_websocket,
+        stead_assets
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -125,6 +127,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_stub::init(),
         stead_event::init(),
         stead_websocket::init(),
+        stead_assets::init(),
         stead::init(),
     ]
 }
