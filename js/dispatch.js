@@ -3,7 +3,7 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
-import { core } from "ext:core/mod.js";
+import { core, internals } from "ext:core/mod.js";
 import { defineBindings } from "ext:stead/bindings.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
@@ -23,6 +23,9 @@ import {
 } from "ext:stead/websocket.js";
 import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
 import { frontDoor } from "ext:stead/front_door.js";
+import { reportUncaught } from "ext:stead/errors.js";
+import { makeClock } from "ext:stead/test_clock.js";
+import { runDueTimer } from "ext:stead/virtual_time.js";
 
 let {
   op_alarm_end,
@@ -31,6 +34,7 @@ let {
   op_call_path,
   op_call_return,
   op_call_throw,
+  op_note_error,
   op_object_socket_remove,
   op_report_error,
   op_respond_error,
@@ -44,6 +48,7 @@ bindOps((ops) =>
     op_call_path,
     op_call_return,
     op_call_throw,
+    op_note_error,
     op_object_socket_remove,
     op_report_error,
     op_respond_error,
@@ -191,7 +196,9 @@ async function answerRequest(native) {
     const response = handler.fetch(requestFromNative(native), env, ctx);
     respond(native, response instanceof Response ? response : await response);
   } catch (error) {
-    op_report_error(null, describeError(error));
+    const text = describeError(error);
+    op_report_error(null, text);
+    op_note_error(native, text);
     op_respond_error(native, serializeThrown(error));
   }
 }
@@ -208,6 +215,23 @@ async function runTest(module, name, outcome) {
     op_outcome(outcome, false, "");
   } catch (error) {
     op_outcome(outcome, true, describeError(error));
+  }
+}
+
+/**
+ * Prepares what the modules of tests import. Called before the worker's modules are evaluated.
+ * @param {boolean} virtualTime
+ */
+function prepareTests(virtualTime) {
+  internals.steadTest = { clock: makeClock(virtualTime) };
+}
+
+/** Runs the earliest timer of a virtual clock if it is due. */
+function runTimer() {
+  try {
+    runDueTimer();
+  } catch (error) {
+    reportUncaught(error);
   }
 }
 
@@ -381,7 +405,9 @@ export const dispatch = {
   describe,
   configure,
   workerFetch,
+  prepareTests,
   runTest,
+  runTimer,
   callForJson,
   construct,
   cloneThrown: serializeThrown,

@@ -174,6 +174,7 @@ interface EventOps {
     socket: PairEnd | null,
   ): void;
   op_respond_text(request: IncomingRequest, text: string): void;
+  op_note_error(request: IncomingRequest, text: string): void;
   op_respond_error(request: IncomingRequest, thrown: Uint8Array): void;
   op_call_path(call: IncomingCall): string[];
   op_call_arguments(call: IncomingCall): Uint8Array | null | undefined;
@@ -208,6 +209,19 @@ interface WebSocketOps {
   op_object_socket_attachment(handle: ObjectHandle, number: number): Uint8Array | null | undefined;
 }
 
+/** `ops/src/testing.rs` */
+interface TestOps {
+  op_test_ask(command: any): Promise<string>;
+  op_test_tell(note: any): void;
+}
+
+/** `ops/src/time.rs` */
+interface TimeOps {
+  op_time_now(): number;
+  op_time_elapsed(): number;
+  op_time_next_timer(atMs: number): void;
+}
+
 /** Of deno_web. */
 interface StreamResourceOps {
   op_readable_stream_resource_allocate(): number;
@@ -236,5 +250,7 @@ interface Ops
     SqlOps,
     StreamResourceOps,
     StubOps,
+    TestOps,
+    TimeOps,
     TransactionOps,
     WebSocketOps {}

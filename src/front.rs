@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::assets::Asked;
 use crate::assets::Assets;
 use crate::dev::Pages;
+use crate::dev::Thrown;
 
 /// What a server has in front of its worker.
 #[derive(Default)]
@@ -53,6 +54,26 @@ impl Front {
         let assets = self.assets.clone()?;
         let asked = asked.clone();
         off_thread(move || assets.route(&asked)).await
+    }
+
+    /// What a person is shown of an exception that nobody caught; None for other clients.
+    pub async fn exception(
+        &self,
+        asked: Asked,
+        text: String,
+        object: Option<String>,
+    ) -> Option<http::Response<Bytes>> {
+        let pages = self.pages.clone()?;
+        let work = move || {
+            let event = format!("{} {}", asked.method, asked.path_and_query());
+            let thrown = Thrown {
+                text: &text,
+                object: object.as_deref(),
+                event: &event,
+            };
+            pages.for_exception(&asked.headers, &thrown)
+        };
+        off_thread(work).await
     }
 
     /// The answer of the static files alone.

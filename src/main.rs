@@ -21,9 +21,12 @@ mod objects;
 mod output;
 mod outside;
 mod placement;
+mod quiet;
 mod shard;
 mod shared;
 mod sockets;
+mod testing;
+mod virtual_time;
 mod worker;
 
 use std::io;

@@ -40,6 +40,7 @@ use crate::isolate::Isolate;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
+use crate::quiet::Quiet;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
@@ -160,10 +161,19 @@ async fn bring_up(
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared.logger, index == 0);
     let sinks = output.clone();
-    options.state = Box::new(move |state: &mut OpState| sinks.put_into(state));
+    options.virtual_time = shared.clock.virtual_time().is_some();
+    options.seed = shared.testing.as_ref().map(|testing| testing.seed);
+    let clock = shared.clock.clone();
+    options.state = Box::new(move |state: &mut OpState| {
+        sinks.put_into(state);
+        crate::testing::put_clock(state, clock, index);
+    });
     let mut runtime = stead_ops::engine::new_runtime(options);
     let isolate = Isolate::new(&mut runtime);
     crate::exports::set_vars(&isolate, &shared.vars);
+    if shared.testing.is_some() {
+        crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
+    }
     let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
@@ -193,6 +203,9 @@ async fn bring_up(
         connections: Cell::new(0),
         module,
     });
+    if shard.shared.testing.is_some() {
+        crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
+    }
     let host: HostRef = shard.clone();
     runtime.op_state().borrow_mut().put::<HostRef>(host);
     Ok((runtime, shard, exports))
@@ -206,13 +219,18 @@ async fn run(
     mut done: mpsc::UnboundedReceiver<Synced>,
 ) -> oneshot::Sender<()> {
     let mut stop: Option<oneshot::Sender<()>> = None;
+    let mut quiet = Quiet::of(shard);
     let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
-    poll_fn(|cx| {
+    poll_fn(|task| {
+        let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
+        let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
         shard.root.borrow_mut().clone_from(cx.waker());
         while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
             shard.synced(key, incarnation, sequence, result);
         }
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
+            let time = shard.shared.clock.virtual_time();
+            time.inspect(|time| time.taken());
             if let Some(sender) = shard.receive(message) {
                 stop = Some(sender);
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
@@ -220,6 +238,7 @@ async fn run(
         }
         shard.queue_calls();
         shard.deliver_queued();
+        shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
@@ -227,6 +246,9 @@ async fn run(
         }
         if stop.is_some() && (shard.has_stopped() || drained.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(());
+        }
+        if let Some(quiet) = &mut quiet {
+            quiet.end(task, || shard.waits_for_world(runtime));
         }
         Poll::Pending
     })
@@ -311,6 +333,8 @@ impl Shard {
             },
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
+            Message::Tick => {}
+            Message::Stalled => self.tell_stalled(),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);
                 return Some(done);

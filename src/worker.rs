@@ -21,8 +21,8 @@ use crate::alarms::Alarms;
 use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
+use crate::clock::Clock;
 use crate::clock::Random;
-use crate::clock::SystemClock;
 use crate::exports::Export;
 use crate::exports::ExportKind;
 use crate::front::Front;
@@ -33,6 +33,7 @@ use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
+use crate::testing::Testing;
 
 /// What a worker is started with.
 pub struct Config {
@@ -54,6 +55,12 @@ pub struct Config {
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
     pub logger: Logger,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub random: Random,
+    /// What `stead test` adds.
+    pub testing: Option<Testing>,
 }
 
 /// A running worker. It must be stopped: dropping it leaves its threads running.
@@ -84,8 +91,9 @@ impl Worker {
             storage: config.storage,
             committer: Committer::start(),
             alarms: Alarms::default(),
-            clock: Arc::new(SystemClock),
-            random: Random::from_system(),
+            clock: config.clock,
+            random: config.random,
+            testing: config.testing,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -153,8 +161,10 @@ impl Worker {
 
     /// Hands a client's connection to a shard.
     pub async fn connect(&self, shard: usize, stream: std::net::TcpStream) {
-        let shard = &self.shared.shards[shard % self.shared.shards.len()];
-        drop(shard.send(Message::Connection(stream)).await);
+        let shard = shard % self.shared.shards.len();
+        self.shared
+            .message(shard, Message::Connection(stream))
+            .await;
     }
 
     /// Runs an exported test on the first shard.
@@ -163,11 +173,8 @@ impl Worker {
     /// What it threw, as text.
     pub async fn test(&self, name: &str) -> Result<(), String> {
         let (sender, outcome) = oneshot::channel();
-        drop(
-            self.shared.shards[0]
-                .send(Message::Test(name.to_owned(), sender))
-                .await,
-        );
+        let message = Message::Test(name.to_owned(), sender);
+        self.shared.message(0, message).await;
         let lost = || Err("the test's isolate ended".to_owned());
         outcome.await.unwrap_or_else(|_| lost()).map(drop)
     }
@@ -178,11 +185,7 @@ impl Worker {
     /// What it threw, as text.
     pub async fn call(&self, call: JsonCall) -> Result<String, String> {
         let (sender, outcome) = oneshot::channel();
-        drop(
-            self.shared.shards[0]
-                .send(Message::Call(call, sender))
-                .await,
-        );
+        self.shared.message(0, Message::Call(call, sender)).await;
         outcome
             .await
             .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
@@ -194,9 +197,9 @@ impl Worker {
         let shared = self.shared.clone();
         shared.stopping.store(true, Ordering::Release);
         let mut stopped = Vec::new();
-        for shard in &shared.shards {
+        for shard in 0..shared.shards.len() {
             let (sender, done) = oneshot::channel();
-            if shard.send(Message::Stop(sender)).await.is_ok() {
+            if shared.message(shard, Message::Stop(sender)).await {
                 stopped.push(done);
             }
         }

@@ -21,6 +21,8 @@ pub mod socket;
 mod socket_set;
 mod sql;
 mod stub;
+pub mod testing;
+pub mod time;
 mod transaction;
 mod websocket;
 

@@ -46,6 +46,14 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// As a log shows it.
+    pub fn path_and_query(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
     /// A request that the worker makes; None for a URL that is none.
     pub fn from_url(request: FileRequest) -> Option<Asked> {
         let url = url::Url::parse(&request.url).ok()?;

@@ -27,6 +27,8 @@ use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::project_args::ProjectArgs;
 use crate::cli::style::Style;
+use crate::clock::Random;
+use crate::clock::SystemClock;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
@@ -165,6 +167,9 @@ async fn start(
         front: Arc::default(),
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
+        clock: Arc::new(SystemClock),
+        random: Random::from_system(),
+        testing: None,
     };
     let started = Worker::start(config).await;
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))

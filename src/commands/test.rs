@@ -23,8 +23,11 @@ use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
 use crate::clock::Clock;
+use crate::clock::Random;
 use crate::clock::SystemClock;
 use crate::exports::ExportKind;
+use crate::testing::Testing;
+use crate::virtual_time::VirtualTime;
 use crate::worker::Config;
 use crate::worker::Worker;
 
@@ -140,9 +143,11 @@ async fn run_worker(
     let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
     let state = StateDir::open(&folder.path).map_err(|e| super::state_problem(&folder.path, &e))?;
+    let shards = super::shard_count(args.shards);
+    let seed = 1;
     let config = Config {
         bundle: bundle.clone(),
-        shards: super::shard_count(args.shards),
+        shards,
         state,
         storage: Default::default(),
         vars: BTreeMap::new(),
@@ -150,6 +155,12 @@ async fn run_worker(
         front: Arc::default(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
+        clock: match args.real_time {
+            true => Arc::new(SystemClock),
+            false => Arc::new(VirtualTime::new(shards)),
+        },
+        random: Random::from_seed(seed),
+        testing: Some(Testing { seed }),
     };
     let started = Worker::start(config).await;
     let worker = started.map_err(|e| super::start_problem(&bundle, file, e, style))?;

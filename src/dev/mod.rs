@@ -12,5 +12,6 @@ mod session;
 mod watch;
 
 pub use pages::Pages;
+pub use pages::Thrown;
 pub use server::run;
 pub use session::bundle_options;

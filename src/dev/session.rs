@@ -24,6 +24,8 @@ use crate::cli::dev_args::DevArgs;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
+use crate::clock::Random;
+use crate::clock::SystemClock;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
@@ -271,6 +273,9 @@ impl Session {
             }),
             unique_key: Box::new(move |class| folders.folder(&name, class)),
             logger: self.logger.clone(),
+            clock: Arc::new(SystemClock),
+            random: Random::from_system(),
+            testing: None,
         };
         let main = project.main.as_deref().unwrap_or(&project.file);
         let started = Worker::start(config).await;

@@ -284,6 +284,35 @@ fn a_browser_is_shown_what_is_wrong_and_may_go_on_with_the_old_code() {
 }
 
 #[test]
+fn a_browser_is_shown_an_exception_with_its_place_its_object_and_its_event() {
+    let project = Project::tally();
+    let index = INDEX.replace(
+        "    return n;\n",
+        "    if (n > 1) throw new TypeError('too much');\n    return n;\n",
+    );
+    project.write("src/index.ts", &index);
+    let server = Server::dev(project.path(), &[]);
+    let page = [("accept", "text/html")];
+    assert_eq!(server.get_with("/", &page).text(), "1");
+    let shown = server.get_with("/?x=<1>", &page);
+    assert_eq!(shown.status, 500);
+    for part in [
+        "<h1>TypeError: too much</h1>",
+        "src/index.ts:9:22",
+        "Tally/a",
+        "GET /?x=&lt;1&gt;",
+    ] {
+        assert!(
+            shown.text().contains(part),
+            "`{part}` is missing: {}",
+            shown.text()
+        );
+    }
+    assert_eq!(server.get("/").text(), "Internal Server Error");
+    server.stop();
+}
+
+#[test]
 fn code_that_never_loaded_is_told_to_every_client_until_it_loads() {
     let project = Project::tally();
     project.write("src/step.ts", "export const step: number = ;");
