@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::args::{Durability, LogArgs, Variable, parse_shards, parse_variable};
+use super::args::{Durability, Limits, LogArgs, Variable, parse_shards, parse_variable};
 
 /// Serve a Workers project and reload it on every change
 ///
@@ -48,6 +48,10 @@ pub struct DevArgs {
     /// When a write counts as done
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Durability::Strict)]
     pub durability: Durability,
+
+    /// How large keys and values may be, and how many one call may name
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub limits: Limits,
 
     #[command(flatten)]
     pub log: LogArgs,

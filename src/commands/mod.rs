@@ -13,6 +13,7 @@ use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
 
+use stead_storage::KvLimits;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
@@ -21,6 +22,7 @@ use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
+use crate::cli::args::Limits;
 use crate::cli::args::WorkerArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
@@ -131,16 +133,17 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
-/// How objects are opened for a durability.
-pub fn storage_options(durability: Durability) -> Options {
+/// How objects are opened for a durability and limits.
+pub fn storage_options(durability: Durability, limits: Limits) -> Options {
     let durability = match durability {
         Durability::Strict => stead_storage::Durability::Strict,
         Durability::Relaxed => stead_storage::Durability::Relaxed,
     };
-    Options {
-        durability,
-        ..Options::default()
-    }
+    let limits = match limits {
+        Limits::Platform => KvLimits::Platform,
+        Limits::Workerd => KvLimits::Local,
+    };
+    Options { durability, limits }
 }
 
 /// Starts the worker of a command line.
@@ -158,7 +161,7 @@ async fn start(
         bundle: bundle.clone(),
         shards,
         state,
-        storage: storage_options(args.durability),
+        storage: storage_options(args.durability, args.limits),
         vars: vars
             .into_iter()
             .map(|(name, value)| (name, value.into()))

@@ -16,6 +16,7 @@ use std::time::Instant;
 use stead_storage::StateDir;
 
 use crate::bindings::Bindings;
+use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
 use crate::cli::exit::ExitCode;
@@ -149,7 +150,7 @@ async fn run_worker(
         bundle: bundle.clone(),
         shards,
         state,
-        storage: Default::default(),
+        storage: super::storage_options(Durability::Strict, args.limits),
         vars: BTreeMap::new(),
         bindings: Bindings::default(),
         front: Arc::default(),

@@ -264,7 +264,7 @@ impl Session {
             bundle: bundle.clone(),
             shards: crate::commands::shard_count(self.args.shards),
             state,
-            storage: crate::commands::storage_options(self.args.durability),
+            storage: crate::commands::storage_options(self.args.durability, self.args.limits),
             vars: vars(project),
             bindings: bindings(project),
             front: Arc::new(Front {
