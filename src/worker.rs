@@ -26,6 +26,8 @@ use crate::clock::Random;
 use crate::exports::Export;
 use crate::exports::ExportKind;
 use crate::front::Front;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
@@ -34,6 +36,7 @@ use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// What a worker is started with.
 pub struct Config {
@@ -51,6 +54,8 @@ pub struct Config {
     pub bindings: Bindings,
     /// What answers in front of the worker.
     pub front: Arc<Front>,
+    /// What the code may use.
+    pub limits: Limits,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -89,6 +94,9 @@ impl Worker {
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
+            limits: config.limits,
+            watchdog: Watchdog::default(),
+            kills: Kills::default(),
             committer: Committer::start(),
             alarms: Alarms::default(),
             clock: config.clock,
@@ -98,7 +106,7 @@ impl Worker {
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
-        let mut threads = Vec::new();
+        let mut threads = vec![shared.watchdog.start(shared.limits.cpu)];
         let mut starting = Vec::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
             let (sender, started) = oneshot::channel();
@@ -208,6 +216,7 @@ impl Worker {
             drop(done.await);
         }
         shared.alarms.wake();
+        shared.watchdog.stop();
         let threads = std::mem::take(&mut *self.threads());
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::args::{Durability, Limits, LogArgs, Variable, parse_shards, parse_variable};
+use super::limit_args::LimitArgs;
 
 /// Serve a Workers project and reload it on every change
 ///
@@ -50,8 +51,11 @@ pub struct DevArgs {
     pub durability: Durability,
 
     /// How large keys and values may be, and how many one call may name
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
-    pub limits: Limits,
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 
     #[command(flatten)]
     pub log: LogArgs,

@@ -161,13 +161,14 @@ async fn start(
         bundle: bundle.clone(),
         shards,
         state,
-        storage: storage_options(args.durability, args.limits),
         vars: vars
             .into_iter()
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
         front: Arc::default(),
+        storage: storage_options(args.durability, args.kv_limits),
+        limits: args.limits.limits(),
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
         clock: Arc::new(SystemClock),

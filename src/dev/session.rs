@@ -264,7 +264,8 @@ impl Session {
             bundle: bundle.clone(),
             shards: crate::commands::shard_count(self.args.shards),
             state,
-            storage: crate::commands::storage_options(self.args.durability, self.args.limits),
+            storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),
+            limits: self.args.limits.limits(),
             vars: vars(project),
             bindings: bindings(project),
             front: Arc::new(Front {

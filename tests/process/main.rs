@@ -9,6 +9,7 @@ mod calling;
 mod dev;
 mod faults;
 mod http;
+mod limits;
 mod placing;
 mod server;
 mod serving;
