@@ -36,6 +36,7 @@ pub enum Template {
 
 /// Write the TypeScript types of `env` into worker-configuration.d.ts
 #[derive(Clone, Debug, Args)]
+#[command(after_help = TYPES_EXAMPLES)]
 pub struct TypesArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
@@ -47,6 +48,7 @@ pub struct TypesArgs {
 
 /// Read the configuration, bundle the code, and check its types if the project has TypeScript installed
 #[derive(Clone, Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
@@ -54,10 +56,26 @@ pub struct CheckArgs {
 
 /// Look at the machine, the project, its state and the port, and say what to do
 #[derive(Clone, Debug, Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
 pub struct DoctorArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
 }
+
+const TYPES_EXAMPLES: &str = "\
+Examples:
+  stead types
+  stead types --check                             for CI: fails if the file is not up to date";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  stead check
+  stead check --env staging gateway/";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  stead doctor
+  stead doctor gateway/";
 
 /// Which project.
 #[derive(Clone, Debug, Args)]
