@@ -11,7 +11,7 @@ use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket::SocketEnd;
-use stead_storage::Committer;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::net::TcpStream;
@@ -98,7 +98,7 @@ pub struct Shared {
     /// Objects that exceeded a limit.
     pub kills: Kills,
     /// Makes commits durable.
-    pub committer: Committer,
+    pub journal: LocalJournal,
     /// Wakes objects.
     pub alarms: Alarms,
     /// The time.

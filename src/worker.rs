@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use serde_json::Value;
-use stead_storage::Committer;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::sync::mpsc;
@@ -46,6 +46,8 @@ pub struct Config {
     pub shards: usize,
     /// The state directory, already locked for this process.
     pub state: StateDir,
+    /// Its journal.
+    pub journal: LocalJournal,
     /// How each object's storage is opened.
     pub storage: Options,
     /// The variables in `env`.
@@ -94,10 +96,10 @@ impl Worker {
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
+            journal: config.journal,
             limits: config.limits,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
-            committer: Committer::start(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
@@ -224,8 +226,8 @@ impl Worker {
                     shared.logger.error(None, "a thread of the worker panicked");
                 }
             }
-            shared.committer.shutdown();
-            if let Err(error) = shared.state.mark_clean() {
+            let stopped = shared.journal.stop();
+            if let Err(error) = stopped.and_then(|()| shared.state.mark_clean()) {
                 shared.logger.error(None, error.to_string());
             }
         });

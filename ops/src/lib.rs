@@ -4,6 +4,7 @@ mod alarm;
 mod answer;
 pub mod assets;
 pub mod body;
+mod bookmark;
 mod clone;
 pub mod console;
 pub mod digest;
