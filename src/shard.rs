@@ -362,6 +362,7 @@ impl Shard {
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Tick => {}
+            Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.tell_stalled(),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);

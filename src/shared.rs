@@ -46,6 +46,8 @@ pub enum Message {
     Call(JsonCall, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
+    /// The object's alarm has run for longer than it may.
+    AlarmOverdue(ObjectKey),
     /// The clock of tests will not move again by itself, and somebody watches it.
     Stalled,
     /// Requests are to end: finish what runs, close the sockets, close the storage.
@@ -121,7 +123,7 @@ impl Shared {
     }
 
     /// Tells shards of something that they also find out by themselves if they are too busy to hear.
-    pub fn nudge(&self, shards: &[ShardIndex], message: fn() -> Message) {
+    pub fn nudge(&self, shards: &[ShardIndex], message: impl Fn() -> Message) {
         let time = self.clock.virtual_time();
         for shard in shards {
             time.inspect(|time| time.sent());
