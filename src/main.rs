@@ -25,6 +25,7 @@ mod quiet;
 mod shard;
 mod shared;
 mod sockets;
+mod stalled;
 mod testing;
 mod thread_clock;
 mod verdict;

@@ -32,6 +32,7 @@ use stead_storage::GateBroken;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
+use crate::stalled::Progress;
 
 /// Answers that one object may owe; further events are refused.
 const OWED_MAX: usize = 64 * 1024;
@@ -42,6 +43,8 @@ pub struct Resident {
     pub instance: Rc<Instance>,
     /// The `ObjectRecord` of record.js.
     record: v8::Global<v8::Value>,
+    /// Whether its writes become durable.
+    progress: Progress,
 }
 
 impl Resident {
@@ -191,6 +194,7 @@ impl Shard {
         let resident = Resident {
             instance: instance.clone(),
             record: record.clone(),
+            progress: Progress::default(),
         };
         self.objects.borrow_mut().insert(key, resident);
         self.end_turn();
@@ -366,6 +370,18 @@ impl Shard {
                 false
             }
         }
+    }
+
+    /// The objects whose writes have not become durable for too long. To be asked at regular intervals.
+    pub fn stalled(&self) -> Vec<Rc<Instance>> {
+        let objects = self.objects.borrow();
+        let stalled = objects.values().filter(|resident| {
+            let instance = &resident.instance;
+            let durable = instance.output.durable_sequence();
+            let waiting = durable < instance.database.sequence();
+            resident.progress.has_stalled(waiting, durable)
+        });
+        stalled.map(|resident| resident.instance.clone()).collect()
     }
 
     /// Ends an instance: nothing it has not made durable counts.

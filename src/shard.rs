@@ -220,6 +220,7 @@ async fn bring_up(
     let op_state = runtime.op_state();
     op_state.borrow_mut().put::<HostRef>(host);
     op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
+    deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
 }
 

@@ -129,12 +129,16 @@ pub struct TestArgs {
     #[arg(long)]
     pub bail: bool,
 
+    /// How large keys and values may be, and how many one call may name
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub limits: Limits,
+
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 
     #[command(flatten)]
-    pub limits: LimitArgs,
+    pub usage: LimitArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -188,8 +192,12 @@ pub struct WorkerArgs {
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Durability::Strict)]
     pub durability: Durability,
 
+    /// How large keys and values may be, and how many one call may name
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub limits: Limits,
+
     #[command(flatten)]
-    pub limits: LimitArgs,
+    pub usage: LimitArgs,
 }
 
 impl WorkerArgs {
@@ -256,6 +264,14 @@ pub enum Durability {
     Strict,
     /// The operating system has the writes, the disk follows: faster, and a power failure may lose the last moments
     Relaxed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Limits {
+    /// The hosted platform's: keys of 2048 bytes, key and value of 2 MiB together, 128 keys in one call
+    Platform,
+    /// workerd's, which has none but SQLite's: key and value of 8 MiB together
+    Workerd,
 }
 
 impl Durability {

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use stead_storage::StateDir;
 
+use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
 use crate::cli::exit::ExitCode;
@@ -148,8 +149,8 @@ async fn run_worker(
         bundle: bundle.clone(),
         shards,
         state,
-        storage: Default::default(),
-        limits: args.limits.limits(),
+        storage: super::storage_options(Durability::Strict, args.limits),
+        limits: args.usage.limits(),
         vars: BTreeMap::new(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
