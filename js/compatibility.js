@@ -9,16 +9,16 @@ let flags = { __proto__: /** @type {any} */ (null) };
 
 /**
  * Called once per runtime, before user code.
- * @param {Record<string, boolean>} given every flag, on or off
+ * @param {Record<string, boolean>} given
  */
 export function setFlags(given) {
   flags = given;
 }
 
 /**
- * Whether a flag is on. Nothing is while the snapshot is made.
+ * Whether a flag is on. One that nothing was said of is: the newest behaviour.
  * @param {string} name
  */
 export function isOn(name) {
-  return flags[name] === true;
+  return flags[name] !== false;
 }

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/durable-objects/api/namespace/
 
 import { core } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserializeThrown, fromMessage, toMessage } from "ext:stead/message.js";
@@ -307,6 +308,7 @@ export class DurableObject extends Fetcher {
         if (typeof name === "symbol" || Object.hasOwn(target, name)) {
           return Reflect.get(target, name);
         }
+        if (!isOn("rpc")) return undefined;
         // A stub is not a promise, and Object.prototype's members are not the object's.
         if (name === "then" || name in Object.prototype) return Reflect.get(target, name);
         return makeProperty(send, [name]);

@@ -6,6 +6,7 @@ mod cli;
 mod client_socket;
 mod clock;
 mod commands;
+mod compatibility;
 mod control;
 mod diagnostic;
 mod exports;

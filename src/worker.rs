@@ -21,6 +21,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::compatibility::Compatibility;
 use crate::exports::Export;
 use crate::exports::ExportKind;
 use crate::kills::Kills;
@@ -47,6 +48,8 @@ pub struct Config {
     pub storage: Options,
     /// What the code may use.
     pub limits: Limits,
+    /// Which of the platform's behaviours it was written for.
+    pub compatibility: Compatibility,
     /// What `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
@@ -86,6 +89,7 @@ impl Worker {
             state: config.state,
             storage: config.storage,
             limits: config.limits,
+            compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
             committer: Committer::start(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::compatibility_args::CompatibilityArgs;
 use super::limit_args::LimitArgs;
 
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
@@ -139,6 +140,9 @@ pub struct TestArgs {
 
     #[command(flatten)]
     pub usage: LimitArgs,
+
+    #[command(flatten)]
+    pub compatibility: CompatibilityArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -198,6 +202,9 @@ pub struct WorkerArgs {
 
     #[command(flatten)]
     pub usage: LimitArgs,
+
+    #[command(flatten)]
+    pub compatibility: CompatibilityArgs,
 }
 
 impl WorkerArgs {

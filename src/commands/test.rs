@@ -151,6 +151,7 @@ async fn run_worker(
         state,
         storage: super::storage_options(Durability::Strict, args.limits),
         limits: args.usage.limits(),
+        compatibility: super::compatibility(&args.compatibility)?,
         vars: BTreeMap::new(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),

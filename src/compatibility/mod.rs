@@ -22,7 +22,6 @@ const HONOURED: &[&str] = &[
     "enable_weak_ref",
     "expose_global_message_channel",
     "global_navigator",
-    "no_global_importscripts",
     "rpc",
     "temporal",
 ];

@@ -58,6 +58,7 @@ deno_core::extension!(
         "absent.js",
         "arguments.js",
         "clone.js",
+        "compatibility.js",
         "cloning.js",
         "console.js",
         "context.js",
