@@ -56,7 +56,7 @@ pub use gate::{
     GateBroken, InputGate, MAX_EVENTS, MAX_OUTPUTS, MAX_SECTIONS, Output, OutputGate, Overloaded,
     SectionId,
 };
-pub use id::{IdKey, ObjectId};
+pub use id::{IdKey, JURISDICTIONS, ObjectId};
 pub use kv::{KvCursor, KvRange};
 pub use limits::{
     KEY_BYTES_MAX, KvLimits, PAIRS_MAX, SQL_TEXT_BYTES_MAX, SQL_VALUE_BYTES_MAX, VALUE_BYTES_MAX,
