@@ -195,7 +195,10 @@ async fn bring_up(
     let namespaces =
         crate::exports::namespaces(&exports, &shared.unique_key).map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces);
-    if !shared.compatibility.is_on("allow_insecure_inefficient_logged_eval") {
+    if !shared
+        .compatibility
+        .is_on("allow_insecure_inefficient_logged_eval")
+    {
         forbid_eval(&isolate);
     }
     let shard = Rc::new_cyclic(|me| Shard {

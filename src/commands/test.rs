@@ -45,6 +45,8 @@ struct Count {
 pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
     let style = Style::of(&io::stdout());
     let begun = Instant::now();
+    // A mistake on the command line is none of a file's.
+    super::compatibility(&args.compatibility)?;
     let mut files = Vec::new();
     for path in &args.paths {
         collect(path, &mut files)?;

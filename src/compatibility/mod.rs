@@ -88,20 +88,29 @@ impl fmt::Display for CompatibilityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CompatibilityError::Date(date) => {
-                write!(f, "`{date}` is not a compatibility date: write one like {NEWEST_DATE}")
+                write!(
+                    f,
+                    "`{date}` is not a compatibility date: write one like {NEWEST_DATE}"
+                )
             }
             CompatibilityError::Future(date) => write!(
                 f,
                 "compatibility date {date} is later than the newest that this Stead knows, which is {NEWEST_DATE}"
             ),
             CompatibilityError::Unknown(flag, nearest) => {
-                write!(f, "no such compatibility flag: {flag} (did you mean {nearest}?)")
+                write!(
+                    f,
+                    "no such compatibility flag: {flag} (did you mean {nearest}?)"
+                )
             }
             CompatibilityError::Contradiction(flag) => {
                 write!(f, "compatibility flag {flag} is turned on and off")
             }
             CompatibilityError::NotYet(flag) => {
-                write!(f, "compatibility flag {flag} is not implemented in Stead yet")
+                write!(
+                    f,
+                    "compatibility flag {flag} is not implemented in Stead yet"
+                )
             }
         }
     }
@@ -129,7 +138,10 @@ impl Compatibility {
         let mut named: BTreeMap<&str, bool> = BTreeMap::new();
         for name in names {
             let (flag, on) = find(name)?;
-            if named.insert(flag.name, on).is_some_and(|before| before != on) {
+            if named
+                .insert(flag.name, on)
+                .is_some_and(|before| before != on)
+            {
                 return Err(CompatibilityError::Contradiction(flag.name.to_owned()));
             }
             if !is_there(flag, on) {
@@ -168,11 +180,7 @@ impl Compatibility {
     /// The flags whose setting follows from the date and is not the one that Stead has.
     pub fn deviations(&self) -> Vec<&'static str> {
         let differs = |flag: &&Flag| !is_there(flag, self.flags[flag.name]);
-        FLAGS
-            .iter()
-            .filter(differs)
-            .map(|flag| flag.name)
-            .collect()
+        FLAGS.iter().filter(differs).map(|flag| flag.name).collect()
     }
 }
 
@@ -292,7 +300,13 @@ mod tests {
 
     #[test]
     fn what_concerns_products_that_are_not_here_is_accepted() {
-        assert!(compatibility(NEWEST_DATE, &["python_workers", "r2_internal_beta_bindings"]).is_ok());
+        assert!(
+            compatibility(
+                NEWEST_DATE,
+                &["python_workers", "r2_internal_beta_bindings"]
+            )
+            .is_ok()
+        );
     }
 
     #[test]
@@ -306,7 +320,10 @@ mod tests {
         assert!(Compatibility::default().deviations().is_empty());
         let old = compatibility("2024-01-01", &[]).unwrap();
         assert!(old.deviations().contains(&"url_standard") == !old.is_on("url_standard"));
-        assert!(old.deviations().contains(&"handle_cross_request_promise_resolution"));
+        assert!(
+            old.deviations()
+                .contains(&"handle_cross_request_promise_resolution")
+        );
         assert!(!old.deviations().contains(&"delete_all_deletes_alarm"));
     }
 

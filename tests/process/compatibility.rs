@@ -16,7 +16,10 @@ fn test_flags(options: &[&str]) -> Finished {
 fn an_old_date_brings_old_behaviour_back() {
     for date in ["2022-01-01", "2024-02-01", "2025-10-01", "2026-11-17"] {
         let finished = test_flags(&["--compatibility-date", date]);
-        assert!(finished.printed().contains("5 passed, 0 failed"), "{date}: {finished:?}");
+        assert!(
+            finished.printed().contains("5 passed, 0 failed"),
+            "{date}: {finished:?}"
+        );
     }
 }
 
@@ -31,7 +34,10 @@ fn a_flag_may_be_turned_on_and_off_by_name() {
         "no_expose_global_message_channel",
     ] {
         let finished = test_flags(&["--compatibility-flag", flag]);
-        assert!(finished.printed().contains("5 passed, 0 failed"), "{flag}: {finished:?}");
+        assert!(
+            finished.printed().contains("5 passed, 0 failed"),
+            "{flag}: {finished:?}"
+        );
     }
 }
 
@@ -42,8 +48,15 @@ fn what_is_unknown_or_not_there_is_refused_by_name() {
         2,
         &["no such compatibility flag: global_navigater (did you mean global_navigator?)"],
     );
-    test_flags(&[flag, "nodejs_compat"])
-        .failed(2, &["compatibility flag nodejs_compat is not implemented in Stead yet"]);
-    test_flags(&["--compatibility-date", "2030-01-01"])
-        .failed(2, &["compatibility date 2030-01-01 is later than the newest", "2026-11-17"]);
+    test_flags(&[flag, "nodejs_compat"]).failed(
+        2,
+        &["compatibility flag nodejs_compat is not implemented in Stead yet"],
+    );
+    test_flags(&["--compatibility-date", "2030-01-01"]).failed(
+        2,
+        &[
+            "compatibility date 2030-01-01 is later than the newest",
+            "2026-11-17",
+        ],
+    );
 }

@@ -233,7 +233,11 @@ mod tests {
         let eu = key.from_name_in("eu", "a").unwrap();
         let us = key.unique_in("us", [7; 16]).unwrap();
         assert_ne!(eu, key.from_name("a"));
-        for (id, jurisdiction) in [(eu, Some("eu")), (us, Some("us")), (key.from_name("a"), None)] {
+        for (id, jurisdiction) in [
+            (eu, Some("eu")),
+            (us, Some("us")),
+            (key.from_name("a"), None),
+        ] {
             assert_eq!(key.parse(&id.to_string()).unwrap(), id);
             assert_eq!(key.jurisdiction(&id), jurisdiction);
         }
