@@ -70,14 +70,14 @@ interface SqlOps {
 
 /** `ops/src/kv.rs` */
 interface KvOps {
-  op_kv_get(handle: ObjectHandle, key: string): Uint8Array | null | undefined;
+  op_kv_get(handle: ObjectHandle, key: string): any;
   op_blob_bytes(parts: string[]): Uint8Array;
-  op_kv_put(handle: ObjectHandle, key: string, value: Uint8Array, unconfirmed: boolean): void;
+  op_kv_put(handle: ObjectHandle, key: string, value: unknown, unconfirmed: boolean): void;
   op_kv_put_many(handle: ObjectHandle, entries: [string, Uint8Array][], unconfirmed: boolean): void;
   op_kv_delete(handle: ObjectHandle, key: string, unconfirmed: boolean): boolean;
   op_kv_check_count(handle: ObjectHandle, count: number): void;
   op_kv_list(handle: ObjectHandle, options: KvListOptions): KvListing;
-  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, Uint8Array] | null | undefined;
+  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, any] | undefined;
   op_kv_delete_all(handle: ObjectHandle, deleteAlarm: boolean): void;
 }
 

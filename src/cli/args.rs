@@ -131,15 +131,15 @@ pub struct TestArgs {
     pub bail: bool,
 
     /// How large keys and values may be, and how many one call may name
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
-    pub limits: Limits,
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
 
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 
     #[command(flatten)]
-    pub usage: LimitArgs,
+    pub limits: LimitArgs,
 
     #[command(flatten)]
     pub compatibility: CompatibilityArgs,
@@ -197,11 +197,11 @@ pub struct WorkerArgs {
     pub durability: Durability,
 
     /// How large keys and values may be, and how many one call may name
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
-    pub limits: Limits,
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
 
     #[command(flatten)]
-    pub usage: LimitArgs,
+    pub limits: LimitArgs,
 
     #[command(flatten)]
     pub compatibility: CompatibilityArgs,

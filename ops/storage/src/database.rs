@@ -118,6 +118,7 @@ impl Database {
     /// another process, or cannot be read or written.
     pub fn open(path: &Path, options: &Options) -> Result<Database> {
         let context = |error| StorageError::sqlite(path, error);
+        crate::memory::configure();
         let sync = SyncState::before_open(path)?;
         let mut connection = Connection::open(path).map_err(context)?;
         configure(&connection, sync.wal_is_unused()).map_err(context)?;

@@ -37,6 +37,7 @@ mod id;
 mod interrupt;
 mod kv;
 mod limits;
+mod memory;
 mod metadata;
 mod pinned;
 mod result_code;
