@@ -141,8 +141,9 @@ interface GateOps {
 
 /** `ops/src/stub.rs` */
 interface StubOps {
-  op_id_from_name(namespace: number, name: string): string;
-  op_id_unique(namespace: number): string;
+  op_id_from_name(namespace: number, jurisdiction: string | null, name: string): string;
+  op_id_jurisdiction(namespace: number, id: string): string | null;
+  op_id_unique(namespace: number, jurisdiction: string | null): string;
   op_id_parse(namespace: number, text: string): string;
   op_stub_call(
     caller: ObjectHandle | null,

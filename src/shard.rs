@@ -171,6 +171,7 @@ async fn bring_up(
     let heap_bytes = shared.limits.heap_bytes;
     let buffers = BufferBudget::new(heap_bytes);
     options.heap_limit = Some(heap_bytes);
+    options.compatibility_flags = shared.compatibility.flags().clone();
     options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
@@ -186,6 +187,9 @@ async fn bring_up(
     if shared.testing.is_some() {
         crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
     }
+    if !shared.compatibility.is_on("allow_eval_during_startup") {
+        forbid_eval(&isolate);
+    }
     isolate.guard.begin();
     let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
     isolate.guard.end();
@@ -199,12 +203,12 @@ async fn bring_up(
         crate::exports::namespaces(&exports, &shared.bindings.objects, &shared.unique_key)
             .map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces, &shared.bindings);
-    // From here on `eval` and `new Function` throw, as on the platform.
-    isolate.enter(|scope| {
-        scope
-            .get_current_context()
-            .set_allow_generation_from_strings(false)
-    });
+    if !shared
+        .compatibility
+        .is_on("allow_insecure_inefficient_logged_eval")
+    {
+        forbid_eval(&isolate);
+    }
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,
@@ -232,6 +236,15 @@ async fn bring_up(
     op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
     deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
+}
+
+/// From here on `eval` and `new Function` throw.
+fn forbid_eval(isolate: &Isolate) {
+    isolate.enter(|scope| {
+        scope
+            .get_current_context()
+            .set_allow_generation_from_strings(false)
+    });
 }
 
 /// Runs the shard until it is told to stop; the sender says that it has.
@@ -374,6 +387,7 @@ impl Shard {
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Tick => {}
+            Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.tell_stalled(),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);

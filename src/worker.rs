@@ -23,6 +23,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::compatibility::Compatibility;
 use crate::exports::Export;
 use crate::exports::ExportKind;
 use crate::front::Front;
@@ -58,6 +59,8 @@ pub struct Config {
     pub front: Arc<Front>,
     /// What the code may use.
     pub limits: Limits,
+    /// Which of the platform's behaviours it was written for.
+    pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -98,6 +101,7 @@ impl Worker {
             storage: config.storage,
             journal: config.journal,
             limits: config.limits,
+            compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
             alarms: Alarms::default(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::compatibility_args::CompatibilityArgs;
 use super::limit_args::LimitArgs;
 
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
@@ -148,6 +149,9 @@ pub struct TestArgs {
 
     #[command(flatten)]
     pub limits: LimitArgs,
+
+    #[command(flatten)]
+    pub compatibility: CompatibilityArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -210,6 +214,9 @@ pub struct WorkerArgs {
 
     #[command(flatten)]
     pub history: HistoryArgs,
+
+    #[command(flatten)]
+    pub compatibility: CompatibilityArgs,
 }
 
 /// How much of the past of objects is kept.

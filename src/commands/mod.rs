@@ -27,6 +27,7 @@ use crate::cli::args::Durability;
 use crate::cli::args::HistoryArgs;
 use crate::cli::args::Limits;
 use crate::cli::args::WorkerArgs;
+use crate::cli::compatibility_args::CompatibilityArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
@@ -35,6 +36,8 @@ use crate::cli::style::Style;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::clock::SystemClock;
+use crate::compatibility::Compatibility;
+use crate::compatibility::CompatibilityError;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
@@ -166,6 +169,24 @@ pub fn storage_options(durability: Durability, limits: Limits) -> Options {
     Options { durability, limits }
 }
 
+/// What the date and the flags of a command line mean.
+fn compatibility(args: &CompatibilityArgs) -> Result<Compatibility, Problem> {
+    let problem = |error: CompatibilityError| Problem::new(ExitCode::Usage, error.to_string());
+    args.compatibility().map_err(problem)
+}
+
+/// An old date does not bring everything back.
+fn note_deviations(compatibility: &Compatibility, logger: &Logger) {
+    let deviations = compatibility.deviations();
+    if !deviations.is_empty() {
+        logger.note(format!(
+            "compatibility date {}: Stead behaves as for newer dates in what concerns {}",
+            compatibility.date(),
+            deviations.join(", ")
+        ));
+    }
+}
+
 /// Starts the worker of a command line.
 async fn start(
     args: &WorkerArgs,
@@ -174,6 +195,8 @@ async fn start(
     style: Style,
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
+    let compatibility = compatibility(&args.compatibility)?;
+    note_deviations(&compatibility, logger);
     let bundle = load(&args.file, style)?;
     let (state, journal) = open_state(&args.state_dir(), &args.history, logger)?;
     let keys = args.clone();
@@ -190,6 +213,7 @@ async fn start(
         journal,
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
+        compatibility,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
         clock: Arc::new(SystemClock),

@@ -63,6 +63,7 @@ deno_core::extension!(
         "arguments.js",
         "bindings.js",
         "clone.js",
+        "compatibility.js",
         "cloning.js",
         "console.js",
         "context.js",
