@@ -5,7 +5,9 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { currentContext } from "ext:stead/context.js";
 import { bytesOf, fixedLengthOf } from "ext:stead/streams.js";
+import { WorkerEvent } from "ext:stead/worker_event.js";
 
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
 const streams = core.loadExtScript("ext:deno_web/06_streams.js");
@@ -158,6 +160,8 @@ function resourceOf(stream, length) {
  * @param {() => void} cancel
  */
 async function feed(reader, sink, cancel) {
+  const context = currentContext();
+  if (context instanceof WorkerEvent) context.hold();
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -175,5 +179,6 @@ async function feed(reader, sink, cancel) {
     cancel();
   } finally {
     op_readable_stream_resource_close(sink);
+    if (context instanceof WorkerEvent) context.release();
   }
 }

@@ -18,6 +18,7 @@ const TRANSFERABLE = "Unsupported object type";
 const TAG_DOM_EXCEPTION_V1 = 7;
 const TAG_DOM_EXCEPTION = 8;
 const TAG_ERROR = 10;
+const TAG_HOST = 0xffff;
 
 /** The language's own errors by their number in stored values; 0 is any other. */
 const ERRORS = new Map(/** @type {[number, any][]} */ ([
@@ -42,6 +43,19 @@ function refuse(message) {
 }
 
 /**
+ * What is written or read at the moment, if it is a message.
+ * @typedef {object} Passage
+ * @property {((object: any) => number | undefined) | null} placeOf the place of an object that
+ *   travels beside the bytes
+ * @property {any[]} objects those objects, when the message is read
+ * @property {any} error an error that is sent with further properties
+ * @property {Record<string, any> | null} more the further properties
+ */
+
+/** @type {Passage | null} */
+let passage = null;
+
+/**
  * Takes an object apart that V8 cannot clone by itself.
  * @param {any} object
  */
@@ -49,7 +63,11 @@ function describe(object) {
   if (object instanceof DOMException) {
     return [TAG_DOM_EXCEPTION, object.name, object.message, object.stack ?? ""];
   }
-  if (!core.isNativeError(object)) throw reasonAgainst(object);
+  if (!core.isNativeError(object)) {
+    const place = passage?.placeOf?.(object);
+    if (place === undefined) throw reasonAgainst(object);
+    return [TAG_HOST, place];
+  }
   const name = `${object.name}`;
   const kind = KINDS.get(name) ?? KIND_OTHER;
   /** @type {Record<string, any>} */
@@ -59,6 +77,7 @@ function describe(object) {
     if (key === "name" || key === "message" || typeof value === "function") continue;
     properties[key] = value;
   }
+  if (passage !== null && passage.error === object) Object.assign(properties, passage.more);
   return [TAG_ERROR, kind, name, object.message, properties];
 }
 
@@ -72,6 +91,9 @@ function make([tag, ...parts]) {
     const exception = new DOMException(message, name);
     if (stack) define(exception, "stack", stack, false);
     return exception;
+  }
+  if (tag === TAG_HOST && passage !== null && parts[0] in passage.objects) {
+    return passage.objects[parts[0]];
   }
   if (tag !== TAG_ERROR) {
     refuse(`A stored value holds an object of a kind (${tag}) that Stead cannot read yet.`);
@@ -118,6 +140,37 @@ export function serialize(value) {
  */
 export function deserialize(bytes) {
   return op_clone_read(bytes);
+}
+
+/**
+ * The bytes of a message.
+ * @param {unknown} value
+ * @param {Passage} through
+ * @returns {Uint8Array}
+ */
+export function serializeThrough(value, through) {
+  const before = passage;
+  passage = through;
+  try {
+    return op_clone_write(value);
+  } finally {
+    passage = before;
+  }
+}
+
+/**
+ * The value of a message that has objects beside its bytes.
+ * @param {Uint8Array} bytes
+ * @param {any[]} objects
+ */
+export function deserializeThrough(bytes, objects) {
+  const before = passage;
+  passage = { placeOf: null, objects, error: undefined, more: null };
+  try {
+    return op_clone_read(bytes);
+  } finally {
+    passage = before;
+  }
 }
 
 /**

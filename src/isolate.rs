@@ -36,6 +36,14 @@ pub struct Dispatch {
     pub object_alarm: v8::Global<v8::Function>,
     /// Delivers a frame to an object.
     pub object_socket: v8::Global<v8::Function>,
+    /// Delivers a request to an entrypoint.
+    pub entrypoint_fetch: v8::Global<v8::Function>,
+    /// Delivers a call to an entrypoint or to a value of the worker's code.
+    pub worker_call: v8::Global<v8::Function>,
+    /// Runs `scheduled()` or `queue()` of an entrypoint.
+    pub run_handler: v8::Global<v8::Function>,
+    /// Lets exported values go.
+    pub release: v8::Global<v8::Function>,
 }
 
 /// A shard's isolate as its tasks enter it. Must stay on the shard's thread and
@@ -80,6 +88,10 @@ impl Isolate {
             object_call: function("objectCall"),
             object_alarm: function("objectAlarm"),
             object_socket: function("objectSocket"),
+            entrypoint_fetch: function("entrypointFetch"),
+            worker_call: function("workerCall"),
+            run_handler: function("runHandler"),
+            release: function("release"),
         };
         Isolate {
             isolate,

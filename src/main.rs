@@ -15,6 +15,7 @@ mod objects;
 mod output;
 mod outside;
 mod placement;
+mod rpc;
 mod shard;
 mod shared;
 mod sockets;

@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use deno_core::cppgc::make_cppgc_object;
@@ -10,8 +11,11 @@ use deno_core::v8;
 use stead_ops::AlarmReply;
 use stead_ops::JsFrame;
 use stead_ops::OwedAlarm;
+use stead_ops::entrypoint::Entrypoint;
+use stead_ops::entrypoint::WorkerEvent;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
+use stead_ops::export::Exports;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::host::Host;
@@ -22,6 +26,8 @@ use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
+use stead_ops::message::Call;
+use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -31,6 +37,7 @@ use stead_storage::GateBroken;
 
 use crate::isolate::call;
 use crate::isolate::string;
+use crate::rpc::Inbound;
 use crate::shard::Shard;
 
 /// An object in memory: its Rust half and its JavaScript half.
@@ -65,8 +72,12 @@ impl Shard {
         let (instance, record) = match resident {
             Some(found) => found,
             None => {
-                if let ObjectEvent::Socket { .. } = event {
-                    return;
+                match event {
+                    ObjectEvent::Socket { .. } => return,
+                    ObjectEvent::Call(call) if call.target.is_some() => {
+                        return call.fail(CallError::Failed(Failure::owner_gone()));
+                    }
+                    _ => {}
                 }
                 let shard = self.shared.placement.place(key, self.index);
                 if shard != self.index {
@@ -92,11 +103,27 @@ impl Shard {
             // The socket went with the instance that accepted it.
             return;
         }
+        let event = match event {
+            // The value went with the instance that exported it.
+            ObjectEvent::Call(call) if call.target.is_some() && !self.owns(&instance, &call) => {
+                return call.fail(CallError::Failed(Failure::owner_gone()));
+            }
+            event => event,
+        };
         match instance.input.offer(event) {
             Ok(Some(event)) => self.enter(&instance, &record, event),
             Ok(None) => {}
             Err(overloaded) => overloaded.0.fail(Failure::overloaded()),
         }
+    }
+
+    fn owns(&self, instance: &Rc<Instance>, call: &Call) -> bool {
+        matches!(self.owner_of(call), Ok(Some(owner)) if Rc::ptr_eq(&owner, instance))
+    }
+
+    /// Delivers one event to an instance, if it is still the object's.
+    pub fn offer(&self, instance: &Rc<Instance>, event: ObjectEvent) {
+        self.deliver(instance.key, None, event);
     }
 
     /// Opens the object's storage and runs its constructor.
@@ -205,12 +232,8 @@ impl Shard {
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_fetch, &[record, native])
                 }
-                ObjectEvent::Call {
-                    path,
-                    arguments,
-                    reply,
-                } => {
-                    let native = IncomingCall::new(path, arguments, reply, instance);
+                ObjectEvent::Call(event) => {
+                    let native = IncomingCall::for_object(event, instance);
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_call, &[record, native])
                 }
@@ -357,6 +380,7 @@ impl Shard {
         }
         instance.owes.fail(failure);
         instance.sockets.clear();
+        self.end_sharing(instance);
     }
 
     /// Closes the storage of all objects, so that each is one complete file.
@@ -419,6 +443,18 @@ impl Host for Shard {
             ObjectEvent::Socket { .. } => self.enqueue(key, name, event),
             _ => self.enqueue_call(key, name, event),
         }
+    }
+
+    fn call_export(&self, call: Call) {
+        self.send_export_call(call);
+    }
+
+    fn call_worker(&self, entrypoint: Arc<Entrypoint>, event: WorkerEvent) {
+        self.enqueue_inbound(Inbound::Worker(entrypoint, event));
+    }
+
+    fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {

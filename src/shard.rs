@@ -22,7 +22,9 @@ use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
 use deno_core::v8;
+use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
+use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
 use stead_ops::instance::Turn;
@@ -40,6 +42,8 @@ use crate::isolate::Isolate;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
+use crate::rpc::Inbound;
+use crate::rpc::InboundQueue;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
@@ -85,6 +89,14 @@ pub struct Shard {
     /// a frame that was sent before a call was made arrives before it.
     calls: RefCell<Vec<(ObjectKey, Option<String>, ObjectEvent)>>,
     root: RefCell<Waker>,
+    /// What this shard's code exported.
+    pub exports: Exports,
+    /// Values whose instances have left memory, to be let go of.
+    pub forgotten: RefCell<Vec<u64>>,
+    /// Calls of exported values and events of entrypoints that wait.
+    pub inbound: RefCell<InboundQueue>,
+    /// The answers that entrypoints have not given yet.
+    pub worker_owes: Owes,
     /// Connections that are being served.
     pub connections: Cell<usize>,
 }
@@ -189,6 +201,10 @@ async fn bring_up(
         queue: RefCell::default(),
         calls: RefCell::default(),
         root: RefCell::new(Waker::noop().clone()),
+        exports: Exports::new(index),
+        forgotten: RefCell::default(),
+        inbound: RefCell::default(),
+        worker_owes: Owes::default(),
         connections: Cell::new(0),
         module,
     });
@@ -219,6 +235,8 @@ async fn run(
         }
         shard.queue_calls();
         shard.deliver_queued();
+        shard.deliver_inbound(EVENTS_PER_ROUND);
+        shard.release_exports(cx.waker());
         poll_javascript(runtime, shard, cx);
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
@@ -269,7 +287,9 @@ impl Shard {
     }
 
     fn has_more(&self) -> bool {
-        !self.queue.borrow().is_empty() || !self.calls.borrow().is_empty()
+        !self.queue.borrow().is_empty()
+            || !self.calls.borrow().is_empty()
+            || !self.inbound.borrow().is_empty()
     }
 
     /// Queues events of one object ahead of all others, in their order.
@@ -301,6 +321,7 @@ impl Shard {
         match message {
             Message::Connection(stream) => self.serve_connection(stream),
             Message::Event(key, name, event) => self.enqueue(key, name, event),
+            Message::Export(call) => self.enqueue_inbound(Inbound::Export(call)),
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),
                 Err(error) => {
@@ -310,6 +331,7 @@ impl Shard {
             },
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
+            Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);
                 return Some(done);
@@ -322,6 +344,7 @@ impl Shard {
     fn has_stopped(&self) -> bool {
         self.connections.get() == 0
             && !self.has_more()
+            && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }
 }

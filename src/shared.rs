@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use stead_ops::message::Call;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -34,12 +35,16 @@ pub enum Message {
     Connection(std::net::TcpStream),
     /// An event for an object that lives on the shard, or is to live there.
     Event(ObjectKey, Option<String>, ObjectEvent),
+    /// A call of a value that the shard exports.
+    Export(Call),
     /// A WebSocket connection moves to the shard, with what was read of it.
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
     /// Runs an exported test.
     Test(String, OutcomeSender),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
+    /// Runs a handler of the worker: `scheduled()` or `queue()`.
+    Handler(HandlerEvent, OutcomeSender),
     /// Requests are to end: finish what runs, close the sockets, close the storage.
     Stop(oneshot::Sender<()>),
 }
@@ -58,6 +63,47 @@ pub struct JsonCall {
     pub method: String,
     /// The arguments: a JSON array.
     pub arguments: String,
+}
+
+/// An event that the process itself has for a handler of the worker.
+/// <https://developers.cloudflare.com/workers/runtime-apis/handlers/>
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum HandlerEvent {
+    /// A cron trigger.
+    #[serde(rename_all = "camelCase")]
+    Scheduled {
+        /// The entrypoint; `default` for the worker itself.
+        entrypoint: String,
+        /// The expression that fired.
+        cron: String,
+        /// When it was to run, in milliseconds.
+        scheduled_time: i64,
+    },
+    /// A batch of a queue's messages.
+    #[serde(rename_all = "camelCase")]
+    Queue {
+        /// The entrypoint; `default` for the worker itself.
+        entrypoint: String,
+        /// The queue's name.
+        queue: String,
+        /// The messages.
+        messages: Vec<QueueMessage>,
+    },
+}
+
+/// A message of a queue.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueMessage {
+    /// Its id.
+    pub id: String,
+    /// When it was sent, in milliseconds.
+    pub timestamp: i64,
+    /// How often it was delivered, this time included.
+    pub attempts: u32,
+    /// What was sent.
+    pub body: serde_json::Value,
 }
 
 /// What all shards share. Its parts are changed only behind their own locks.

@@ -7,6 +7,7 @@
 //! | tag | parts |
 //! |---|---|
 //! | 8 | DOMException: name, message and stack, each a length and UTF-8 bytes |
+//! | 65535 | in messages only: the place of an object that travels beside the bytes |
 //! | 10 | error: kind, its name where the kind is 0, message, an object of its own properties |
 
 use std::cell::RefCell;
@@ -30,6 +31,8 @@ deno_core::extension!(
 const TAG_DOM_EXCEPTION_V1: u32 = 7;
 const TAG_DOM_EXCEPTION: u32 = 8;
 const TAG_ERROR: u32 = 10;
+/// Tag of an object that travels beside the bytes. It is never stored.
+const TAG_HOST: u32 = 0xffff;
 /// The kind of an error whose class is none of the language's own.
 const KIND_OTHER: u32 = 0;
 
@@ -145,6 +148,11 @@ impl v8::ValueSerializerImpl for Delegate {
         let parts = v8::Local::<v8::Array>::try_from(parts).ok()?;
         let tag = parts.get_index(scope, 0)?.uint32_value(scope)?;
         serializer.write_uint32(tag);
+        if tag == TAG_HOST {
+            let place = parts.get_index(scope, 1)?.uint32_value(scope)?;
+            serializer.write_uint32(place);
+            return Some(true);
+        }
         if tag != TAG_ERROR {
             for index in 1..parts.length() {
                 let text = parts.get_index(scope, index)?.to_rust_string_lossy(scope);
@@ -177,6 +185,11 @@ impl v8::ValueDeserializerImpl for Delegate {
             TAG_ERROR => read_error(scope, deserializer, &mut parts)?,
             TAG_DOM_EXCEPTION => read_texts(scope, deserializer, 3, &mut parts)?,
             TAG_DOM_EXCEPTION_V1 => read_texts(scope, deserializer, 2, &mut parts)?,
+            TAG_HOST => {
+                let mut place = 0;
+                deserializer.read_uint32(&mut place).then_some(())?;
+                parts.push(v8::Integer::new_from_unsigned(scope, place).into());
+            }
             // clone.js says that it does not know the tag.
             _ => {}
         }

@@ -2,12 +2,17 @@
 //! the life of instances. An op only calls it; it knows no threads.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use deno_core::OpState;
 use deno_error::JsErrorBox;
 use stead_storage::IdKey;
 
+use crate::entrypoint::Entrypoint;
+use crate::entrypoint::WorkerEvent;
+use crate::export::Exports;
 use crate::instance::Instance;
+use crate::message::Call;
 use crate::message::Failure;
 use crate::message::NamespaceIndex;
 use crate::message::ObjectEvent;
@@ -59,6 +64,15 @@ pub trait Host {
     /// Delivers an event to an object, wherever it lives, after the current turn
     /// has ended. `name` is the name from which the id was derived, if known.
     fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent);
+
+    /// Calls an exported value, wherever it lives, after the current turn has ended.
+    fn call_export(&self, call: Call);
+
+    /// Delivers an event to an entrypoint after the current turn has ended.
+    fn call_worker(&self, entrypoint: Arc<Entrypoint>, event: WorkerEvent);
+
+    /// What this shard exports.
+    fn exports(&self) -> &Exports;
 
     /// Delivers events that waited on the input gate, ahead of all others.
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>);

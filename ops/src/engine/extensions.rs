@@ -11,6 +11,8 @@ use deno_web::BlobStore;
 use deno_web::InMemoryBroadcastChannel;
 
 use crate::alarm::stead_alarm;
+use crate::attachment::stead_attachment;
+use crate::callee::stead_callee;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
@@ -39,7 +41,9 @@ deno_core::extension!(
         stead_transaction,
         stead_alarm,
         stead_gate,
+        stead_attachment,
         stead_stub,
+        stead_callee,
         stead_event,
         stead_websocket
     ],
@@ -58,29 +62,41 @@ deno_core::extension!(
         "critical_section.js",
         "crypto.js",
         "dispatch.js",
+        "entrypoint.js",
+        "environment.js",
         "errors.js",
         "events.js",
         "exceptions.js",
+        "execution_context.js",
+        "exported.js",
         "fast_ops.js",
         "front_door.js",
         "globals.js",
+        "handlers.js",
         "http.js",
         "kv.js",
+        "loopback.js",
         "message.js",
         "namespace.js",
         "navigator.js",
         "object_state.js",
         "record.js",
         "rpc.js",
+        "rpc_promise.js",
+        "rpc_stub.js",
         "scheduler.js",
         "scope.js",
+        "service_stub.js",
         "sql.js",
         "storage.js",
         "streams.js",
         "tasks.js",
         "timers.js",
+        "tracing.js",
         "websocket.js",
+        "worker_event.js",
         "workers.js",
+        "writable.js",
     ],
     lazy_loaded_js = [
         dir "../js",
@@ -121,7 +137,9 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_transaction::init(),
         stead_alarm::init(),
         stead_gate::init(),
+        stead_attachment::init(),
         stead_stub::init(),
+        stead_callee::init(),
         stead_event::init(),
         stead_websocket::init(),
         stead::init(),

@@ -1,0 +1,212 @@
+//! Calls of exported values and of the worker's entrypoints, and the end of values
+//! that nobody holds any more.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use deno_core::cppgc::make_cppgc_object;
+use deno_core::v8;
+use stead_ops::entrypoint::Entrypoint;
+use stead_ops::entrypoint::WorkerEvent;
+use stead_ops::event::IncomingCall;
+use stead_ops::event::IncomingRequest;
+use stead_ops::export::OwnerGone;
+use stead_ops::instance::Instance;
+use stead_ops::message::Call;
+use stead_ops::message::CallError;
+use stead_ops::message::Failure;
+use stead_ops::message::ObjectEvent;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::isolate::call;
+use crate::isolate::string;
+use crate::shard::Shard;
+use crate::shared::Message;
+
+/// Deliveries that may wait on one shard.
+const QUEUE_MAX: usize = 256 * 1024;
+
+/// What is delivered to code that no namespace names.
+pub enum Inbound {
+    /// A call of a value that this shard exports.
+    Export(Call),
+    /// An event for an entrypoint.
+    Worker(Arc<Entrypoint>, WorkerEvent),
+}
+
+impl Inbound {
+    fn fail(self, failure: Failure) {
+        match self {
+            Inbound::Export(call) => call.fail(CallError::Failed(failure)),
+            Inbound::Worker(_, event) => event.fail(failure),
+        }
+    }
+}
+
+/// Deliveries that wait for the shard's next round.
+pub type InboundQueue = VecDeque<Inbound>;
+
+impl Shard {
+    /// Queues a delivery for the next round.
+    pub fn enqueue_inbound(&self, inbound: Inbound) {
+        let mut queue = self.inbound.borrow_mut();
+        if queue.len() >= QUEUE_MAX {
+            drop(queue);
+            return inbound.fail(Failure::overloaded());
+        }
+        queue.push_back(inbound);
+        drop(queue);
+        self.wake();
+    }
+
+    /// Sends a call to the shard that exports its target.
+    pub fn send_export_call(&self, call: Call) {
+        let Some(shard) = call.target.as_ref().map(|export| export.shard()) else {
+            return call.fail(CallError::Failed(Failure::owner_gone()));
+        };
+        if shard == self.index {
+            return self.enqueue_inbound(Inbound::Export(call));
+        }
+        let (call, failure) = match self.shared.shards[shard].try_send(Message::Export(call)) {
+            Err(TrySendError::Full(Message::Export(call))) => (call, Failure::overloaded()),
+            Err(TrySendError::Closed(Message::Export(call))) => (call, Failure::lost()),
+            _ => return,
+        };
+        call.fail(CallError::Failed(failure));
+    }
+
+    /// Delivers what waits, up to `count`.
+    pub fn deliver_inbound(&self, count: usize) {
+        for _ in 0..count {
+            let Some(inbound) = self.inbound.borrow_mut().pop_front() else {
+                return;
+            };
+            match inbound {
+                Inbound::Export(call) => self.deliver_export_call(call),
+                Inbound::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
+            }
+        }
+    }
+
+    fn deliver_export_call(&self, call: Call) {
+        match self.owner_of(&call) {
+            Err(OwnerGone) => call.fail(CallError::Failed(Failure::owner_gone())),
+            Ok(None) => self.enter_worker_call(None, call),
+            Ok(Some(instance)) => self.offer(&instance, ObjectEvent::Call(call)),
+        }
+    }
+
+    /// The living instance whose value is called; none if it is the worker's.
+    pub fn owner_of(&self, call: &Call) -> Result<Option<Rc<Instance>>, OwnerGone> {
+        let export = call.target.as_ref().ok_or(OwnerGone)?;
+        self.exports.instance_of(export.number())
+    }
+
+    fn enter_entrypoint(&self, entrypoint: &Entrypoint, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Call(call) => self.enter_worker_call(Some(entrypoint), call),
+            WorkerEvent::Fetch { request, reply } => {
+                let native = IncomingRequest::for_entrypoint(request, reply, &self.worker_owes);
+                let owed = native.owed();
+                let entered = self.isolate.enter(|scope| {
+                    let native = make_cppgc_object(scope, native).into();
+                    let [name, props] = entrypoint_to_js(scope, entrypoint);
+                    let function = &self.isolate.dispatch.entrypoint_fetch;
+                    call(scope, function, &[native, name, props]).is_ok()
+                });
+                if !entered {
+                    owed.give(Err(CallError::Failed(Failure::lost())));
+                }
+                self.end_turn();
+            }
+        }
+    }
+
+    /// Hands a call to the worker's own code: of an entrypoint, or of a value that
+    /// such code exported.
+    fn enter_worker_call(&self, entrypoint: Option<&Entrypoint>, event: Call) {
+        let native = IncomingCall::for_worker(event, &self.worker_owes);
+        let owed = native.owed();
+        let entered = self.isolate.enter(|scope| {
+            let native = make_cppgc_object(scope, native).into();
+            let undefined = v8::undefined(scope).into();
+            let [name, props] = match entrypoint {
+                Some(entrypoint) => entrypoint_to_js(scope, entrypoint),
+                None => [undefined, undefined],
+            };
+            let function = &self.isolate.dispatch.worker_call;
+            call(scope, function, &[native, name, props]).is_ok()
+        });
+        if !entered {
+            owed.give(Err(CallError::Failed(Failure::lost())));
+        }
+        self.end_turn();
+    }
+
+    /// Lets values go that nobody holds any more, and tells those that have a
+    /// disposer; `waker` is woken when there are more.
+    pub fn release_exports(&self, waker: &Waker) {
+        self.exports.register(waker);
+        let released = self.exports.released();
+        let forgotten = self.forgotten.take();
+        if released.is_empty() && forgotten.is_empty() {
+            return;
+        }
+        let (mut disposed, mut dead) = (Vec::new(), forgotten);
+        for (number, owner) in released {
+            match owner {
+                Ok(_) => disposed.push(number),
+                Err(OwnerGone) => dead.push(number),
+            }
+        }
+        let entered = self.isolate.enter(|scope| {
+            let disposed = numbers_to_js(scope, &disposed);
+            let dead = numbers_to_js(scope, &dead);
+            call(scope, &self.isolate.dispatch.release, &[disposed, dead]).is_ok()
+        });
+        if !entered {
+            let text = "internal error: values were not released";
+            self.shared.logger.error(None, text);
+        }
+        self.end_turn();
+    }
+
+    /// Ends what an instance that leaves memory shares with others: the stubs that it
+    /// holds, and the values that others hold of it.
+    pub fn end_sharing(&self, instance: &Rc<Instance>) {
+        instance.held.drop_all();
+        if instance.exports.get() > 0 {
+            let dead = self.exports.of(instance);
+            self.forgotten.borrow_mut().extend(dead);
+            self.wake();
+        }
+    }
+}
+
+fn entrypoint_to_js<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    entrypoint: &Entrypoint,
+) -> [v8::Local<'s, v8::Value>; 2] {
+    let name = string(scope, &entrypoint.name);
+    let Some(props) = &entrypoint.props else {
+        return [name, v8::null(scope).into()];
+    };
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(props.to_vec()).make_shared();
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+    let bytes = v8::Uint8Array::new(scope, buffer, 0, props.len());
+    let null = v8::null(scope).into();
+    [name, bytes.map_or(null, Into::into)]
+}
+
+fn numbers_to_js<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    numbers: &[u64],
+) -> v8::Local<'s, v8::Value> {
+    let numbers: Vec<v8::Local<v8::Value>> = numbers
+        .iter()
+        .map(|number| v8::Number::new(scope, *number as f64).into())
+        .collect();
+    v8::Array::new_with_elements(scope, &numbers).into()
+}
