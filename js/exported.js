@@ -31,13 +31,31 @@ export function currentSharer() {
   return context?.record ?? context ?? new WorkerEvent(null, false);
 }
 
+/** Whether what is exported at the moment is returned, not passed. */
+let isReturned = false;
+
+/**
+ * Exports what a call returns. The event that was called lives until its caller lets go of it.
+ * @template T
+ * @param {(value: any) => T} send
+ * @param {any} value
+ */
+export function returning(send, value) {
+  isReturned = true;
+  try {
+    return send(value);
+  } finally {
+    isReturned = false;
+  }
+}
+
 /**
  * Makes a value callable for others.
  * @param {any} value
  * @returns {StubHandle} the first hold on it
  */
 export function exportValue(value) {
-  return add(value, true, null);
+  return add(value, true, isReturned, null);
 }
 
 /**
@@ -46,20 +64,21 @@ export function exportValue(value) {
  * @param {any[]} stubs
  */
 export function exportResult(value, stubs) {
-  return add(value, false, stubs);
+  return add(value, false, true, stubs);
 }
 
 /**
  * @param {any} value
  * @param {boolean} disposes
+ * @param {boolean} keeps whether the event that exports it lives on for it
  * @param {any[] | null} stubs
  */
-function add(value, disposes, stubs) {
+function add(value, disposes, keeps, stubs) {
   const sharer = currentSharer();
   const stub = op_export_add(/** @type {any} */ (sharer).handle ?? null);
   const number = op_export_number(stub);
   exported.set(number, { value, sharer, disposes, stubs });
-  if (sharer instanceof WorkerEvent) sharer.addExport(number);
+  if (keeps && sharer instanceof WorkerEvent) sharer.addExport(number);
   return stub;
 }
 

@@ -13,7 +13,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { deserializeThrough, DOMException, serializeThrough } from "ext:stead/clone.js";
-import { dataCloneError, refuseCloning } from "ext:stead/cloning.js";
+import { dataCloneError, reasonAgainst, refuseCloning } from "ext:stead/cloning.js";
 import { tagClass } from "ext:stead/scope.js";
 
 const {
@@ -120,6 +120,8 @@ class Contents {
   /** The stubs among them. @type {any[]} */ stubs = [];
   /** Whether any is a function or a proxy. */
   substitutes = false;
+  /** Whether any is a proxy of the user's. */
+  hasProxies = false;
   #seen = new SafeSet();
   #thorough;
   #persistent;
@@ -154,14 +156,11 @@ class Contents {
       for (const key of ObjectKeys(value)) this.collect(value[key]);
       return;
     }
-    this.#collectInstance(value, prototype);
+    this.#collectInstance(value);
   }
 
-  /**
-   * @param {any} value
-   * @param {any} prototype
-   */
-  #collectInstance(value, prototype) {
+  /** @param {any} value */
+  #collectInstance(value) {
     if (core.isMap(value)) {
       for (const [key, item] of value) {
         this.collect(key);
@@ -181,7 +180,7 @@ class Contents {
       if (hosts[i].proxy === true) this.substitutes = true;
       return this.#add(value, i);
     }
-    if (!isKnown(value)) refuseClass(prototype?.constructor?.name ?? "Object");
+    if (!isKnown(value)) throw reasonAgainst(value);
   }
 
   /** @param {any} value */
@@ -221,6 +220,7 @@ class Contents {
       );
     }
     this.substitutes = true;
+    this.hasProxies = true;
     this.#add(proxy, CALLABLE);
     return true;
   }
@@ -310,7 +310,7 @@ export function toMessage(value) {
     // V8 may have met a proxy. Looking for them first would cost every message.
     const thorough = new Contents(true);
     thorough.collect(value);
-    if (!thorough.substitutes || contents.objects.length === thorough.objects.length) throw error;
+    if (!thorough.hasProxies) throw error;
     return write(value, thorough, undefined, null);
   }
 }

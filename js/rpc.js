@@ -6,7 +6,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
-import { exportResult } from "ext:stead/exported.js";
+import { exportResult, returning } from "ext:stead/exported.js";
 import { fromMessage, isTarget, serializeThrown, toMessage } from "ext:stead/message.js";
 
 const {
@@ -69,6 +69,11 @@ function missing(name) {
   return new TypeError(`The RPC receiver does not implement the method "${name}".`);
 }
 
+/** @param {any} value */
+function isObject(value) {
+  return typeof value === "object" && value !== null || typeof value === "function";
+}
+
 /**
  * Follows a path to what is called or read. Only what classes define can be reached of their
  * instances, only own properties of plain objects and functions.
@@ -90,6 +95,7 @@ export function resolve(root, path, kind) {
     if (!isReachable(value, name)) throw missing(name);
     receiver = value;
     value = receiver[name];
+    if (i < path.length - 1 && !isObject(value)) throw missing(name);
   }
   return { receiver, value };
 }
@@ -99,7 +105,7 @@ export function resolve(root, path, kind) {
  * @param {string} name
  */
 function isReachable(value, name) {
-  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  if (!isObject(value)) return false;
   if (isStub(value)) return true;
   if (!isTarget(value)) {
     const prototype = ObjectGetPrototypeOf(value);
@@ -174,9 +180,7 @@ export async function answerCall(native, callee) {
       thrower = objectId;
       result = ReflectApply(value, receiver, args);
     }
-    if (typeof result === "object" && result !== null || typeof result === "function") {
-      result = await result;
-    }
+    if (isObject(result)) result = await result;
     if (kind !== VALUE) thrower = null;
     giveResult(native, result, received);
   } catch (error) {
@@ -196,7 +200,7 @@ const NOTHING = [];
  * @param {any[]} received
  */
 function giveResult(native, result, received) {
-  const { bytes, attachments, stubs } = toMessage(result);
+  const { bytes, attachments, stubs } = returning(toMessage, result);
   let root = null;
   if (stubs !== null || op_call_has_calls(native)) root = exportResult(result, stubs ?? NOTHING);
   op_call_return(native, bytes, attachments, root);

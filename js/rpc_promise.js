@@ -34,6 +34,8 @@ export const RESULT = 0;
 export const THROWN = 1;
 const MISSED = 3;
 
+// What cannot be cloned is shown as its source: of these proxies, the names of their targets.
+
 /** @typedef {string | string[]} Path one name, or several */
 
 /**
@@ -183,7 +185,7 @@ class Property {
  */
 export function makeProperty(parent, path) {
   const property = new Property(parent, path);
-  const proxy = new Proxy(() => {}, property);
+  const proxy = new Proxy({ RpcProperty() {} }.RpcProperty, property);
   handlers.set(proxy, property);
   return proxy;
 }
@@ -249,7 +251,7 @@ export class Call {
 
   /** What the caller's code sees. */
   proxy() {
-    const proxy = new Proxy(() => {}, this);
+    const proxy = new Proxy({ RpcPromise() {} }.RpcPromise, this);
     handlers.set(proxy, this);
     return proxy;
   }

@@ -19,6 +19,7 @@ const {
   ObjectPrototype,
   Proxy,
   ReflectGet,
+  ReflectHas,
   ReflectSet,
   SafeWeakMap,
   SymbolDispose,
@@ -113,6 +114,14 @@ class Stub {
     return ReflectSet(target, name, value);
   }
 
+  /**
+   * @param {any} target
+   * @param {string | symbol} name
+   */
+  has(target, name) {
+    return typeof name === "string" || ReflectHas(target, name);
+  }
+
   getPrototypeOf() {
     return RpcStub.prototype;
   }
@@ -129,7 +138,8 @@ const OTHER_REQUEST =
 /** @param {StubHandle} native */
 export function makeStub(native) {
   const stub = new Stub(native);
-  const proxy = new Proxy(() => {}, stub);
+  // What cannot be cloned is shown as its source: this is what shows of a stub.
+  const proxy = new Proxy({ RpcStub() {} }.RpcStub, stub);
   stubs.set(proxy, stub);
   return proxy;
 }

@@ -229,6 +229,16 @@ export class StubHandler {
   }
 
   /**
+   * JSON.stringify() calls a stub's `toJSON` with one text. That is no call of the callee's.
+   * @param {any} target
+   */
+  #toJson(target) {
+    const method = makeProperty(this.callee, "toJSON");
+    return (/** @type {any[]} */ ...args) =>
+      args.length === 1 && typeof args[0] === "string" ? { ...target } : method(...args);
+  }
+
+  /**
    * @param {any} target
    * @param {string} name
    */
@@ -238,6 +248,7 @@ export class StubHandler {
     // A stub is not a promise, and Object.prototype's members are not those of its callee.
     if (name === "then" || name in ObjectPrototype) return ReflectGet(target, name);
     if (isIndex(name)) return undefined;
+    if (name === "toJSON") return this.#toJson(target);
     if (name === "scheduled" || name === "queue") {
       const isHandler = hasFlag("service_binding_extra_handlers");
       if (isHandler) return makeProperty(this.callee, [HANDLER_PATH, name]);

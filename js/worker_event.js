@@ -17,7 +17,7 @@ bindOps((ops) => ({ op_stub_drop } = ops));
 export class WorkerEvent {
   /** What has not ended yet: the handler to begin with. */
   #pending = 1;
-  /** The numbers of the values that the event's code exported. @type {Set<number> | null} */
+  /** The numbers of the values that the event's code returned. @type {Set<number> | null} */
   #exported = null;
   /** The stubs that the event's code holds. @type {Set<any> | null} */
   #held = null;

@@ -3,7 +3,6 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use deno_core::cppgc::make_cppgc_object;
@@ -11,8 +10,7 @@ use deno_core::v8;
 use stead_ops::AlarmReply;
 use stead_ops::JsFrame;
 use stead_ops::OwedAlarm;
-use stead_ops::entrypoint::Entrypoint;
-use stead_ops::entrypoint::WorkerEvent;
+use stead_ops::delivery::Delivery;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
@@ -37,7 +35,6 @@ use stead_storage::GateBroken;
 
 use crate::isolate::call;
 use crate::isolate::string;
-use crate::rpc::Inbound;
 use crate::shard::Shard;
 
 /// An object in memory: its Rust half and its JavaScript half.
@@ -438,19 +435,15 @@ impl Host for Shard {
         &self.namespaces
     }
 
-    fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        match event {
-            ObjectEvent::Socket { .. } => self.enqueue(key, name, event),
-            _ => self.enqueue_call(key, name, event),
+    fn send(&self, delivery: Delivery) {
+        match delivery {
+            Delivery::Export(call) => self.send_export_call(call),
+            delivery => self.enqueue_call(delivery),
         }
     }
 
-    fn call_export(&self, call: Call) {
-        self.send_export_call(call);
-    }
-
-    fn call_worker(&self, entrypoint: Arc<Entrypoint>, event: WorkerEvent) {
-        self.enqueue_inbound(Inbound::Worker(entrypoint, event));
+    fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        self.enqueue(Delivery::Object(key, name, event));
     }
 
     fn exports(&self) -> &Exports {

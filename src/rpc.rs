@@ -1,13 +1,12 @@
 //! Calls of exported values and of the worker's entrypoints, and the end of values
 //! that nobody holds any more.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Waker;
 
 use deno_core::cppgc::make_cppgc_object;
 use deno_core::v8;
+use stead_ops::delivery::Delivery;
 use stead_ops::entrypoint::Entrypoint;
 use stead_ops::entrypoint::WorkerEvent;
 use stead_ops::event::IncomingCall;
@@ -25,49 +24,14 @@ use crate::isolate::string;
 use crate::shard::Shard;
 use crate::shared::Message;
 
-/// Deliveries that may wait on one shard.
-const QUEUE_MAX: usize = 256 * 1024;
-
-/// What is delivered to code that no namespace names.
-pub enum Inbound {
-    /// A call of a value that this shard exports.
-    Export(Call),
-    /// An event for an entrypoint.
-    Worker(Arc<Entrypoint>, WorkerEvent),
-}
-
-impl Inbound {
-    fn fail(self, failure: Failure) {
-        match self {
-            Inbound::Export(call) => call.fail(CallError::Failed(failure)),
-            Inbound::Worker(_, event) => event.fail(failure),
-        }
-    }
-}
-
-/// Deliveries that wait for the shard's next round.
-pub type InboundQueue = VecDeque<Inbound>;
-
 impl Shard {
-    /// Queues a delivery for the next round.
-    pub fn enqueue_inbound(&self, inbound: Inbound) {
-        let mut queue = self.inbound.borrow_mut();
-        if queue.len() >= QUEUE_MAX {
-            drop(queue);
-            return inbound.fail(Failure::overloaded());
-        }
-        queue.push_back(inbound);
-        drop(queue);
-        self.wake();
-    }
-
     /// Sends a call to the shard that exports its target.
     pub fn send_export_call(&self, call: Call) {
         let Some(shard) = call.target.as_ref().map(|export| export.shard()) else {
             return call.fail(CallError::Failed(Failure::owner_gone()));
         };
         if shard == self.index {
-            return self.enqueue_inbound(Inbound::Export(call));
+            return self.enqueue_call(Delivery::Export(call));
         }
         let (call, failure) = match self.shared.shards[shard].try_send(Message::Export(call)) {
             Err(TrySendError::Full(Message::Export(call))) => (call, Failure::overloaded()),
@@ -77,20 +41,8 @@ impl Shard {
         call.fail(CallError::Failed(failure));
     }
 
-    /// Delivers what waits, up to `count`.
-    pub fn deliver_inbound(&self, count: usize) {
-        for _ in 0..count {
-            let Some(inbound) = self.inbound.borrow_mut().pop_front() else {
-                return;
-            };
-            match inbound {
-                Inbound::Export(call) => self.deliver_export_call(call),
-                Inbound::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
-            }
-        }
-    }
-
-    fn deliver_export_call(&self, call: Call) {
+    /// Delivers a call to the code that exported its target.
+    pub fn deliver_export_call(&self, call: Call) {
         match self.owner_of(&call) {
             Err(OwnerGone) => call.fail(CallError::Failed(Failure::owner_gone())),
             Ok(None) => self.enter_worker_call(None, call),
@@ -104,7 +56,8 @@ impl Shard {
         self.exports.instance_of(export.number())
     }
 
-    fn enter_entrypoint(&self, entrypoint: &Entrypoint, event: WorkerEvent) {
+    /// Hands an event to an entrypoint.
+    pub fn enter_entrypoint(&self, entrypoint: &Entrypoint, event: WorkerEvent) {
         match event {
             WorkerEvent::Call(call) => self.enter_worker_call(Some(entrypoint), call),
             WorkerEvent::Fetch { request, reply } => {

@@ -23,6 +23,7 @@ use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
 use deno_core::v8;
 use stead_ops::Owes;
+use stead_ops::delivery::Delivery;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
@@ -42,8 +43,6 @@ use crate::isolate::Isolate;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
-use crate::rpc::Inbound;
-use crate::rpc::InboundQueue;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
@@ -83,18 +82,16 @@ pub struct Shard {
     pub stopping: watch::Sender<bool>,
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
-    queue: RefCell<VecDeque<(ObjectKey, Option<String>, ObjectEvent)>>,
+    queue: RefCell<VecDeque<Delivery>>,
     /// Calls that JavaScript made in the current round. They are queued when the
     /// next one begins, behind what the sockets of this thread brought meanwhile:
     /// a frame that was sent before a call was made arrives before it.
-    calls: RefCell<Vec<(ObjectKey, Option<String>, ObjectEvent)>>,
+    calls: RefCell<Vec<Delivery>>,
     root: RefCell<Waker>,
     /// What this shard's code exported.
     pub exports: Exports,
     /// Values whose instances have left memory, to be let go of.
     pub forgotten: RefCell<Vec<u64>>,
-    /// Calls of exported values and events of entrypoints that wait.
-    pub inbound: RefCell<InboundQueue>,
     /// The answers that entrypoints have not given yet.
     pub worker_owes: Owes,
     /// Connections that are being served.
@@ -203,7 +200,6 @@ async fn bring_up(
         root: RefCell::new(Waker::noop().clone()),
         exports: Exports::new(index),
         forgotten: RefCell::default(),
-        inbound: RefCell::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
         module,
@@ -233,10 +229,9 @@ async fn run(
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
+        shard.release_exports(cx.waker());
         shard.queue_calls();
         shard.deliver_queued();
-        shard.deliver_inbound(EVENTS_PER_ROUND);
-        shard.release_exports(cx.waker());
         poll_javascript(runtime, shard, cx);
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
@@ -262,41 +257,39 @@ fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<
 }
 
 impl Shard {
-    /// Queues an event for an object of this shard.
-    pub fn enqueue(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+    /// Queues an event for this shard.
+    pub fn enqueue(&self, delivery: Delivery) {
         let mut queue = self.queue.borrow_mut();
         if queue.len() >= QUEUE_MAX {
             drop(queue);
-            return event.fail(Failure::overloaded());
+            return delivery.fail(Failure::overloaded());
         }
-        queue.push_back((key, name, event));
+        queue.push_back(delivery);
         drop(queue);
         self.wake();
     }
 
     /// Queues a call that JavaScript made, for the next round.
-    pub fn enqueue_call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.calls.borrow_mut().push((key, name, event));
+    pub fn enqueue_call(&self, call: Delivery) {
+        self.calls.borrow_mut().push(call);
         self.wake();
     }
 
     fn queue_calls(&self) {
-        for (key, name, event) in self.calls.take() {
-            self.enqueue(key, name, event);
+        for call in self.calls.take() {
+            self.enqueue(call);
         }
     }
 
     fn has_more(&self) -> bool {
-        !self.queue.borrow().is_empty()
-            || !self.calls.borrow().is_empty()
-            || !self.inbound.borrow().is_empty()
+        !self.queue.borrow().is_empty() || !self.calls.borrow().is_empty()
     }
 
     /// Queues events of one object ahead of all others, in their order.
     pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
         let mut queue = self.queue.borrow_mut();
         for event in events.into_iter().rev() {
-            queue.push_front((key, name.map(str::to_owned), event));
+            queue.push_front(Delivery::Object(key, name.map(str::to_owned), event));
         }
         drop(queue);
         self.wake();
@@ -309,10 +302,14 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some((key, name, event)) = self.queue.borrow_mut().pop_front() else {
+            let Some(delivery) = self.queue.borrow_mut().pop_front() else {
                 return;
             };
-            self.deliver(key, name, event);
+            match delivery {
+                Delivery::Object(key, name, event) => self.deliver(key, name, event),
+                Delivery::Export(call) => self.deliver_export_call(call),
+                Delivery::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
+            }
         }
     }
 
@@ -320,8 +317,10 @@ impl Shard {
     fn receive(&self, message: Message) -> Option<oneshot::Sender<()>> {
         match message {
             Message::Connection(stream) => self.serve_connection(stream),
-            Message::Event(key, name, event) => self.enqueue(key, name, event),
-            Message::Export(call) => self.enqueue_inbound(Inbound::Export(call)),
+            Message::Event(key, name, event) => {
+                self.enqueue(Delivery::Object(key, name, event));
+            }
+            Message::Export(call) => self.enqueue(Delivery::Export(call)),
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),
                 Err(error) => {

@@ -140,5 +140,7 @@ unsafe impl GarbageCollected for PendingBlob {
 fn op_blob_take(state: &mut OpState, #[cppgc] blob: &PendingBlob) -> Vec<String> {
     let store = state.borrow::<Arc<dyn BlobStoreTrait>>();
     let parts = blob.0.take().into_iter();
-    parts.map(|part| store.insert_part(part).to_string()).collect()
+    parts
+        .map(|part| store.insert_part(part).to_string())
+        .collect()
 }

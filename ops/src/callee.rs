@@ -15,19 +15,17 @@ use deno_error::JsErrorBox;
 use tokio::sync::oneshot;
 
 use crate::attachment::attachments_from_js;
+use crate::delivery::Delivery;
 use crate::entrypoint::Entrypoint;
-use crate::entrypoint::WorkerEvent;
 use crate::event::IncomingRequest;
 use crate::export::EXPORTS_MAX;
 use crate::export::Export;
-use crate::host::HostRef;
 use crate::host::running_host;
-use crate::instance::Instance;
 use crate::instance::ObjectHandle;
 use crate::message::Call;
+use crate::message::CallError;
 use crate::message::Failure;
 use crate::message::Message;
-use crate::message::ObjectEvent;
 use crate::message::ObjectKey;
 use crate::pipeline::Pipeline;
 use crate::stub::Answer;
@@ -210,58 +208,6 @@ fn op_stub_hold(#[cppgc] holder: &ObjectHandle, #[cppgc] stub: &StubHandle) {
     holder.0.held.add(stub);
 }
 
-/// Something that is said to somebody, once it may leave.
-pub enum Delivery {
-    /// An event for an object.
-    Object(ObjectKey, Option<String>, ObjectEvent),
-    /// A call of an exported value.
-    Export(Call),
-    /// An event for an entrypoint.
-    Worker(Arc<Entrypoint>, WorkerEvent),
-}
-
-impl Delivery {
-    fn of_call(callee: Callee, mut call: Call) -> Delivery {
-        match callee {
-            Callee::Object(key, name) => Delivery::Object(key, name, ObjectEvent::Call(call)),
-            Callee::Export(export) => {
-                call.target = Some(export);
-                Delivery::Export(call)
-            }
-            Callee::Entrypoint(entrypoint) => {
-                Delivery::Worker(entrypoint, WorkerEvent::Call(call))
-            }
-        }
-    }
-
-    fn send(self, host: &HostRef) {
-        match self {
-            Delivery::Object(key, name, event) => host.call(key, name, event),
-            Delivery::Export(call) => host.call_export(call),
-            Delivery::Worker(entrypoint, event) => host.call_worker(entrypoint, event),
-        }
-    }
-
-    fn fail(self, failure: Failure) {
-        match self {
-            Delivery::Object(_, _, event) => event.fail(failure),
-            Delivery::Export(call) => call.fail(crate::message::CallError::Failed(failure)),
-            Delivery::Worker(_, event) => event.fail(failure),
-        }
-    }
-
-    /// Sends it; if an object says it, once all that it wrote is durable.
-    pub fn say(self, host: HostRef, caller: Option<Rc<Instance>>) {
-        let Some(caller) = caller else {
-            return self.send(&host);
-        };
-        caller.say(move |durable| match durable {
-            Ok(()) => self.send(&host),
-            Err(broken) => self.fail(Failure::reset(broken.message)),
-        });
-    }
-}
-
 /// A call whose answer JavaScript waits for. Sending is one op and waiting another,
 /// because an op that waits cannot look at the state.
 pub struct PendingCall {
@@ -360,18 +306,16 @@ fn op_stub_pipeline<'s>(
     let push = move |call: Call| match pipeline {
         Some(pipeline) => {
             if let Some(call) = pipeline.push(call) {
-                host.call_export(call);
+                host.send(Delivery::Export(call));
             }
         }
-        None => call.fail(crate::message::CallError::Missed),
+        None => call.fail(CallError::Missed),
     };
     match caller {
         None => push(call),
         Some(caller) => caller.0.say(move |durable| match durable {
             Ok(()) => push(call),
-            Err(broken) => call.fail(crate::message::CallError::Failed(Failure::reset(
-                broken.message,
-            ))),
+            Err(broken) => call.fail(CallError::Failed(Failure::reset(broken.message))),
         }),
     }
     Ok(pending)

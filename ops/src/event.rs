@@ -23,6 +23,7 @@ use crate::attachment::attachments_from_js;
 use crate::attachment::attachments_to_js;
 use crate::body::Body;
 use crate::callee::StubHandle;
+use crate::delivery::Delivery;
 use crate::export::Export;
 use crate::headers::headers_from_js;
 use crate::headers::headers_to_js;
@@ -264,10 +265,7 @@ impl IncomingCall {
         IncomingCall::new(call, |reply| owes.owed(reply))
     }
 
-    fn new(
-        call: Call,
-        owe: impl FnOnce(Reply<Message>) -> Rc<Owed<Message>>,
-    ) -> IncomingCall {
+    fn new(call: Call, owe: impl FnOnce(Reply<Message>) -> Rc<Owed<Message>>) -> IncomingCall {
         let (arguments, attachments) = match call.arguments {
             Some(Message { bytes, attachments }) => (Some(bytes), attachments),
             None => (None, Vec::new()),
@@ -299,7 +297,9 @@ unsafe impl GarbageCollected for IncomingCall {
 #[op2(fast)]
 fn op_call_target(#[cppgc] call: &IncomingCall) -> f64 {
     let target = call.target.borrow();
-    target.as_ref().map_or(-1.0, |export| export.number() as f64)
+    target
+        .as_ref()
+        .map_or(-1.0, |export| export.number() as f64)
 }
 
 #[op2]
@@ -355,7 +355,7 @@ fn op_call_return<'s>(
     let root = root.map(StubHandle::take_export).transpose()?;
     let pipeline = call.owed.take_pipeline();
     for waiting in pipeline.map(|p| p.resolve(root)).unwrap_or_default() {
-        state.borrow::<HostRef>().call_export(waiting);
+        state.borrow::<HostRef>().send(Delivery::Export(waiting));
     }
     call.owed.give(Ok(Message { bytes, attachments }));
     call.target.take();

@@ -148,7 +148,11 @@ impl Exports {
             let owner = self.instance_of(number);
             let count = match self.owners.borrow_mut().remove(&number) {
                 Some(Owner::Worker) => Some(&self.of_worker),
-                _ => owner.as_ref().ok().and_then(Option::as_ref).map(|i| &i.exports),
+                _ => owner
+                    .as_ref()
+                    .ok()
+                    .and_then(Option::as_ref)
+                    .map(|i| &i.exports),
             };
             if let Some(count) = count {
                 count.set(count.get() - 1);
@@ -186,7 +190,9 @@ mod tests {
         let copy = first.clone();
         drop(first);
         assert!(exports.released().is_empty());
-        std::thread::spawn(move || drop(copy)).join().expect("it only drops");
+        std::thread::spawn(move || drop(copy))
+            .join()
+            .expect("it only drops");
         let released: Vec<u64> = exports.released().iter().map(|r| r.0).collect();
         assert_eq!(released, [0]);
         assert!(!exports.is_empty());

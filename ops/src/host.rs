@@ -2,17 +2,14 @@
 //! the life of instances. An op only calls it; it knows no threads.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use deno_core::OpState;
 use deno_error::JsErrorBox;
 use stead_storage::IdKey;
 
-use crate::entrypoint::Entrypoint;
-use crate::entrypoint::WorkerEvent;
+use crate::delivery::Delivery;
 use crate::export::Exports;
 use crate::instance::Instance;
-use crate::message::Call;
 use crate::message::Failure;
 use crate::message::NamespaceIndex;
 use crate::message::ObjectEvent;
@@ -61,15 +58,12 @@ pub trait Host {
     /// The worker's object classes, in the order of `NamespaceIndex`.
     fn namespaces(&self) -> &[Namespace];
 
-    /// Delivers an event to an object, wherever it lives, after the current turn
-    /// has ended. `name` is the name from which the id was derived, if known.
+    /// Delivers what JavaScript says to somebody, wherever that is, after the current
+    /// turn has ended.
+    fn send(&self, delivery: Delivery);
+
+    /// Delivers an event of the world's to an object.
     fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent);
-
-    /// Calls an exported value, wherever it lives, after the current turn has ended.
-    fn call_export(&self, call: Call);
-
-    /// Delivers an event to an entrypoint after the current turn has ended.
-    fn call_worker(&self, entrypoint: Arc<Entrypoint>, event: WorkerEvent);
 
     /// What this shard exports.
     fn exports(&self) -> &Exports;

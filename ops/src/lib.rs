@@ -7,6 +7,7 @@ pub mod body;
 mod callee;
 mod clone;
 pub mod console;
+pub mod delivery;
 pub mod digest;
 pub mod engine;
 pub mod entrypoint;

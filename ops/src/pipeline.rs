@@ -77,7 +77,9 @@ pub struct PipelineEnd(Option<Arc<Pipeline>>);
 impl PipelineEnd {
     /// Whether calls wait for the result.
     pub fn has_calls(&self) -> bool {
-        let Some(pipeline) = &self.0 else { return false };
+        let Some(pipeline) = &self.0 else {
+            return false;
+        };
         matches!(&*pipeline.lock(), State::Waiting(calls) if !calls.is_empty())
     }
 
