@@ -337,7 +337,8 @@ export function toPersistent(value) {
 function write(value, contents, error, more) {
   const { classes, objects } = contents;
   if (objects.length === 0) {
-    const bytes = serializeThrough(value, { placeOf: null, objects: NOTHING, error, more });
+    const through = more === null ? PLAIN : { placeOf: null, objects: NOTHING, error, more };
+    const bytes = serializeThrough(value, through);
     checkSize(bytes);
     return { bytes, attachments: null, stubs: null };
   }
@@ -362,7 +363,7 @@ function write(value, contents, error, more) {
     return [host.name, host.send(object, attachments)];
   });
   return {
-    bytes: join(core.serialize(described), bytes),
+    bytes: join(serializeThrough(described, PLAIN), bytes),
     attachments: attachments.length > 0 ? attachments : null,
     stubs: callable ? contents.stubs : null,
   };
@@ -370,6 +371,8 @@ function write(value, contents, error, more) {
 
 /** @type {any[]} */
 const NOTHING = [];
+/** @type {import("./clone.js").Passage} */
+const PLAIN = { placeOf: null, objects: NOTHING, error: undefined, more: null };
 
 /** @param {Uint8Array} bytes */
 function checkSize(bytes) {
@@ -404,8 +407,8 @@ export function fromMessage(bytes, attachments, received = null) {
   if (bytes[0] !== WITH_HEAD) return deserializeThrough(bytes, NOTHING);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = 1 + LENGTH_BYTES + view.getUint32(1, true);
-  const head = core.deserialize(TypedArrayPrototypeSubarray(bytes, 1 + LENGTH_BYTES, start));
-  const objects = head.map((/** @type {[string, any]} */ [name, description]) => {
+  const head = TypedArrayPrototypeSubarray(bytes, 1 + LENGTH_BYTES, start);
+  const objects = deserializeThrough(head, NOTHING).map((/** @type {[string, any]} */ [name, description]) => {
     const host = name === callables.host.name
       ? callables.host
       : hosts.find((one) => one.name === name);

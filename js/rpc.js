@@ -95,9 +95,16 @@ export function resolve(root, path, kind) {
     if (!isReachable(value, name)) throw missing(name);
     receiver = value;
     value = receiver[name];
-    if (i < path.length - 1 && !isObject(value)) throw missing(name);
+    if (i < path.length - 1 && !hasMembers(value)) throw missing(name);
   }
   return { receiver, value };
+}
+
+/** Whether anything of a value can be reached. @param {any} value */
+function hasMembers(value) {
+  return isObject(value) &&
+    (typeof value === "function" || ObjectGetPrototypeOf(value) === ObjectPrototype ||
+      isTarget(value) || isStub(value));
 }
 
 /**
@@ -105,13 +112,9 @@ export function resolve(root, path, kind) {
  * @param {string} name
  */
 function isReachable(value, name) {
-  if (!isObject(value)) return false;
+  if (!hasMembers(value)) return false;
   if (isStub(value)) return true;
-  if (!isTarget(value)) {
-    const prototype = ObjectGetPrototypeOf(value);
-    const plain = prototype === ObjectPrototype || typeof value === "function";
-    return plain && ObjectHasOwn(value, name);
-  }
+  if (!isTarget(value)) return ObjectHasOwn(value, name);
   if (ObjectHasOwn(value, name)) return false;
   for (let p = ObjectGetPrototypeOf(value); p !== null; p = ObjectGetPrototypeOf(p)) {
     if (p === ObjectPrototype || p === FunctionPrototype) return false;

@@ -205,6 +205,7 @@ setCallables({
       return attachments.push(native) - 1;
     },
     receive(place, attachments, received) {
+      if (attachments[place] === undefined) throw new TypeError("A message lacks a stub.");
       const stub = makeStub(attachments[place]);
       received?.push(stub);
       return stub;
