@@ -10,7 +10,7 @@ use deno_core::v8;
 use stead_ops::AlarmReply;
 use stead_ops::JsFrame;
 use stead_ops::OwedAlarm;
-use stead_ops::delivery::Delivery;
+use stead_ops::parcel::Parcel;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
@@ -436,15 +436,15 @@ impl Host for Shard {
         &self.namespaces
     }
 
-    fn send(&self, delivery: Delivery) {
-        match delivery {
-            Delivery::Export(call) => self.send_export_call(call),
-            delivery => self.enqueue_call(delivery),
+    fn send(&self, parcel: Parcel) {
+        match parcel {
+            Parcel::Export(call) => self.send_export_call(call),
+            parcel => self.enqueue_call(parcel),
         }
     }
 
     fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.enqueue(Delivery::Object(key, name, event));
+        self.enqueue(Parcel::Object(key, name, event));
     }
 
     fn exports(&self) -> &Exports {

@@ -6,7 +6,6 @@ use std::task::Waker;
 
 use deno_core::cppgc::make_cppgc_object;
 use deno_core::v8;
-use stead_ops::delivery::Delivery;
 use stead_ops::entrypoint::Entrypoint;
 use stead_ops::entrypoint::WorkerEvent;
 use stead_ops::event::IncomingCall;
@@ -17,28 +16,26 @@ use stead_ops::message::Call;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
-use tokio::sync::mpsc::error::TrySendError;
+use stead_ops::parcel::Parcel;
 
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
-use crate::shared::Message;
 
 impl Shard {
     /// Sends a call to the shard that exports its target.
     pub fn send_export_call(&self, call: Call) {
-        let Some(shard) = call.target.as_ref().map(|export| export.shard()) else {
-            return call.fail(CallError::Failed(Failure::owner_gone()));
-        };
-        if shard == self.index {
-            return self.enqueue_call(Delivery::Export(call));
+        match call.target.clone() {
+            Some(export) if self.exports.has(&export) => self.enqueue_call(Parcel::Export(call)),
+            Some(export) => {
+                let time = self.shared.clock.virtual_time();
+                time.inspect(|time| time.sent());
+                if !export.call(call) {
+                    time.inspect(|time| time.taken());
+                }
+            }
+            None => call.fail(CallError::Failed(Failure::owner_gone())),
         }
-        let (call, failure) = match self.shared.shards[shard].try_send(Message::Export(call)) {
-            Err(TrySendError::Full(Message::Export(call))) => (call, Failure::overloaded()),
-            Err(TrySendError::Closed(Message::Export(call))) => (call, Failure::lost()),
-            _ => return,
-        };
-        call.fail(CallError::Failed(failure));
     }
 
     /// Delivers a call to the code that exported its target.
@@ -98,25 +95,24 @@ impl Shard {
         self.end_turn();
     }
 
-    /// Lets values go that nobody holds any more, and tells those that have a
-    /// disposer; `waker` is woken when there are more.
-    pub fn release_exports(&self, waker: &Waker) {
+    /// Takes what other threads told of this shard's exports: queues their calls, lets
+    /// values go that nobody holds any more, and tells those that have a disposer.
+    /// `waker` is woken when there is more.
+    pub fn take_mail(&self, waker: &Waker) {
         self.exports.register(waker);
-        let released = self.exports.released();
-        let forgotten = self.forgotten.take();
-        if released.is_empty() && forgotten.is_empty() {
+        let mut news = self.exports.take_mail();
+        for call in news.calls {
+            self.enqueue(Parcel::Export(call));
+            let time = self.shared.clock.virtual_time();
+            time.inspect(|time| time.taken());
+        }
+        news.dead.append(&mut self.forgotten.borrow_mut());
+        if news.disposed.is_empty() && news.dead.is_empty() {
             return;
         }
-        let (mut disposed, mut dead) = (Vec::new(), forgotten);
-        for (number, owner) in released {
-            match owner {
-                Ok(_) => disposed.push(number),
-                Err(OwnerGone) => dead.push(number),
-            }
-        }
         let entered = self.isolate.enter(|scope| {
-            let disposed = numbers_to_js(scope, &disposed);
-            let dead = numbers_to_js(scope, &dead);
+            let disposed = numbers_to_js(scope, &news.disposed);
+            let dead = numbers_to_js(scope, &news.dead);
             call(scope, &self.isolate.dispatch.release, &[disposed, dead]).is_ok()
         });
         if !entered {

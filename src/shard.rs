@@ -23,7 +23,7 @@ use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
 use deno_core::v8;
 use stead_ops::Owes;
-use stead_ops::delivery::Delivery;
+use stead_ops::parcel::Parcel;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
@@ -82,11 +82,11 @@ pub struct Shard {
     pub stopping: watch::Sender<bool>,
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
-    queue: RefCell<VecDeque<Delivery>>,
+    queue: RefCell<VecDeque<Parcel>>,
     /// Calls that JavaScript made in the current round. They are queued when the
     /// next one begins, behind what the sockets of this thread brought meanwhile:
     /// a frame that was sent before a call was made arrives before it.
-    calls: RefCell<Vec<Delivery>>,
+    calls: RefCell<Vec<Parcel>>,
     root: RefCell<Waker>,
     /// What this shard's code exported.
     pub exports: Exports,
@@ -198,7 +198,7 @@ async fn bring_up(
         queue: RefCell::default(),
         calls: RefCell::default(),
         root: RefCell::new(Waker::noop().clone()),
-        exports: Exports::new(index),
+        exports: Exports::default(),
         forgotten: RefCell::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
@@ -229,7 +229,7 @@ async fn run(
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
-        shard.release_exports(cx.waker());
+        shard.take_mail(cx.waker());
         shard.queue_calls();
         shard.deliver_queued();
         poll_javascript(runtime, shard, cx);
@@ -258,19 +258,19 @@ fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<
 
 impl Shard {
     /// Queues an event for this shard.
-    pub fn enqueue(&self, delivery: Delivery) {
+    pub fn enqueue(&self, parcel: Parcel) {
         let mut queue = self.queue.borrow_mut();
         if queue.len() >= QUEUE_MAX {
             drop(queue);
-            return delivery.fail(Failure::overloaded());
+            return parcel.fail(Failure::overloaded());
         }
-        queue.push_back(delivery);
+        queue.push_back(parcel);
         drop(queue);
         self.wake();
     }
 
     /// Queues a call that JavaScript made, for the next round.
-    pub fn enqueue_call(&self, call: Delivery) {
+    pub fn enqueue_call(&self, call: Parcel) {
         self.calls.borrow_mut().push(call);
         self.wake();
     }
@@ -289,7 +289,7 @@ impl Shard {
     pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
         let mut queue = self.queue.borrow_mut();
         for event in events.into_iter().rev() {
-            queue.push_front(Delivery::Object(key, name.map(str::to_owned), event));
+            queue.push_front(Parcel::Object(key, name.map(str::to_owned), event));
         }
         drop(queue);
         self.wake();
@@ -302,13 +302,13 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some(delivery) = self.queue.borrow_mut().pop_front() else {
+            let Some(parcel) = self.queue.borrow_mut().pop_front() else {
                 return;
             };
-            match delivery {
-                Delivery::Object(key, name, event) => self.deliver(key, name, event),
-                Delivery::Export(call) => self.deliver_export_call(call),
-                Delivery::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
+            match parcel {
+                Parcel::Object(key, name, event) => self.deliver(key, name, event),
+                Parcel::Export(call) => self.deliver_export_call(call),
+                Parcel::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
             }
         }
     }
@@ -318,9 +318,8 @@ impl Shard {
         match message {
             Message::Connection(stream) => self.serve_connection(stream),
             Message::Event(key, name, event) => {
-                self.enqueue(Delivery::Object(key, name, event));
+                self.enqueue(Parcel::Object(key, name, event));
             }
-            Message::Export(call) => self.enqueue(Delivery::Export(call)),
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),
                 Err(error) => {

@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
-use stead_ops::message::Call;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -35,8 +34,6 @@ pub enum Message {
     Connection(std::net::TcpStream),
     /// An event for an object that lives on the shard, or is to live there.
     Event(ObjectKey, Option<String>, ObjectEvent),
-    /// A call of a value that the shard exports.
-    Export(Call),
     /// A WebSocket connection moves to the shard, with what was read of it.
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
     /// Runs an exported test.

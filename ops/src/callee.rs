@@ -15,7 +15,6 @@ use deno_error::JsErrorBox;
 use tokio::sync::oneshot;
 
 use crate::attachment::attachments_from_js;
-use crate::delivery::Delivery;
 use crate::entrypoint::Entrypoint;
 use crate::event::IncomingRequest;
 use crate::export::EXPORTS_MAX;
@@ -27,6 +26,7 @@ use crate::message::CallError;
 use crate::message::Failure;
 use crate::message::Message;
 use crate::message::ObjectKey;
+use crate::parcel::Parcel;
 use crate::pipeline::Pipeline;
 use crate::stub::Answer;
 use crate::stub::Receiver;
@@ -282,7 +282,7 @@ fn op_stub_call<'s>(
         request.note_call(*key, name.as_deref());
     }
     let (call, pending) = new_call(path_from_js(scope, path), arguments);
-    Delivery::of_call(callee, call).say(host, caller.map(|handle| handle.0.clone()));
+    Parcel::of_call(callee, call).say(host, caller.map(|handle| handle.0.clone()));
     Ok(pending)
 }
 
@@ -306,7 +306,7 @@ fn op_stub_pipeline<'s>(
     let push = move |call: Call| match pipeline {
         Some(pipeline) => {
             if let Some(call) = pipeline.push(call) {
-                host.send(Delivery::Export(call));
+                host.send(Parcel::Export(call));
             }
         }
         None => call.fail(CallError::Missed),

@@ -23,7 +23,7 @@ use crate::attachment::attachments_from_js;
 use crate::attachment::attachments_to_js;
 use crate::body::Body;
 use crate::callee::StubHandle;
-use crate::delivery::Delivery;
+use crate::parcel::Parcel;
 use crate::export::Export;
 use crate::headers::headers_from_js;
 use crate::headers::headers_to_js;
@@ -355,7 +355,7 @@ fn op_call_return<'s>(
     let root = root.map(StubHandle::take_export).transpose()?;
     let pipeline = call.owed.take_pipeline();
     for waiting in pipeline.map(|p| p.resolve(root)).unwrap_or_default() {
-        state.borrow::<HostRef>().send(Delivery::Export(waiting));
+        state.borrow::<HostRef>().send(Parcel::Export(waiting));
     }
     call.owed.give(Ok(Message { bytes, attachments }));
     call.target.take();

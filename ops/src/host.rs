@@ -7,7 +7,7 @@ use deno_core::OpState;
 use deno_error::JsErrorBox;
 use stead_storage::IdKey;
 
-use crate::delivery::Delivery;
+use crate::parcel::Parcel;
 use crate::export::Exports;
 use crate::instance::Instance;
 use crate::message::Failure;
@@ -60,7 +60,7 @@ pub trait Host {
 
     /// Delivers what JavaScript says to somebody, wherever that is, after the current
     /// turn has ended.
-    fn send(&self, delivery: Delivery);
+    fn send(&self, parcel: Parcel);
 
     /// Delivers an event of the world's to an object.
     fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent);

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn waiting_calls_get_their_target_in_order() {
-        let export = Exports::new(0).add(None).expect("below the bound");
+        let export = Exports::default().add(None).expect("below the bound");
         let (pipeline, end) = Pipeline::new();
         let answers: Vec<Answer> = (0..3)
             .map(|_| {

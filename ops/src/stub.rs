@@ -22,7 +22,6 @@ use crate::body::Body;
 use crate::body::body_from_resource;
 use crate::callee::Callee;
 use crate::callee::StubHandle;
-use crate::delivery::Delivery;
 use crate::entrypoint::WorkerEvent;
 use crate::event::IncomingRequest;
 use crate::headers::headers_from_js;
@@ -37,6 +36,7 @@ use crate::message::FetchResponse;
 use crate::message::Message;
 use crate::message::ObjectEvent;
 use crate::message::ObjectKey;
+use crate::parcel::Parcel;
 use crate::websocket::PairEnd;
 
 deno_core::extension!(
@@ -288,16 +288,16 @@ fn op_stub_fetch<'s>(
         headers,
         body,
     };
-    let delivery = match callee {
+    let parcel = match callee {
         Callee::Object(key, name) => {
-            Delivery::Object(key, name, ObjectEvent::Fetch { request, reply })
+            Parcel::Object(key, name, ObjectEvent::Fetch { request, reply })
         }
         Callee::Entrypoint(entrypoint) => {
-            Delivery::Worker(entrypoint, WorkerEvent::Fetch { request, reply })
+            Parcel::Worker(entrypoint, WorkerEvent::Fetch { request, reply })
         }
         Callee::Export(_) => return Err(JsErrorBox::type_error("a value takes no requests")),
     };
-    delivery.say(host, caller.map(|handle| handle.0.clone()));
+    parcel.say(host, caller.map(|handle| handle.0.clone()));
     Ok(PendingFetch(RefCell::new(Some(receiver))))
 }
 

@@ -15,7 +15,7 @@ use crate::message::ObjectEvent;
 use crate::message::ObjectKey;
 
 /// An event and whom it is for.
-pub enum Delivery {
+pub enum Parcel {
     /// An event for an object, with the name from which its id was derived, if known.
     Object(ObjectKey, Option<String>, ObjectEvent),
     /// A call of an exported value.
@@ -24,25 +24,25 @@ pub enum Delivery {
     Worker(Arc<Entrypoint>, WorkerEvent),
 }
 
-impl Delivery {
+impl Parcel {
     /// A call of what a stub leads to.
-    pub fn of_call(callee: Callee, mut call: Call) -> Delivery {
+    pub fn of_call(callee: Callee, mut call: Call) -> Parcel {
         match callee {
-            Callee::Object(key, name) => Delivery::Object(key, name, ObjectEvent::Call(call)),
+            Callee::Object(key, name) => Parcel::Object(key, name, ObjectEvent::Call(call)),
             Callee::Export(export) => {
                 call.target = Some(export);
-                Delivery::Export(call)
+                Parcel::Export(call)
             }
-            Callee::Entrypoint(entrypoint) => Delivery::Worker(entrypoint, WorkerEvent::Call(call)),
+            Callee::Entrypoint(entrypoint) => Parcel::Worker(entrypoint, WorkerEvent::Call(call)),
         }
     }
 
     /// Tells whoever waits for an answer that there will be none.
     pub fn fail(self, failure: Failure) {
         match self {
-            Delivery::Object(_, _, event) => event.fail(failure),
-            Delivery::Export(call) => call.fail(CallError::Failed(failure)),
-            Delivery::Worker(_, event) => event.fail(failure),
+            Parcel::Object(_, _, event) => event.fail(failure),
+            Parcel::Export(call) => call.fail(CallError::Failed(failure)),
+            Parcel::Worker(_, event) => event.fail(failure),
         }
     }
 
