@@ -8,9 +8,10 @@ import { dataCloneError, reasonAgainst } from "ext:stead/cloning.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+const { Blob, File, getParts } = core.loadExtScript("ext:deno_web/09_file.js");
 
-let { op_clone_read, op_clone_setup, op_clone_write } = core.ops;
-bindOps((ops) => ({ op_clone_read, op_clone_setup, op_clone_write } = ops));
+let { op_blob_bytes, op_clone_read, op_clone_setup, op_clone_write } = core.ops;
+bindOps((ops) => ({ op_blob_bytes, op_clone_read, op_clone_setup, op_clone_write } = ops));
 
 /** What deno_core says of objects that can only be transferred: streams and ports. */
 const TRANSFERABLE = "Unsupported object type";
@@ -19,6 +20,7 @@ const TAG_DOM_EXCEPTION_V1 = 7;
 const TAG_DOM_EXCEPTION = 8;
 const TAG_ERROR = 10;
 const TAG_HOST = 0xffff;
+const TAG_BLOB = 15;
 
 /** The language's own errors by their number in stored values; 0 is any other. */
 const ERRORS = new Map(/** @type {[number, any][]} */ ([
@@ -43,6 +45,36 @@ function refuse(message) {
 }
 
 /**
+ * @typedef {object} StoredClass a class of the platform whose objects can be stored
+ * @property {number} tag its number in clone.rs
+ * @property {any} base
+ * @property {(object: any) => any[]} describe the parts of an object: numbers, texts, bytes and,
+ *     each in an array of its own, values
+ * @property {(parts: any[]) => any} make makes an object of what clone.rs read
+ */
+
+/** @type {StoredClass[]} */
+const storedClasses = [];
+
+/**
+ * Makes the objects of a class storable.
+ * @param {StoredClass} stored
+ */
+export function addStoredClass(stored) {
+  storedClasses.push(stored);
+}
+
+addStoredClass({
+  tag: TAG_BLOB,
+  base: Blob,
+  describe(blob) {
+    // The platform stores blobs, but no files.
+    if (blob instanceof File) throw reasonAgainst(blob);
+    return [blob.type, op_blob_bytes(getParts(blob))];
+  },
+  make: ([type, bytes]) => new Blob([bytes], { type }),
+});
+/**
  * What is written or read at the moment, if it is a message.
  * @typedef {object} Passage
  * @property {((object: any) => number | undefined) | null} placeOf the place of an object that
@@ -64,9 +96,13 @@ function describe(object) {
     return [TAG_DOM_EXCEPTION, object.name, object.message, object.stack ?? ""];
   }
   if (!core.isNativeError(object)) {
-    const place = passage?.placeOf?.(object);
-    if (place === undefined) throw reasonAgainst(object);
-    return [TAG_HOST, place];
+    const passed = passage?.placeOf?.(object);
+    if (passed !== undefined) return [TAG_HOST, passed];
+    const stored = passage === null
+      ? storedClasses.find(({ base }) => object instanceof base)
+      : undefined;
+    if (stored === undefined) throw reasonAgainst(object);
+    return [stored.tag, ...stored.describe(object)];
   }
   const name = `${object.name}`;
   const kind = KINDS.get(name) ?? KIND_OTHER;
@@ -78,7 +114,8 @@ function describe(object) {
     properties[key] = value;
   }
   if (passage !== null && passage.error === object) Object.assign(properties, passage.more);
-  return [TAG_ERROR, kind, name, object.message, properties];
+  const described = [[object.message], [properties]];
+  return [TAG_ERROR, kind, ...(kind === KIND_OTHER ? [[name], ...described] : described)];
 }
 
 /**
@@ -95,6 +132,8 @@ function make([tag, ...parts]) {
   if (tag === TAG_HOST && passage !== null && parts[0] in passage.objects) {
     return passage.objects[parts[0]];
   }
+  const stored = storedClasses.find((candidate) => candidate.tag === tag);
+  if (stored !== undefined) return stored.make(parts);
   if (tag !== TAG_ERROR) {
     refuse(`A stored value holds an object of a kind (${tag}) that Stead cannot read yet.`);
   }

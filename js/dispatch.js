@@ -3,15 +3,17 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
-import { core } from "ext:core/mod.js";
+import { core, internals } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";
 import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
-import { enterContext } from "ext:stead/context.js";
-import { enterObject, ObjectRecord } from "ext:stead/record.js";
+import { currentContext, enterContext, runInMapping } from "ext:stead/context.js";
+import { settleRest } from "ext:stead/event_loop.js";
+import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
+import { fireTimer, restartTimers } from "ext:stead/timers.js";
 import { answerCall, ENTRYPOINT, VALUE } from "ext:stead/rpc.js";
 import {
   receiveClose,
@@ -29,6 +31,10 @@ import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
+import { reportUncaught } from "ext:stead/errors.js";
+import { makeClock } from "ext:stead/test_clock.js";
+import { runDueTimer } from "ext:stead/virtual_time.js";
+import "ext:stead/stored_http.js";
 
 let {
   op_alarm_end,
@@ -194,6 +200,23 @@ function runTest(module, name, outcome) {
     await module[name].test({}, env, new ExecutionContext(event, {}));
     return "";
   });
+}
+
+/**
+ * Prepares what the modules of tests import. Called before the worker's modules are evaluated.
+ * @param {boolean} virtualTime
+ */
+function prepareTests(virtualTime) {
+  internals.steadTest = { clock: makeClock(virtualTime) };
+}
+
+/** Runs the earliest timer of a virtual clock if it is due. */
+function runTimer() {
+  try {
+    runDueTimer();
+  } catch (error) {
+    reportUncaught(error);
+  }
 }
 
 /**
@@ -364,13 +387,31 @@ async function deliverFrame(record, number, frame) {
   }
 }
 
+/**
+ * The object, or else the request or the call, on whose behalf code spoke that was terminated.
+ * @param {unknown} mapping what V8 kept for that code
+ */
+function speaker(mapping) {
+  return runInMapping(mapping, () => {
+    return currentHandle() ?? currentRequest() ?? /** @type {any} */ (currentContext())?.answers ?? null;
+  });
+}
+
+/** Goes on with what waited behind code that was terminated. */
+function resume() {
+  restartTimers();
+  settleRest();
+}
+
 /** The functions that Rust calls, by name. */
 export const dispatch = {
   setVars,
   describe,
   configure,
   workerFetch,
+  prepareTests,
   runTest,
+  runTimer,
   callForJson,
   construct,
   cloneThrown: serializeThrown,
@@ -382,4 +423,7 @@ export const dispatch = {
   workerCall,
   runHandler,
   release,
+  fireTimer,
+  speaker,
+  resume,
 };

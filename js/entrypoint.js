@@ -65,7 +65,7 @@ export function handlersOf(name, ctx) {
  * @param {Uint8Array | null} props
  */
 export function entrypointFetch(native, name, props) {
-  const event = new WorkerEvent(null, true);
+  const event = new WorkerEvent(null, true, native);
   enterContext(event, answerRequest, native, name, props, event);
 }
 
@@ -99,7 +99,7 @@ async function answerRequest(native, name, props, event) {
  */
 export function workerCall(native, name, props) {
   if (name !== undefined) {
-    const event = new WorkerEvent(null, true);
+    const event = new WorkerEvent(null, true, native);
     enterContext(event, answerEntrypoint, native, name, props, event);
     return;
   }

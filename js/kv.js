@@ -7,7 +7,6 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
-import { deserialize, serialize } from "ext:stead/clone.js";
 import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
 
 let { op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next } = core.ops;
@@ -18,26 +17,27 @@ bindOps((ops) => ({ op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next }
  * @param {string} key
  */
 export function kvGet(handle, key) {
-  const bytes = op_kv_get(handle, key);
-  return bytes === null || bytes === undefined ? undefined : deserialize(bytes);
+  return op_kv_get(handle, key);
 }
 
 /**
  * @param {any} handle
  * @param {string} key
  * @param {unknown} value
+ * @param {boolean} unconfirmed whether nothing waits for the write
  */
-export function kvPut(handle, key, value) {
-  op_kv_put(handle, key, serialize(value));
+export function kvPut(handle, key, value, unconfirmed) {
+  op_kv_put(handle, key, value, unconfirmed);
 }
 
 /**
  * @param {any} handle
  * @param {string} key
+ * @param {boolean} unconfirmed whether nothing waits for the write
  * @returns {boolean}
  */
-export function kvDelete(handle, key) {
-  return op_kv_delete(handle, key);
+export function kvDelete(handle, key, unconfirmed) {
+  return op_kv_delete(handle, key, unconfirmed);
 }
 
 /**
@@ -78,8 +78,7 @@ class ListIterator {
 
   next() {
     const entry = op_kv_next(this.#handle, this.#listing);
-    if (entry === null || entry === undefined) return { done: true, value: undefined };
-    return { done: false, value: [entry[0], deserialize(entry[1])] };
+    return { done: entry === undefined, value: entry };
   }
 }
 Object.setPrototypeOf(ListIterator.prototype, Iterator.prototype);
@@ -106,13 +105,13 @@ export class SyncKvStorage {
   put(key, value) {
     if (arguments.length === 0) refuseArgument("SyncKvStorage", "put", 1, "string");
     if (arguments.length === 1) refuseArgument("SyncKvStorage", "put", 2, "Value");
-    kvPut(this.#handle, `${key}`, value);
+    kvPut(this.#handle, `${key}`, value, false);
   }
 
   /** @param {string} key */
   delete(key) {
     if (arguments.length === 0) refuseArgument("SyncKvStorage", "delete", 1, "string");
-    return kvDelete(this.#handle, `${key}`);
+    return kvDelete(this.#handle, `${key}`, false);
   }
 
   /** @param {any} [options] */

@@ -72,13 +72,14 @@ interface SqlOps {
 
 /** `ops/src/kv.rs` */
 interface KvOps {
-  op_kv_get(handle: ObjectHandle, key: string): Uint8Array | null | undefined;
-  op_kv_put(handle: ObjectHandle, key: string, value: Uint8Array): void;
-  op_kv_put_many(handle: ObjectHandle, entries: [string, Uint8Array][]): void;
-  op_kv_delete(handle: ObjectHandle, key: string): boolean;
+  op_kv_get(handle: ObjectHandle, key: string): any;
+  op_blob_bytes(parts: string[]): Uint8Array;
+  op_kv_put(handle: ObjectHandle, key: string, value: unknown, unconfirmed: boolean): void;
+  op_kv_put_many(handle: ObjectHandle, entries: [string, Uint8Array][], unconfirmed: boolean): void;
+  op_kv_delete(handle: ObjectHandle, key: string, unconfirmed: boolean): boolean;
   op_kv_check_count(handle: ObjectHandle, count: number): void;
   op_kv_list(handle: ObjectHandle, options: KvListOptions): KvListing;
-  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, Uint8Array] | null | undefined;
+  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, any] | undefined;
   op_kv_delete_all(handle: ObjectHandle, deleteAlarm: boolean): void;
 }
 
@@ -98,13 +99,15 @@ interface TransactionOps {
   op_transaction_rollback(handle: ObjectHandle, depth: number): void;
   op_output_open(handle: ObjectHandle): boolean;
   op_output_wait(handle: ObjectHandle): Promise<void>;
+  op_storage_synced(handle: ObjectHandle): boolean;
+  op_storage_sync(handle: ObjectHandle): Promise<void>;
 }
 
 /** `ops/src/alarm.rs` */
 interface AlarmOps {
   op_alarm_get(handle: ObjectHandle): number | null;
-  op_alarm_set(handle: ObjectHandle, atMs: number): void;
-  op_alarm_delete(handle: ObjectHandle): void;
+  op_alarm_set(handle: ObjectHandle, atMs: number, unconfirmed: boolean): void;
+  op_alarm_delete(handle: ObjectHandle, unconfirmed: boolean): void;
   op_alarm_end(handle: ObjectHandle, reply: AlarmReply, threw: boolean): void;
 }
 
@@ -119,6 +122,7 @@ interface GateOps {
     thrown: Uint8Array | null,
     retryAlarm: boolean,
   ): void;
+  op_object_abort(handle: ObjectHandle, message: string, retryAlarm: boolean): void;
   op_object_is_broken(handle: ObjectHandle): boolean;
 }
 
@@ -230,6 +234,26 @@ interface WebSocketOps {
   op_object_socket_attachment(handle: ObjectHandle, number: number): Uint8Array | null | undefined;
 }
 
+/** `ops/src/turn.rs`, and of deno_core. */
+interface TurnOps {
+  op_turn_next(): void;
+  op_timer_due(): boolean;
+  op_run_microtasks(): void;
+}
+
+/** `ops/src/testing.rs` */
+interface TestOps {
+  op_test_ask(command: any): Promise<string>;
+  op_test_tell(note: any): void;
+}
+
+/** `ops/src/time.rs` */
+interface TimeOps {
+  op_time_now(): number;
+  op_time_elapsed(): number;
+  op_time_next_timer(atMs: number): void;
+}
+
 /** Of deno_web. */
 interface StreamResourceOps {
   op_readable_stream_resource_allocate(): number;
@@ -259,5 +283,8 @@ interface Ops
     SqlOps,
     StreamResourceOps,
     StubOps,
+    TestOps,
+    TimeOps,
     TransactionOps,
+    TurnOps,
     WebSocketOps {}

@@ -27,9 +27,11 @@ export class WorkerEvent {
   /**
    * @param {any} request the request that is answered, if it is one of a client's
    * @param {boolean} calledOverRpc
+   * @param {any} [answers] what it answers if it is called over RPC
    */
-  constructor(request, calledOverRpc) {
+  constructor(request, calledOverRpc, answers = null) {
     this.request = request;
+    this.answers = answers;
     this.#calledOverRpc = calledOverRpc;
   }
 

@@ -3,12 +3,15 @@
 //! A task that has something for JavaScript enters the isolate itself: there is no
 //! channel to a task that owns the runtime, and no promise that Rust watches.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_core::JsRuntime;
 use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
 use stead_ops::engine::DispatchTable;
+
+use crate::guard::Guard;
 
 /// The functions of `js/dispatch.js`.
 pub struct Dispatch {
@@ -20,8 +23,12 @@ pub struct Dispatch {
     pub configure: v8::Global<v8::Function>,
     /// Answers a request with the worker's `fetch`.
     pub worker_fetch: v8::Global<v8::Function>,
+    /// Prepares what the modules of tests import.
+    pub prepare_tests: v8::Global<v8::Function>,
     /// Runs one exported test.
     pub run_test: v8::Global<v8::Function>,
+    /// Runs the earliest timer of a virtual clock if it is due.
+    pub run_timer: v8::Global<v8::Function>,
     /// Calls a method of an object, with JSON on both sides.
     pub call_for_json: v8::Global<v8::Function>,
     /// Makes an instance of an object.
@@ -44,6 +51,12 @@ pub struct Dispatch {
     pub run_handler: v8::Global<v8::Function>,
     /// Lets exported values go.
     pub release: v8::Global<v8::Function>,
+    /// Fires one timer that is due.
+    pub fire_timer: v8::Global<v8::Function>,
+    /// On whose behalf code spoke.
+    pub speaker: v8::Global<v8::Function>,
+    /// Goes on after code was ended.
+    pub resume: v8::Global<v8::Function>,
 }
 
 /// A shard's isolate as its tasks enter it. Must stay on the shard's thread and
@@ -52,6 +65,8 @@ pub struct Isolate {
     isolate: v8::UnsafeRawIsolatePtr,
     context: v8::Global<v8::Context>,
     waker: Arc<AtomicWaker>,
+    /// Ends code that may not go on.
+    pub guard: Rc<Guard>,
     /// What can be called.
     pub dispatch: Dispatch,
 }
@@ -61,7 +76,7 @@ impl Isolate {
     ///
     /// # Panics
     /// When called twice for one runtime.
-    pub fn new(runtime: &mut JsRuntime) -> Isolate {
+    pub fn new(runtime: &mut JsRuntime, guard: Rc<Guard>) -> Isolate {
         let waker = runtime.op_state().borrow().waker.clone();
         let context = runtime.main_context();
         // SAFETY: the pointer is used on this thread while the runtime lives; see `enter`.
@@ -80,7 +95,9 @@ impl Isolate {
             describe: function("describe"),
             configure: function("configure"),
             worker_fetch: function("workerFetch"),
+            prepare_tests: function("prepareTests"),
             run_test: function("runTest"),
+            run_timer: function("runTimer"),
             call_for_json: function("callForJson"),
             construct: function("construct"),
             clone_thrown: function("cloneThrown"),
@@ -92,11 +109,15 @@ impl Isolate {
             worker_call: function("workerCall"),
             run_handler: function("runHandler"),
             release: function("release"),
+            fire_timer: function("fireTimer"),
+            speaker: function("speaker"),
+            resume: function("resume"),
         };
         Isolate {
             isolate,
             context,
             waker,
+            guard,
             dispatch,
         }
     }
@@ -111,8 +132,11 @@ impl Isolate {
         let context = v8::Local::new(handle_scope, &self.context);
         let scope = &mut v8::ContextScope::new(handle_scope, context);
         let scope: &mut v8::PinScope<'_, '_> = scope;
+        self.guard.begin();
         let result = work(scope);
+        self.guard.clear();
         scope.perform_microtask_checkpoint();
+        self.guard.end();
         // The event loop has not seen what the microtasks began.
         self.waker.wake();
         result
@@ -134,6 +158,9 @@ pub fn call<'s>(
     match function.call(scope, receiver, arguments) {
         Some(value) => Ok(v8::Global::new(scope, value)),
         None => {
+            if scope.has_terminated() {
+                scope.cancel_terminate_execution();
+            }
             let exception = scope
                 .exception()
                 .unwrap_or_else(|| v8::undefined(scope).into());

@@ -10,7 +10,6 @@ use deno_core::v8;
 use stead_ops::AlarmReply;
 use stead_ops::JsFrame;
 use stead_ops::OwedAlarm;
-use stead_ops::parcel::Parcel;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
@@ -29,6 +28,7 @@ use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::parcel::Parcel;
 use stead_storage::Database;
 use stead_storage::Durability;
 use stead_storage::GateBroken;
@@ -36,6 +36,10 @@ use stead_storage::GateBroken;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
+use crate::stalled::Progress;
+
+/// Answers that one object may owe; further events are refused.
+const OWED_MAX: usize = 64 * 1024;
 
 /// An object in memory: its Rust half and its JavaScript half.
 pub struct Resident {
@@ -43,6 +47,8 @@ pub struct Resident {
     pub instance: Rc<Instance>,
     /// The `ObjectRecord` of record.js.
     record: v8::Global<v8::Value>,
+    /// Whether its writes become durable.
+    progress: Progress,
 }
 
 impl Resident {
@@ -50,6 +56,12 @@ impl Resident {
     pub fn is_busy(&self) -> bool {
         let instance = &self.instance;
         instance.owes.any() || !instance.output.is_open(instance.database.wait_point())
+    }
+
+    /// Whether all commits are durable; what an open transaction has written is none.
+    pub fn is_durable(&self) -> bool {
+        let instance = &self.instance;
+        instance.output.is_open(instance.database.sequence())
     }
 }
 
@@ -100,6 +112,9 @@ impl Shard {
             // The socket went with the instance that accepted it.
             return;
         }
+        if instance.owes.count() >= OWED_MAX {
+            return event.fail(Failure::overloaded());
+        }
         let event = match event {
             // The value went with the instance that exported it.
             ObjectEvent::Call(call) if call.target.is_some() && !self.owns(&instance, &call) => {
@@ -129,7 +144,9 @@ impl Shard {
         key: ObjectKey,
         name: Option<String>,
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
-        let made = self.construct(key, name);
+        let now_ms = self.shared.clock.now_ms();
+        let allowed = self.shared.kills.check(key, now_ms);
+        let made = allowed.and_then(|()| self.construct(key, name));
         if made.is_err() {
             self.objects.borrow_mut().remove(&key);
             self.shared.placement.release(key, self.index);
@@ -148,6 +165,12 @@ impl Shard {
         shared.state.namespace_dir(unique_key).map_err(failed)?;
         let path = shared.state.object_path(unique_key, &key.id);
         let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
+        database
+            .stop_when(self.isolate.guard.sql_interrupt())
+            .map_err(failed)?;
+        database
+            .bound_size(shared.limits.storage_bytes)
+            .map_err(failed)?;
         database.set_name(name.as_deref());
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
@@ -178,6 +201,7 @@ impl Shard {
                 }
             }
         });
+        self.settle_kills();
         let record = match record {
             Ok(record) => record,
             Err((thrown, text)) => {
@@ -194,6 +218,7 @@ impl Shard {
         let resident = Resident {
             instance: instance.clone(),
             record: record.clone(),
+            progress: Progress::default(),
         };
         self.objects.borrow_mut().insert(key, resident);
         self.end_turn();
@@ -273,7 +298,7 @@ impl Shard {
             };
             // The functions answer what user code throws. What is left, such as the end of
             // the stack in our own code, costs the object and nobody else.
-            if result.is_err() {
+            if result.is_err() && !self.isolate.guard.is_killed() {
                 self.reset(
                     &broken,
                     Failure::reset("internal error: the event was not handled"),
@@ -285,6 +310,7 @@ impl Shard {
 
     /// Commits what the turn wrote, and has it made durable.
     pub fn end_turn(&self) {
+        self.settle_kills();
         for instance in self.turn.take() {
             if instance.failure().is_some() {
                 continue;
@@ -364,6 +390,18 @@ impl Shard {
                 false
             }
         }
+    }
+
+    /// The objects whose writes have not become durable for too long. To be asked at regular intervals.
+    pub fn stalled(&self) -> Vec<Rc<Instance>> {
+        let objects = self.objects.borrow();
+        let stalled = objects.values().filter(|resident| {
+            let instance = &resident.instance;
+            let durable = instance.output.durable_sequence();
+            let waiting = durable < instance.database.sequence();
+            resident.progress.has_stalled(waiting, durable)
+        });
+        stalled.map(|resident| resident.instance.clone()).collect()
     }
 
     /// Ends an instance: nothing it has not made durable counts.
@@ -465,6 +503,15 @@ impl Host for Shard {
             drop(resident);
             self.shared.placement.release(instance.key, self.index);
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.isolate.guard.is_killed()
+    }
+
+    fn abort(&self, instance: &Rc<Instance>, failure: Failure) {
+        self.reset(instance, failure);
+        self.isolate.guard.abort();
     }
 
     fn connect(

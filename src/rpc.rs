@@ -66,7 +66,7 @@ impl Shard {
                     let function = &self.isolate.dispatch.entrypoint_fetch;
                     call(scope, function, &[native, name, props]).is_ok()
                 });
-                if !entered {
+                if !entered && !self.isolate.guard.is_killed() {
                     owed.give(Err(CallError::Failed(Failure::lost())));
                 }
                 self.end_turn();
@@ -89,7 +89,7 @@ impl Shard {
             let function = &self.isolate.dispatch.worker_call;
             call(scope, function, &[native, name, props]).is_ok()
         });
-        if !entered {
+        if !entered && !self.isolate.guard.is_killed() {
             owed.give(Err(CallError::Failed(Failure::lost())));
         }
         self.end_turn();
@@ -115,7 +115,7 @@ impl Shard {
             let dead = numbers_to_js(scope, &news.dead);
             call(scope, &self.isolate.dispatch.release, &[disposed, dead]).is_ok()
         });
-        if !entered {
+        if !entered && !self.isolate.guard.is_killed() {
             let text = "internal error: values were not released";
             self.shared.logger.error(None, text);
         }

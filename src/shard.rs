@@ -7,7 +7,6 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::rc::Weak;
@@ -23,15 +22,15 @@ use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
 use deno_core::v8;
 use stead_ops::Owes;
-use stead_ops::parcel::Parcel;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
 use stead_ops::instance::Turn;
-use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::parcel::Parcel;
+use stead_ops::turn::Turns;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -39,10 +38,16 @@ use tokio::time::Instant;
 
 use crate::bundle::loader::BundleLoader;
 use crate::exports::Export;
+use crate::guard::Guard;
+use crate::hang::OpenRequests;
 use crate::isolate::Isolate;
+use crate::isolate::call;
+use crate::memory::BufferBudget;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
+use crate::queue::EventQueue;
+use crate::quiet::Quiet;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
@@ -54,8 +59,6 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
-/// Events that may wait to be delivered on one shard.
-const QUEUE_MAX: usize = 256 * 1024;
 
 /// What a commit's sync came to: which object, which instance, up to where.
 pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
@@ -82,11 +85,9 @@ pub struct Shard {
     pub stopping: watch::Sender<bool>,
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
-    queue: RefCell<VecDeque<Parcel>>,
-    /// Calls that JavaScript made in the current round. They are queued when the
-    /// next one begins, behind what the sockets of this thread brought meanwhile:
-    /// a frame that was sent before a call was made arrives before it.
-    calls: RefCell<Vec<Parcel>>,
+    queue: EventQueue,
+    /// Requests that the worker's own code is answering.
+    pub requests: OpenRequests,
     root: RefCell<Waker>,
     /// What this shard's code exported.
     pub exports: Exports,
@@ -169,11 +170,31 @@ async fn bring_up(
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared.logger, index == 0);
     let sinks = output.clone();
-    options.state = Box::new(move |state: &mut OpState| sinks.put_into(state));
+    let heap_bytes = shared.limits.heap_bytes;
+    let buffers = BufferBudget::new(heap_bytes);
+    options.heap_limit = Some(heap_bytes);
+    options.array_buffers = Some(buffers.allocator());
+    options.virtual_time = shared.clock.virtual_time().is_some();
+    options.seed = shared.testing.as_ref().map(|testing| testing.seed);
+    let clock = shared.clock.clone();
+    options.state = Box::new(move |state: &mut OpState| {
+        sinks.put_into(state);
+        crate::testing::put_clock(state, clock, index);
+    });
     let mut runtime = stead_ops::engine::new_runtime(options);
-    let isolate = Isolate::new(&mut runtime);
+    let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
+    let isolate = Isolate::new(&mut runtime, guard);
     crate::exports::set_vars(&isolate, &shared.vars);
-    let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
+    if shared.testing.is_some() {
+        crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
+    }
+    isolate.guard.begin();
+    let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
+    isolate.guard.end();
+    if let Some(kill) = isolate.guard.take_kill() {
+        return Err(StartError::Module(crate::verdict::startup_text(kill.cause)));
+    }
+    let module = evaluated?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces =
@@ -195,8 +216,8 @@ async fn bring_up(
         synced,
         stopping: watch::Sender::new(false),
         me: me.clone(),
-        queue: RefCell::default(),
-        calls: RefCell::default(),
+        queue: EventQueue::default(),
+        requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
         exports: Exports::default(),
         forgotten: RefCell::default(),
@@ -204,8 +225,14 @@ async fn bring_up(
         connections: Cell::new(0),
         module,
     });
+    if shard.shared.testing.is_some() {
+        crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
+    }
     let host: HostRef = shard.clone();
-    runtime.op_state().borrow_mut().put::<HostRef>(host);
+    let op_state = runtime.op_state();
+    op_state.borrow_mut().put::<HostRef>(host);
+    op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
+    deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
 }
 
@@ -217,21 +244,27 @@ async fn run(
     mut done: mpsc::UnboundedReceiver<Synced>,
 ) -> oneshot::Sender<()> {
     let mut stop: Option<oneshot::Sender<()>> = None;
+    let mut quiet = Quiet::of(shard);
     let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
-    poll_fn(|cx| {
+    poll_fn(|task| {
+        let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
+        let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
         shard.root.borrow_mut().clone_from(cx.waker());
         while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
             shard.synced(key, incarnation, sequence, result);
         }
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
+            let time = shard.shared.clock.virtual_time();
+            time.inspect(|time| time.taken());
             if let Some(sender) = shard.receive(message) {
                 stop = Some(sender);
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
         shard.take_mail(cx.waker());
-        shard.queue_calls();
+        shard.queue.queue_calls();
         shard.deliver_queued();
+        shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
@@ -239,6 +272,9 @@ async fn run(
         }
         if stop.is_some() && (shard.has_stopped() || drained.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(());
+        }
+        if let Some(quiet) = &mut quiet {
+            quiet.end(task, || shard.waits_for_world(runtime));
         }
         Poll::Pending
     })
@@ -250,48 +286,53 @@ async fn run(
 /// Lets timers, ops and microtasks run, and ends their turn.
 fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<'_>) {
     let options = PollEventLoopOptions::default();
-    if let Poll::Ready(Err(error)) = runtime.poll_event_loop(cx, options) {
+    shard.relieve_heap();
+    let guard = &shard.isolate.guard;
+    guard.begin();
+    let polled = runtime.poll_event_loop(cx, options);
+    guard.end();
+    let idle = matches!(polled, Poll::Ready(Ok(())));
+    if let Poll::Ready(Err(error)) = polled
+        && !guard.is_killed()
+    {
         shard.shared.logger.error(None, error.to_string());
     }
+    while shard.settle_kills() {
+        // What was behind the code that was ended goes on.
+        let resume = &shard.isolate.dispatch.resume;
+        shard.isolate.enter(|scope| drop(call(scope, resume, &[])));
+    }
     shard.end_turn();
+    let turns = runtime.op_state().borrow().borrow::<Rc<Turns>>().clone();
+    let due = turns.take_due_timers();
+    shard.fire_timers(due);
+    if idle && due == 0 && !shard.has_more() && shard.shared.clock.virtual_time().is_none() {
+        shard.cancel_hung();
+    }
 }
 
 impl Shard {
     /// Queues an event for this shard.
     pub fn enqueue(&self, parcel: Parcel) {
-        let mut queue = self.queue.borrow_mut();
-        if queue.len() >= QUEUE_MAX {
-            drop(queue);
-            return parcel.fail(Failure::overloaded());
-        }
-        queue.push_back(parcel);
-        drop(queue);
+        self.queue.push(parcel);
         self.wake();
     }
 
     /// Queues a call that JavaScript made, for the next round.
     pub fn enqueue_call(&self, call: Parcel) {
-        self.calls.borrow_mut().push(call);
+        self.queue.push_call(call);
         self.wake();
     }
 
-    fn queue_calls(&self) {
-        for call in self.calls.take() {
-            self.enqueue(call);
-        }
-    }
-
     fn has_more(&self) -> bool {
-        !self.queue.borrow().is_empty() || !self.calls.borrow().is_empty()
+        !self.queue.is_empty()
     }
 
     /// Queues events of one object ahead of all others, in their order.
     pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
-        let mut queue = self.queue.borrow_mut();
-        for event in events.into_iter().rev() {
-            queue.push_front(Parcel::Object(key, name.map(str::to_owned), event));
-        }
-        drop(queue);
+        let events = events.into_iter();
+        let name = |event| Parcel::Object(key, name.map(str::to_owned), event);
+        self.queue.push_first(events.map(name));
         self.wake();
     }
 
@@ -302,7 +343,7 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some(parcel) = self.queue.borrow_mut().pop_front() else {
+            let Some(parcel) = self.queue.pop() else {
                 return;
             };
             match parcel {
@@ -310,6 +351,17 @@ impl Shard {
                 Parcel::Export(call) => self.deliver_export_call(call),
                 Parcel::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
             }
+            self.relieve_heap();
+        }
+    }
+
+    /// Fires timers that are due, each in a turn of its own.
+    fn fire_timers(&self, count: usize) {
+        for _ in 0..count {
+            let fire = &self.isolate.dispatch.fire_timer;
+            // What a timer throws is reported where it is still known whose it is.
+            self.isolate.enter(|scope| drop(call(scope, fire, &[])));
+            self.end_turn();
         }
     }
 
@@ -330,6 +382,8 @@ impl Shard {
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
+            Message::Tick => {}
+            Message::Stalled => self.tell_stalled(),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);
                 return Some(done);

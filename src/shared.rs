@@ -22,8 +22,12 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -46,6 +50,10 @@ pub enum Message {
         reason = "for servers of projects, which have cron triggers"
     )]
     Handler(HandlerEvent, OutcomeSender),
+    /// The clock of tests has moved: a timer is due.
+    Tick,
+    /// The clock of tests will not move again by itself, and somebody watches it.
+    Stalled,
     /// Requests are to end: finish what runs, close the sockets, close the storage.
     Stop(oneshot::Sender<()>),
 }
@@ -127,6 +135,12 @@ pub struct Shared {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// What the code may use.
+    pub limits: Limits,
+    /// Ends turns that take too long.
+    pub watchdog: Watchdog,
+    /// Objects that exceeded a limit.
+    pub kills: Kills,
     /// Makes commits durable.
     pub committer: Committer,
     /// Wakes objects.
@@ -135,6 +149,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub random: Random,
+    /// What `stead test` has added.
+    pub testing: Option<Testing>,
     /// Prints.
     pub logger: Logger,
     /// Numbers instances.
@@ -144,6 +160,28 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Sends a message to a shard; false if the shard has ended.
+    pub async fn message(&self, shard: ShardIndex, message: Message) -> bool {
+        let time = self.clock.virtual_time();
+        time.inspect(|time| time.sent());
+        let sent = self.shards[shard].send(message).await.is_ok();
+        if !sent {
+            time.inspect(|time| time.taken());
+        }
+        sent
+    }
+
+    /// Tells shards of something that they also find out by themselves if they are too busy to hear.
+    pub fn nudge(&self, shards: &[ShardIndex], message: fn() -> Message) {
+        let time = self.clock.virtual_time();
+        for shard in shards {
+            time.inspect(|time| time.sent());
+            if self.shards[*shard].try_send(message()).is_err() {
+                time.inspect(|time| time.taken());
+            }
+        }
+    }
+
     /// Sends an event to its object, from outside of any shard.
     pub fn send(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
         let shard = self.placement.place(key, self.placement.least_busy());
@@ -159,7 +197,13 @@ impl Shared {
         event: ObjectEvent,
     ) {
         use mpsc::error::TrySendError;
-        match self.shards[shard].try_send(Message::Event(key, name, event)) {
+        let time = self.clock.virtual_time();
+        time.inspect(|time| time.sent());
+        let sent = self.shards[shard].try_send(Message::Event(key, name, event));
+        if sent.is_err() {
+            time.inspect(|time| time.taken());
+        }
+        match sent {
             Err(TrySendError::Full(Message::Event(_, _, event))) => {
                 event.fail(Failure::overloaded());
             }

@@ -19,10 +19,12 @@ use tokio::sync::oneshot;
 use crate::alarms::Alarms;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
+use crate::clock::Clock;
 use crate::clock::Random;
-use crate::clock::SystemClock;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
@@ -31,6 +33,8 @@ use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
+use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// What a worker is started with.
 pub struct Config {
@@ -42,12 +46,20 @@ pub struct Config {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// What the code may use.
+    pub limits: Limits,
     /// What `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
     pub logger: Logger,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub random: Random,
+    /// What `stead test` adds.
+    pub testing: Option<Testing>,
 }
 
 /// A running worker. It must be stopped: dropping it leaves its threads running.
@@ -74,15 +86,19 @@ impl Worker {
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
+            limits: config.limits,
+            watchdog: Watchdog::default(),
+            kills: Kills::default(),
             committer: Committer::start(),
             alarms: Alarms::default(),
-            clock: Arc::new(SystemClock),
-            random: Random::from_system(),
+            clock: config.clock,
+            random: config.random,
+            testing: config.testing,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
-        let mut threads = Vec::new();
+        let mut threads = vec![shared.watchdog.start(shared.limits.cpu)];
         let mut starting = Vec::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
             let (sender, started) = oneshot::channel();
@@ -145,8 +161,10 @@ impl Worker {
 
     /// Hands a client's connection to a shard.
     pub async fn connect(&self, shard: usize, stream: std::net::TcpStream) {
-        let shard = &self.shared.shards[shard % self.shared.shards.len()];
-        drop(shard.send(Message::Connection(stream)).await);
+        let shard = shard % self.shared.shards.len();
+        self.shared
+            .message(shard, Message::Connection(stream))
+            .await;
     }
 
     /// Runs an exported test on the first shard.
@@ -155,11 +173,8 @@ impl Worker {
     /// What it threw, as text.
     pub async fn test(&self, name: &str) -> Result<(), String> {
         let (sender, outcome) = oneshot::channel();
-        drop(
-            self.shared.shards[0]
-                .send(Message::Test(name.to_owned(), sender))
-                .await,
-        );
+        let message = Message::Test(name.to_owned(), sender);
+        self.shared.message(0, message).await;
         let lost = || Err("the test's isolate ended".to_owned());
         outcome.await.unwrap_or_else(|_| lost()).map(drop)
     }
@@ -170,11 +185,7 @@ impl Worker {
     /// What it threw, as text.
     pub async fn call(&self, call: JsonCall) -> Result<String, String> {
         let (sender, outcome) = oneshot::channel();
-        drop(
-            self.shared.shards[0]
-                .send(Message::Call(call, sender))
-                .await,
-        );
+        self.shared.message(0, Message::Call(call, sender)).await;
         outcome
             .await
             .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
@@ -204,9 +215,9 @@ impl Worker {
         let shared = self.shared.clone();
         shared.stopping.store(true, Ordering::Release);
         let mut stopped = Vec::new();
-        for shard in &shared.shards {
+        for shard in 0..shared.shards.len() {
             let (sender, done) = oneshot::channel();
-            if shard.send(Message::Stop(sender)).await.is_ok() {
+            if shared.message(shard, Message::Stop(sender)).await {
                 stopped.push(done);
             }
         }
@@ -215,6 +226,7 @@ impl Worker {
             drop(done.await);
         }
         shared.alarms.wake();
+        shared.watchdog.stop();
         let threads = std::mem::take(&mut *self.threads());
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {

@@ -6,38 +6,51 @@
 //!
 //! | tag | parts |
 //! |---|---|
-//! | 8 | DOMException: name, message and stack, each a length and UTF-8 bytes |
-//! | 65535 | in messages only: the place of an object that travels beside the bytes |
+//! | 4 | Headers: guard, number of pairs; of each the number of its name, or 0 and the name, and its value |
+//! | 5 | Request: URL, an object of what else `new Request()` takes |
+//! | 6 | Response: body, which is null, an object of what else `new Response()` takes |
+//! | 8 | DOMException: name, message and stack |
 //! | 10 | error: kind, its name where the kind is 0, message, an object of its own properties |
+//! | 15 | Blob: type, bytes |
+//! | 65535 | in messages only: the place of an object that travels beside the bytes |
+//!
+//! Texts and bytes are a length and what follows; texts are UTF-8. What clone.js passes as a part is
+//! written by its class: a number, a text, bytes, or an array with a value in it, which V8 clones.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use deno_core::JsBuffer;
 use deno_core::OpState;
 use deno_core::convert::Uint8Array;
+use deno_core::futures::FutureExt;
 use deno_core::op2;
 use deno_core::v8;
 use deno_core::v8::ValueDeserializerHelper;
 use deno_core::v8::ValueSerializerHelper;
 use deno_error::JsErrorBox;
+use deno_web::BlobStoreTrait;
 
 deno_core::extension!(
     stead_clone,
-    ops = [op_clone_setup, op_clone_write, op_clone_read]
+    ops = [op_clone_setup, op_clone_write, op_clone_read, op_blob_bytes]
 );
 
 /// Tag of a DOMException without a stack, as older versions wrote it.
 const TAG_DOM_EXCEPTION_V1: u32 = 7;
 const TAG_DOM_EXCEPTION: u32 = 8;
 const TAG_ERROR: u32 = 10;
+const TAG_HEADERS: u32 = 4;
+const TAG_REQUEST: u32 = 5;
+const TAG_RESPONSE: u32 = 6;
+const TAG_BLOB: u32 = 15;
 /// Tag of an object that travels beside the bytes. It is never stored.
 const TAG_HOST: u32 = 0xffff;
 /// The kind of an error whose class is none of the language's own.
 const KIND_OTHER: u32 = 0;
 
 /// The functions of clone.js that take host objects apart and make them.
-#[derive(Clone)]
 struct Hosts {
     /// An error or DOMException to an array: the tag, then its parts.
     describe: v8::Global<v8::Function>,
@@ -58,12 +71,12 @@ fn op_clone_setup<'s>(
     refuse: v8::Local<'s, v8::Function>,
     brand: v8::Local<'s, v8::Symbol>,
 ) {
-    state.put(Hosts {
+    state.put(Rc::new(Hosts {
         describe: v8::Global::new(scope, describe),
         make: v8::Global::new(scope, make),
         refuse: v8::Global::new(scope, refuse),
         brand: v8::Global::new(scope, brand),
-    });
+    }));
 }
 
 /// Clones a value. Reentrant: reading properties may run user code.
@@ -73,20 +86,8 @@ fn op_clone_write<'s>(
     state: Rc<RefCell<OpState>>,
     value: v8::Local<'s, v8::Value>,
 ) -> Result<Uint8Array, JsErrorBox> {
-    let hosts = state.borrow().borrow::<Hosts>().clone();
-    v8::tc_scope!(let scope, scope);
-    let serializer = v8::ValueSerializer::new(scope, Box::new(Delegate(hosts)));
-    serializer.write_header();
-    let written = serializer.write_value(scope.get_current_context(), value);
-    if scope.has_caught() {
-        scope.rethrow();
-        // Nobody sees it: the exception takes its place.
-        return Ok(Vec::new().into());
-    }
-    match written {
-        Some(true) => Ok(serializer.release().into()),
-        _ => Err(JsErrorBox::type_error("the value cannot be cloned")),
-    }
+    // Nobody sees an empty result: the exception takes its place.
+    Ok(write(scope, &state, value)?.unwrap_or_default().into())
 }
 
 /// Makes the value that bytes stand for. Reentrant: errors are made by clone.js.
@@ -96,9 +97,46 @@ fn op_clone_read<'s>(
     state: Rc<RefCell<OpState>>,
     #[buffer] bytes: JsBuffer,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-    let hosts = state.borrow().borrow::<Hosts>().clone();
+    read(scope, &state, &bytes)
+}
+
+/// The bytes of a value; `None` when an exception is pending. Runs user code where
+/// the value has getters.
+///
+/// # Errors
+/// `TypeError` when V8 refuses without an exception.
+pub(crate) fn write<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &Rc<RefCell<OpState>>,
+    value: v8::Local<'s, v8::Value>,
+) -> Result<Option<Vec<u8>>, JsErrorBox> {
+    let hosts = state.borrow().borrow::<Rc<Hosts>>().clone();
+    v8::tc_scope!(let scope, scope);
+    let serializer = v8::ValueSerializer::new(scope, Box::new(Delegate(hosts)));
+    serializer.write_header();
+    let written = serializer.write_value(scope.get_current_context(), value);
+    if scope.has_caught() {
+        scope.rethrow();
+        return Ok(None);
+    }
+    match written {
+        Some(true) => Ok(Some(serializer.release())),
+        _ => Err(JsErrorBox::type_error("the value cannot be cloned")),
+    }
+}
+
+/// The value that bytes stand for.
+///
+/// # Errors
+/// `RangeError` when the bytes are no value.
+pub(crate) fn read<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &Rc<RefCell<OpState>>,
+    bytes: &[u8],
+) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+    let hosts = state.borrow().borrow::<Rc<Hosts>>().clone();
     let context = scope.get_current_context();
-    let deserializer = v8::ValueDeserializer::new(scope, Box::new(Delegate(hosts)), &bytes);
+    let deserializer = v8::ValueDeserializer::new(scope, Box::new(Delegate(hosts)), bytes);
     let unreadable = || JsErrorBox::range_error("the stored value cannot be read");
     if deserializer.read_header(context) != Some(true) {
         return Err(unreadable());
@@ -106,7 +144,7 @@ fn op_clone_read<'s>(
     deserializer.read_value(context).ok_or_else(unreadable)
 }
 
-struct Delegate(Hosts);
+struct Delegate(Rc<Hosts>);
 
 impl v8::ValueSerializerImpl for Delegate {
     fn throw_data_clone_error<'s>(
@@ -148,25 +186,9 @@ impl v8::ValueSerializerImpl for Delegate {
         let parts = v8::Local::<v8::Array>::try_from(parts).ok()?;
         let tag = parts.get_index(scope, 0)?.uint32_value(scope)?;
         serializer.write_uint32(tag);
-        if tag == TAG_HOST {
-            let place = parts.get_index(scope, 1)?.uint32_value(scope)?;
-            serializer.write_uint32(place);
-            return Some(true);
-        }
-        if tag != TAG_ERROR {
-            for index in 1..parts.length() {
-                let text = parts.get_index(scope, index)?.to_rust_string_lossy(scope);
-                serializer.write_uint32(text.len() as u32);
-                serializer.write_raw_bytes(text.as_bytes());
-            }
-            return Some(true);
-        }
-        let kind = parts.get_index(scope, 1)?.uint32_value(scope)?;
-        serializer.write_uint32(kind);
-        let context = scope.get_current_context();
-        for index in if kind == KIND_OTHER { 2 } else { 3 }..parts.length() {
+        for index in 1..parts.length() {
             let part = parts.get_index(scope, index)?;
-            serializer.write_value(context, part)?;
+            write_part(scope, serializer, part)?;
         }
         Some(true)
     }
@@ -183,6 +205,24 @@ impl v8::ValueDeserializerImpl for Delegate {
         let mut parts = vec![v8::Integer::new_from_unsigned(scope, tag).into()];
         match tag {
             TAG_ERROR => read_error(scope, deserializer, &mut parts)?,
+            TAG_HEADERS => read_headers(scope, deserializer, &mut parts)?,
+            TAG_REQUEST => {
+                read_texts(scope, deserializer, 1, &mut parts)?;
+                parts.push(deserializer.read_value(scope.get_current_context())?);
+            }
+            TAG_RESPONSE => {
+                let context = scope.get_current_context();
+                parts.push(deserializer.read_value(context)?);
+                parts.push(deserializer.read_value(context)?);
+            }
+            TAG_BLOB => {
+                read_texts(scope, deserializer, 1, &mut parts)?;
+                let mut length = 0;
+                deserializer.read_uint32(&mut length).then_some(())?;
+                let bytes = deserializer.read_raw_bytes(length as usize)?.to_vec();
+                let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+                parts.push(v8::ArrayBuffer::with_backing_store(scope, &store).into());
+            }
             TAG_DOM_EXCEPTION => read_texts(scope, deserializer, 3, &mut parts)?,
             TAG_DOM_EXCEPTION_V1 => read_texts(scope, deserializer, 2, &mut parts)?,
             TAG_HOST => {
@@ -201,6 +241,72 @@ impl v8::ValueDeserializerImpl for Delegate {
         let made = make.call(scope, receiver, &[parts.into()])?;
         made.to_object(scope)
     }
+}
+
+/// Writes a part of a host object in the form that its class stands for.
+fn write_part<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    serializer: &dyn ValueSerializerHelper,
+    part: v8::Local<'s, v8::Value>,
+) -> Option<()> {
+    if let Ok(holder) = v8::Local::<v8::Array>::try_from(part) {
+        let value = holder.get_index(scope, 0)?;
+        serializer.write_value(scope.get_current_context(), value)?;
+    } else if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(part) {
+        let mut bytes = vec![0; view.byte_length()];
+        view.copy_contents(&mut bytes);
+        serializer.write_uint32(bytes.len() as u32);
+        serializer.write_raw_bytes(&bytes);
+    } else if part.is_number() {
+        serializer.write_uint32(part.uint32_value(scope)?);
+    } else {
+        let text = part.to_rust_string_lossy(scope);
+        serializer.write_uint32(text.len() as u32);
+        serializer.write_raw_bytes(text.as_bytes());
+    }
+    Some(())
+}
+
+/// Reads the guard of headers and their pairs: number or name, then value.
+fn read_headers<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    deserializer: &dyn ValueDeserializerHelper,
+    parts: &mut Vec<v8::Local<'s, v8::Value>>,
+) -> Option<()> {
+    let (mut guard, mut count) = (0, 0);
+    deserializer.read_uint32(&mut guard).then_some(())?;
+    deserializer.read_uint32(&mut count).then_some(())?;
+    parts.push(v8::Integer::new_from_unsigned(scope, guard).into());
+    for _ in 0..count {
+        let mut number = 0;
+        deserializer.read_uint32(&mut number).then_some(())?;
+        if number == 0 {
+            read_texts(scope, deserializer, 2, parts)?;
+        } else {
+            parts.push(v8::Integer::new_from_unsigned(scope, number).into());
+            read_texts(scope, deserializer, 1, parts)?;
+        }
+    }
+    Some(())
+}
+
+/// The bytes of a blob's parts, which deno_web keeps in memory.
+#[op2]
+fn op_blob_bytes(
+    state: &mut OpState,
+    #[serde] parts: Vec<String>,
+) -> Result<Uint8Array, JsErrorBox> {
+    let store = state.borrow::<Arc<dyn BlobStoreTrait>>().clone();
+    let mut bytes = Vec::new();
+    for id in parts {
+        let id = uuid::Uuid::parse_str(&id);
+        let id = id.map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+        let part = store.get_part(&id);
+        let part = part.ok_or_else(|| JsErrorBox::type_error("Blob part not found"))?;
+        let read = part.read().now_or_never();
+        bytes.extend_from_slice(read.expect("a part in memory is read at once"));
+    }
+    Ok(bytes.into())
 }
 
 /// Reads an error's kind, name, message and own properties.

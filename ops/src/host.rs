@@ -7,13 +7,13 @@ use deno_core::OpState;
 use deno_error::JsErrorBox;
 use stead_storage::IdKey;
 
-use crate::parcel::Parcel;
 use crate::export::Exports;
 use crate::instance::Instance;
 use crate::message::Failure;
 use crate::message::NamespaceIndex;
 use crate::message::ObjectEvent;
 use crate::message::ObjectKey;
+use crate::parcel::Parcel;
 use crate::socket::SocketEnd;
 
 /// One object class of the worker.
@@ -73,6 +73,12 @@ pub trait Host {
 
     /// Drops an instance: its callers get `failure`, the next event starts anew.
     fn reset(&self, instance: &Rc<Instance>, failure: Failure);
+
+    /// Whether the code that runs is being ended: nothing it says counts any more.
+    fn is_ending(&self) -> bool;
+
+    /// Drops an instance whose code asked for it, and ends that code.
+    fn abort(&self, instance: &Rc<Instance>, failure: Failure);
 
     /// Opens a client WebSocket.
     fn connect(

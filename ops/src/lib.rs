@@ -26,7 +26,10 @@ pub mod socket;
 mod socket_set;
 mod sql;
 mod stub;
+pub mod testing;
+pub mod time;
 mod transaction;
+pub mod turn;
 mod websocket;
 
 pub use alarm::AlarmReply;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::limit_args::LimitArgs;
+
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stead", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -119,13 +121,24 @@ pub struct TestArgs {
     #[arg(long, value_name = "N", value_parser = parse_shards)]
     pub shards: Option<NonZeroU16>,
 
+    /// Let time pass as the machine's clock does, instead of moving it whenever nothing is ready to run
+    #[arg(long)]
+    pub real_time: bool,
+
     /// Stop at the first test that fails
     #[arg(long)]
     pub bail: bool,
 
+    /// How large keys and values may be, and how many one call may name
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
+
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -178,6 +191,13 @@ pub struct WorkerArgs {
     /// When a write counts as done
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Durability::Strict)]
     pub durability: Durability,
+
+    /// How large keys and values may be, and how many one call may name
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 impl WorkerArgs {
@@ -244,6 +264,14 @@ pub enum Durability {
     Strict,
     /// The operating system has the writes, the disk follows: faster, and a power failure may lose the last moments
     Relaxed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Limits {
+    /// The hosted platform's: keys of 2048 bytes, key and value of 2 MiB together, 128 keys in one call
+    Platform,
+    /// workerd's, which has none but SQLite's: key and value of 8 MiB together
+    Workerd,
 }
 
 impl Durability {

@@ -8,6 +8,7 @@ use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
 
+use stead_storage::KvLimits;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
@@ -15,11 +16,14 @@ use stead_storage::StorageError;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
+use crate::cli::args::Limits;
 use crate::cli::args::WorkerArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
+use crate::clock::Random;
+use crate::clock::SystemClock;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
 use crate::shard::StartError;
@@ -98,15 +102,16 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
-fn storage_options(durability: Durability) -> Options {
+fn storage_options(durability: Durability, limits: Limits) -> Options {
     let durability = match durability {
         Durability::Strict => stead_storage::Durability::Strict,
         Durability::Relaxed => stead_storage::Durability::Relaxed,
     };
-    Options {
-        durability,
-        ..Options::default()
-    }
+    let limits = match limits {
+        Limits::Platform => KvLimits::Platform,
+        Limits::Workerd => KvLimits::Local,
+    };
+    Options { durability, limits }
 }
 
 /// Starts the worker of a command line.
@@ -124,10 +129,14 @@ async fn start(
         bundle: bundle.clone(),
         shards,
         state,
-        storage: storage_options(args.durability),
+        storage: storage_options(args.durability, args.kv_limits),
+        limits: args.limits.limits(),
         vars,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
+        clock: Arc::new(SystemClock),
+        random: Random::from_system(),
+        testing: None,
     };
     let started = Worker::start(config).await;
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))

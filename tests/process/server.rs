@@ -205,6 +205,18 @@ impl Server {
             .unwrap_or_else(|| panic!("no such line in the log: {:#?}", self.log.lines()))
     }
 
+    /// Whether the log has such a line by now.
+    pub fn has_logged(&self, wanted: impl Fn(&Value) -> bool) -> bool {
+        self.log.lines().iter().any(wanted)
+    }
+
+    /// No line so far is `unwanted`.
+    #[track_caller]
+    pub fn log_lacks(&self, unwanted: impl Fn(&Value) -> bool) {
+        let lines = self.log.lines();
+        assert!(!lines.iter().any(unwanted), "{lines:#?}");
+    }
+
     /// Ends the process at once, as a crash would.
     #[track_caller]
     pub fn kill(self) {

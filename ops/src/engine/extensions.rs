@@ -22,7 +22,10 @@ use crate::gate::stead_gate;
 use crate::kv::stead_kv;
 use crate::sql::stead_sql;
 use crate::stub::stead_stub;
+use crate::testing::stead_testing;
+use crate::time::stead_time;
 use crate::transaction::stead_transaction;
+use crate::turn::stead_turn;
 use crate::websocket::stead_websocket;
 
 deno_core::extension!(
@@ -45,7 +48,10 @@ deno_core::extension!(
         stead_stub,
         stead_callee,
         stead_event,
-        stead_websocket
+        stead_time,
+        stead_testing,
+        stead_websocket,
+        stead_turn
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -65,6 +71,7 @@ deno_core::extension!(
         "entrypoint.js",
         "environment.js",
         "errors.js",
+        "event_loop.js",
         "events.js",
         "exceptions.js",
         "execution_context.js",
@@ -88,11 +95,14 @@ deno_core::extension!(
         "scope.js",
         "service_stub.js",
         "sql.js",
+        "stored_http.js",
         "storage.js",
         "streams.js",
         "tasks.js",
+        "test_clock.js",
         "timers.js",
         "tracing.js",
+        "virtual_time.js",
         "websocket.js",
         "worker_event.js",
         "workers.js",
@@ -103,13 +113,17 @@ deno_core::extension!(
         "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
+        "ext:stead/stead_test.js" = "stubs/stead_test.js",
         // deno_fetch asks for these two packages; it gets stand-ins, so that neither they nor
         // what they need (QUIC, OpenTelemetry, a TypeScript transpiler) is in the binary.
         "ext:deno_net/02_tls.js" = "stubs/tls.js",
         "ext:deno_telemetry/telemetry.ts" = "stubs/telemetry.js",
         "ext:deno_telemetry/util.ts" = "stubs/telemetry_util.js",
     ],
-    synthetic_esm = ["cloudflare:workers" = "ext:stead/cloudflare_workers.js"],
+    synthetic_esm = [
+        "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
+        "stead:test" = "ext:stead/stead_test.js",
+    ],
 );
 
 /// Every extension, in the order in which they are initialised. Used to make the snapshot and
@@ -141,7 +155,10 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_stub::init(),
         stead_callee::init(),
         stead_event::init(),
+        stead_time::init(),
+        stead_testing::init(),
         stead_websocket::init(),
+        stead_turn::init(),
         stead::init(),
     ]
 }

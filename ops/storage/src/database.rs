@@ -21,6 +21,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::ffi;
 
 use crate::authorizer::Authority;
+use crate::confirmation::Confirmation;
 use crate::kv::KvState;
 use crate::limits::KvLimits;
 use crate::metadata::{AlarmChange, AlarmState};
@@ -91,6 +92,7 @@ pub struct Database {
     pub(crate) alarm: AlarmState,
     pub(crate) transactions: Transactions,
     pub(crate) sync: SyncState,
+    pub(crate) confirmation: Confirmation,
     own: Own,
 }
 
@@ -116,6 +118,7 @@ impl Database {
     /// another process, or cannot be read or written.
     pub fn open(path: &Path, options: &Options) -> Result<Database> {
         let context = |error| StorageError::sqlite(path, error);
+        crate::memory::configure();
         let sync = SyncState::before_open(path)?;
         let mut connection = Connection::open(path).map_err(context)?;
         configure(&connection, sync.wal_is_unused()).map_err(context)?;
@@ -140,6 +143,7 @@ impl Database {
             alarm: AlarmState::new(),
             transactions: Transactions::new(),
             sync,
+            confirmation: Confirmation::default(),
             own: Own {
                 begin: Pinned::new("BEGIN TRANSACTION"),
                 commit: Pinned::new("COMMIT TRANSACTION"),
@@ -171,6 +175,16 @@ impl Database {
         Ok(pages as u64 * self.page_bytes)
     }
 
+    /// Bounds the file from now on: what would make it larger fails with
+    /// `database or disk is full: SQLITE_FULL`. A file that is larger already stays.
+    ///
+    /// # Errors
+    /// The object's own error when it is broken or closed.
+    pub fn bound_size(&self, bytes: u64) -> Result<()> {
+        let pages = (bytes / self.page_bytes).max(1);
+        self.run_once(&format!("PRAGMA max_page_count = {pages}"))
+    }
+
     /// Whether a transaction is open, so that a commit is due.
     pub fn is_dirty(&self) -> bool {
         self.dirty.get()
@@ -181,8 +195,8 @@ impl Database {
         self.sequence.get()
     }
 
-    /// The commit that must be durable before a message that leaves now may be
-    /// seen: the one that is due, or else the last one.
+    /// The commit with which all that was written so far is durable: the one
+    /// that is due, or else the last one.
     pub fn wait_point(&self) -> u64 {
         self.sequence.get() + u64::from(self.dirty.get())
     }
@@ -210,6 +224,7 @@ impl Database {
         self.dirty.set(false);
         self.alarm.committed();
         self.sequence.set(self.sequence.get() + 1);
+        self.confirmation.committed(self.sequence.get());
         self.after_first_commit()?;
         Ok(Some(Commit {
             sequence: self.sequence.get(),
@@ -262,6 +277,7 @@ impl Database {
 
     /// Opens the implicit transaction unless it is open.
     pub(crate) fn begin_implicit(&self) -> Result<()> {
+        self.confirmation.wrote();
         if !self.dirty.get() {
             self.run(&self.own.begin)?;
             self.dirty.set(true);
