@@ -32,6 +32,7 @@ use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
+use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
@@ -203,6 +204,24 @@ impl Worker {
         outcome
             .await
             .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
+    }
+
+    /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,
+    /// noRetry }`, for a queue what became of the messages, with the fields of the
+    /// platform's `FetcherQueueResult`.
+    ///
+    /// # Errors
+    /// What it threw, as text.
+    #[allow(
+        dead_code,
+        reason = "for servers of projects, which have cron triggers"
+    )]
+    pub async fn handle(&self, event: HandlerEvent) -> Result<String, String> {
+        let (sender, outcome) = oneshot::channel();
+        let shard = &self.shared.shards[0];
+        drop(shard.send(Message::Handler(event, sender)).await);
+        let lost = || Err("the server is stopping".to_owned());
+        outcome.await.unwrap_or_else(|_| lost())
     }
 
     /// Lets requests finish, closes the sockets with 1001 and every object's

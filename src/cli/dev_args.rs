@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::args::{Durability, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable};
+use super::args::{
+    Durability, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
+};
 use super::limit_args::LimitArgs;
 
 /// Serve a Workers project and reload it on every change

@@ -255,7 +255,8 @@ impl Session {
     ) -> Result<(Arc<Worker>, Classes), Failure> {
         let compatibility = self.compatibility(project)?;
         let path = self.state_dir();
-        let (state, journal) = crate::commands::open_state(&path, &self.args.history, &self.logger)?;
+        let (state, journal) =
+            crate::commands::open_state(&path, &self.args.history, &self.logger)?;
         let classes = classes::apply(&path, &project.name, &project.lifecycle);
         let (classes, notes) =
             classes.map_err(|error| Problem::state_not_writable(&path, &error))?;
@@ -303,7 +304,11 @@ impl Session {
                 "compatibility flag {flag}: modules of Node.js are not implemented in Stead yet"
             ));
         }
-        let others: Vec<String> = flags.iter().filter(|flag| !of_node(flag)).cloned().collect();
+        let others: Vec<String> = flags
+            .iter()
+            .filter(|flag| !of_node(flag))
+            .cloned()
+            .collect();
         let compatibility = Compatibility::new(date.unwrap_or(NEWEST_DATE), &others);
         compatibility.map_err(|error| Problem::new(ExitCode::Usage, error.to_string()))
     }
