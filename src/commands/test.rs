@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::bindings::Bindings;
 use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
@@ -43,6 +44,8 @@ struct Count {
 pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
     let style = Style::of(&io::stdout());
     let begun = Instant::now();
+    // A mistake on the command line is none of a file's.
+    super::compatibility(&args.compatibility)?;
     let mut files = Vec::new();
     for path in &args.paths {
         collect(path, &mut files)?;
@@ -151,7 +154,10 @@ async fn run_worker(
         journal,
         storage: super::storage_options(Durability::Strict, args.kv_limits),
         limits: args.limits.limits(),
+        compatibility: super::compatibility(&args.compatibility)?,
         vars: BTreeMap::new(),
+        bindings: Bindings::default(),
+        front: Arc::default(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
         clock: match args.real_time {

@@ -62,7 +62,7 @@ pub use gate::{
     SectionId,
 };
 pub use history::{Moment, Retention};
-pub use id::{IdKey, ObjectId};
+pub use id::{IdKey, JURISDICTIONS, ObjectId};
 pub use journal::{
     Append, At, Checkpoint, Difference, Journal, JournalOptions, LocalJournal, LogEvent, Notify,
     ObjectInfo, ObjectLog, ObjectName, Point, Recovery,
