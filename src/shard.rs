@@ -198,8 +198,9 @@ async fn bring_up(
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces =
-        crate::exports::namespaces(&exports, &shared.unique_key).map_err(StartError::Exports)?;
-    crate::exports::configure(&isolate, &module, &namespaces);
+        crate::exports::namespaces(&exports, &shared.bindings.objects, &shared.unique_key)
+            .map_err(StartError::Exports)?;
+    crate::exports::configure(&isolate, &module, &namespaces, &shared.bindings);
     // From here on `eval` and `new Function` throw, as on the platform.
     isolate.enter(|scope| {
         scope

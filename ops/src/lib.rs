@@ -2,6 +2,7 @@
 
 mod alarm;
 mod answer;
+pub mod assets;
 mod attachment;
 pub mod body;
 mod callee;
