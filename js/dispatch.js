@@ -274,7 +274,7 @@ function jsonValue(_key, value) {
  */
 function construct(handle, namespace, hex, name) {
   const record = new ObjectRecord(handle, hex);
-  const ctx = new DurableObjectState(record, makeId(hex, name ?? undefined));
+  const ctx = new DurableObjectState(record, makeId(namespace, hex, name ?? undefined));
   const instance = enterObject(record, () => new classes[namespace](ctx, env));
   record.instance = instance;
   /** @type {any} */

@@ -13,7 +13,7 @@ import { exportedValue } from "ext:stead/exported.js";
 import { handleQueue, handleScheduled } from "ext:stead/handlers.js";
 import { requestFromNative, respond, Response } from "ext:stead/http.js";
 import { fromMessage, serializeThrown, toMessage } from "ext:stead/message.js";
-import { hasFlag } from "ext:stead/navigator.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { answerCall, ENTRYPOINT, HANDLERS, VALUE } from "ext:stead/rpc.js";
 import { HANDLER_PATH, propsFrom } from "ext:stead/service_stub.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
@@ -124,7 +124,7 @@ async function answerEntrypoint(native, name, props, event) {
   try {
     const ctx = new ExecutionContext(event, propsFrom(props));
     const root = handlersOf(name, ctx);
-    if (hasFlag("service_binding_extra_handlers")) {
+    if (isOn("service_binding_extra_handlers")) {
       const [first, handler] = op_call_path(native);
       if (first === HANDLER_PATH) return await answerHandler(native, handler, root, ctx);
     }

@@ -16,8 +16,8 @@ import {
   stubProxy,
 } from "ext:stead/service_stub.js";
 
-let { op_id_from_name, op_id_parse, op_id_unique } = core.ops;
-bindOps((ops) => ({ op_id_from_name, op_id_parse, op_id_unique } = ops));
+let { op_id_from_name, op_id_jurisdiction, op_id_parse, op_id_unique } = core.ops;
+bindOps((ops) => ({ op_id_from_name, op_id_jurisdiction, op_id_parse, op_id_unique } = ops));
 
 /** @type {(value: any) => boolean} */
 let isId;
@@ -29,12 +29,13 @@ export class DurableObjectId {
    * @param {symbol} token
    * @param {string} hex
    * @param {string | undefined} name
+   * @param {string | undefined} jurisdiction
    */
-  constructor(token, hex, name) {
+  constructor(token, hex, name, jurisdiction) {
     requireInternal(token);
     this.#hex = hex;
     Object.defineProperties(this, {
-      jurisdiction: { value: undefined, enumerable: true, configurable: true },
+      jurisdiction: { value: jurisdiction, enumerable: true, configurable: true },
       name: { value: name, enumerable: true, configurable: true },
     });
   }
@@ -60,43 +61,51 @@ export class DurableObjectId {
 tagClass(DurableObjectId);
 
 /**
+ * An id whose jurisdiction is not known yet.
+ * @param {number} index
  * @param {string} hex
  * @param {string | undefined} [name]
  */
-export function makeId(hex, name) {
-  return new DurableObjectId(INTERNAL, hex, name);
+export function makeId(index, hex, name) {
+  return new DurableObjectId(INTERNAL, hex, name, op_id_jurisdiction(index, hex) ?? undefined);
 }
 
 export class DurableObjectNamespace {
   #index;
+  /** The jurisdiction to which all ids made here belong. @type {string | null} */
+  #jurisdiction;
 
   /**
    * @param {symbol} token
    * @param {number} index
+   * @param {string | null} [jurisdiction]
    */
-  constructor(token, index) {
+  constructor(token, index, jurisdiction = null) {
     requireInternal(token);
     this.#index = index;
+    this.#jurisdiction = jurisdiction;
   }
 
   /** @param {any} [options] */
   newUniqueId(options) {
-    if (options?.jurisdiction !== undefined && options.jurisdiction !== null) refuseJurisdiction();
-    return makeId(op_id_unique(this.#index));
+    const jurisdiction = named(options?.jurisdiction) ?? this.#jurisdiction;
+    const hex = op_id_unique(this.#index, jurisdiction);
+    return new DurableObjectId(INTERNAL, hex, undefined, jurisdiction ?? undefined);
   }
 
   /** @param {string} name */
   idFromName(name) {
-    return makeId(op_id_from_name(this.#index, `${name}`), `${name}`);
+    const hex = op_id_from_name(this.#index, this.#jurisdiction, `${name}`);
+    return new DurableObjectId(INTERNAL, hex, `${name}`, this.#jurisdiction ?? undefined);
   }
 
   /** @param {string} hex */
   idFromString(hex) {
-    return makeId(op_id_parse(this.#index, `${hex}`));
+    return makeId(this.#index, op_id_parse(this.#index, `${hex}`));
   }
 
   /**
-   * @param {DurableObjectId} id
+   * @param {any} id
    * @param {any} [options]
    */
   get(id, options) {
@@ -111,6 +120,11 @@ export class DurableObjectNamespace {
     }
     // Refuses the ids of other namespaces.
     op_id_parse(this.#index, id.toString());
+    if (this.#jurisdiction !== null && id.jurisdiction !== this.#jurisdiction) {
+      throw new TypeError(
+        "get called on jurisdictional subnamespace with an ID from a different jurisdiction",
+      );
+    }
     return makeStub(this.#index, id);
   }
 
@@ -124,14 +138,18 @@ export class DurableObjectNamespace {
 
   /** @param {string | null | undefined} jurisdiction */
   jurisdiction(jurisdiction) {
-    if (jurisdiction !== undefined && jurisdiction !== null) refuseJurisdiction();
-    return this;
+    const name = named(jurisdiction);
+    if (name === null) return new DurableObjectNamespace(INTERNAL, this.#index);
+    // Refuses what is no jurisdiction.
+    op_id_from_name(this.#index, name, "");
+    return new DurableObjectNamespace(INTERNAL, this.#index, name);
   }
 }
 tagClass(DurableObjectNamespace);
 
-function refuseJurisdiction() {
-  throw new Error("Jurisdiction restrictions are not implemented in Stead yet.");
+/** @param {unknown} jurisdiction */
+function named(jurisdiction) {
+  return jurisdiction === undefined || jurisdiction === null ? null : `${jurisdiction}`;
 }
 
 /** @param {number} index */

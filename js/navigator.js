@@ -52,8 +52,3 @@ export const cloudflare = new Cloudflare();
 export function setCompatibilityFlags(flags) {
   defineConstant(cloudflare, "compatibilityFlags", ObjectFreeze(flags));
 }
-
-/** Whether a compatibility flag is on. @param {string} name */
-export function hasFlag(name) {
-  return (/** @type {any} */ (cloudflare)).compatibilityFlags?.[name] === true;
-}

@@ -119,6 +119,13 @@ interface AlarmOps {
   op_alarm_end(handle: ObjectHandle, reply: AlarmReply, threw: boolean): void;
 }
 
+/** `ops/src/bookmark.rs` */
+interface BookmarkOps {
+  op_bookmark_current(handle: ObjectHandle): Promise<string>;
+  op_bookmark_for_time(handle: ObjectHandle, timeMs: number): Promise<string>;
+  op_bookmark_restore(handle: ObjectHandle, bookmark: string): Promise<string>;
+}
+
 /** `ops/src/gate.rs` */
 interface GateOps {
   op_input_begin(handle: ObjectHandle): number;
@@ -136,8 +143,9 @@ interface GateOps {
 
 /** `ops/src/stub.rs` */
 interface StubOps {
-  op_id_from_name(namespace: number, name: string): string;
-  op_id_unique(namespace: number): string;
+  op_id_from_name(namespace: number, jurisdiction: string | null, name: string): string;
+  op_id_jurisdiction(namespace: number, id: string): string | null;
+  op_id_unique(namespace: number, jurisdiction: string | null): string;
   op_id_parse(namespace: number, text: string): string;
   op_stub_fetch(
     caller: ObjectHandle | null,
@@ -281,6 +289,7 @@ interface Ops
   extends
     AlarmOps,
     AssetsOps,
+    BookmarkOps,
     AttachmentOps,
     CalleeOps,
     CloneOps,

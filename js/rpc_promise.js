@@ -7,7 +7,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { deserializeThrown, fromMessage, toMessage } from "ext:stead/message.js";
-import { hasFlag } from "ext:stead/navigator.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { disposeAll, resolve, VALUE } from "ext:stead/rpc.js";
 import { tagClass } from "ext:stead/scope.js";
@@ -60,7 +60,7 @@ const NO_ARGUMENTS = { bytes: null, attachments: null, stubs: null };
  * @param {any[]} stubs the stubs in a call's arguments
  */
 function giveAway(stubs) {
-  if (hasFlag("rpc_params_transfer_stubs")) disposeAll(stubs);
+  if (!isOn("rpc_params_dup_stubs")) disposeAll(stubs);
 }
 
 /** What a proxy made here stands for. @type {WeakMap<any, Call | Property>} */

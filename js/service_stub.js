@@ -6,10 +6,10 @@
 // https://developers.cloudflare.com/workers/runtime-apis/bindings/service-bindings/rpc/
 
 import { core, primordials } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
 import { addHostClass, deserializeThrown, fromMessage, toPersistent } from "ext:stead/message.js";
-import { hasFlag } from "ext:stead/navigator.js";
 import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
 import {
   Call,
@@ -245,12 +245,13 @@ export class StubHandler {
   member(target, name) {
     if (name === "fetch") return this.#fetch;
     if (name === "connect") return notYet;
+    if (!isOn("rpc")) return undefined;
     // A stub is not a promise, and Object.prototype's members are not those of its callee.
     if (name === "then" || name in ObjectPrototype) return ReflectGet(target, name);
     if (isIndex(name)) return undefined;
     if (name === "toJSON") return this.#toJson(target);
     if (name === "scheduled" || name === "queue") {
-      const isHandler = hasFlag("service_binding_extra_handlers");
+      const isHandler = isOn("service_binding_extra_handlers");
       if (isHandler) return makeProperty(this.callee, [HANDLER_PATH, name]);
     }
     return makeProperty(this.callee, name);

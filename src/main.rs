@@ -8,6 +8,7 @@ mod cli;
 mod client_socket;
 mod clock;
 mod commands;
+mod compatibility;
 mod config;
 mod control;
 mod crons;

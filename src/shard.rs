@@ -26,11 +26,14 @@ use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
+use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::parcel::Parcel;
 use stead_ops::turn::Turns;
+use stead_storage::Lane;
+use stead_storage::LogEvent;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -60,8 +63,8 @@ const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
-/// What a commit's sync came to: which object, which instance, up to where.
-pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
+/// What the journal tells: of which object, of which instance, and what.
+pub type Synced = (ObjectKey, u64, LogEvent);
 
 /// A shard, as the tasks of its thread share it.
 pub struct Shard {
@@ -79,7 +82,11 @@ pub struct Shard {
     pub objects: RefCell<HashMap<ObjectKey, Resident>>,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
-    /// Hears of finished syncs.
+    /// What the objects of this shard have on its way to the disk.
+    pub lane: Lane,
+    /// Objects whose commits are kept back because that is too much already.
+    pub held: RefCell<HashMap<ObjectKey, Rc<Instance>>>,
+    /// Hears from the journal.
     pub synced: mpsc::UnboundedSender<Synced>,
     /// Turns true when connections are to end.
     pub stopping: watch::Sender<bool>,
@@ -173,6 +180,7 @@ async fn bring_up(
     let heap_bytes = shared.limits.heap_bytes;
     let buffers = BufferBudget::new(heap_bytes);
     options.heap_limit = Some(heap_bytes);
+    options.compatibility_flags = shared.compatibility.flags().clone();
     options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
@@ -188,6 +196,9 @@ async fn bring_up(
     if shared.testing.is_some() {
         crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
     }
+    if !shared.compatibility.is_on("allow_eval_during_startup") {
+        forbid_eval(&isolate);
+    }
     isolate.guard.begin();
     let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
     isolate.guard.end();
@@ -201,12 +212,12 @@ async fn bring_up(
         crate::exports::namespaces(&exports, &shared.bindings.objects, &shared.unique_key)
             .map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces, &shared.bindings);
-    // From here on `eval` and `new Function` throw, as on the platform.
-    isolate.enter(|scope| {
-        scope
-            .get_current_context()
-            .set_allow_generation_from_strings(false)
-    });
+    if !shared
+        .compatibility
+        .is_on("allow_insecure_inefficient_logged_eval")
+    {
+        forbid_eval(&isolate);
+    }
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,
@@ -214,6 +225,8 @@ async fn bring_up(
         namespaces,
         objects: RefCell::default(),
         turn: Rc::default(),
+        lane: Lane::default(),
+        held: RefCell::default(),
         synced,
         stopping: watch::Sender::new(false),
         me: me.clone(),
@@ -237,6 +250,15 @@ async fn bring_up(
     Ok((runtime, shard, exports))
 }
 
+/// From here on `eval` and `new Function` throw.
+fn forbid_eval(isolate: &Isolate) {
+    isolate.enter(|scope| {
+        scope
+            .get_current_context()
+            .set_allow_generation_from_strings(false)
+    });
+}
+
 /// Runs the shard until it is told to stop; the sender says that it has.
 async fn run(
     runtime: &mut JsRuntime,
@@ -251,9 +273,10 @@ async fn run(
         let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
         let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
         shard.root.borrow_mut().clone_from(cx.waker());
-        while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
-            shard.synced(key, incarnation, sequence, result);
+        while let Poll::Ready(Some((key, incarnation, event))) = done.poll_recv(cx) {
+            shard.hear(key, incarnation, event);
         }
+        shard.commit_held();
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
             let time = shard.shared.clock.virtual_time();
             time.inspect(|time| time.taken());
@@ -384,6 +407,7 @@ impl Shard {
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
+            Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.tell_stalled(),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);

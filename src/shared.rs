@@ -11,7 +11,7 @@ use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket::SocketEnd;
-use stead_storage::Committer;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::net::TcpStream;
@@ -24,6 +24,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::compatibility::Compatibility;
 use crate::front::Front;
 use crate::kills::Kills;
 use crate::limits::Limits;
@@ -55,6 +56,8 @@ pub enum Message {
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
+    /// The object's alarm has run for longer than it may.
+    AlarmOverdue(ObjectKey),
     /// The clock of tests will not move again by itself, and somebody watches it.
     Stalled,
     /// Requests are to end: finish what runs, close the sockets, close the storage.
@@ -144,12 +147,14 @@ pub struct Shared {
     pub storage: Options,
     /// What the code may use.
     pub limits: Limits,
+    /// Which of the platform's behaviours it was written for.
+    pub compatibility: Compatibility,
     /// Ends turns that take too long.
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.
     pub kills: Kills,
     /// Makes commits durable.
-    pub committer: Committer,
+    pub journal: LocalJournal,
     /// Wakes objects.
     pub alarms: Alarms,
     /// The time.
@@ -179,7 +184,7 @@ impl Shared {
     }
 
     /// Tells shards of something that they also find out by themselves if they are too busy to hear.
-    pub fn nudge(&self, shards: &[ShardIndex], message: fn() -> Message) {
+    pub fn nudge(&self, shards: &[ShardIndex], message: impl Fn() -> Message) {
         let time = self.clock.virtual_time();
         for shard in shards {
             time.inspect(|time| time.sent());

@@ -12,6 +12,7 @@ use stead_ops::Owed;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::host::Host;
+use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
@@ -19,6 +20,7 @@ use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::FetchResponse;
 use stead_ops::message::Message;
+use stead_ops::message::ObjectKey;
 
 use crate::guard::Cause;
 use crate::guard::Kill;
@@ -27,6 +29,7 @@ use crate::shard::Shard;
 
 const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
 const OBJECT_MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
+const ALARM_TIME: &str = "Alarm exceeded its allowed execution time";
 const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
 const WORKER_MEMORY: &str = "Worker exceeded memory limit.";
 
@@ -84,6 +87,19 @@ impl Shard {
                 owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
             }
             Speaker::Nobody => self.report(None, worker_text),
+        }
+    }
+
+    /// Ends an alarm that has run for too long, with its object.
+    pub fn end_alarm(&self, key: ObjectKey) {
+        let objects = self.objects.borrow();
+        let Some(instance) = objects.get(&key).map(|resident| resident.instance.clone()) else {
+            return;
+        };
+        drop(objects);
+        if instance.alarm_run.get() != AlarmRun::Idle {
+            self.report(Some(instance.label()), ALARM_TIME);
+            self.reset(&instance, exceeded(ALARM_TIME));
         }
     }
 

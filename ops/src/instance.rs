@@ -81,8 +81,6 @@ pub struct Instance {
     pub exports: Cell<usize>,
     /// The stubs that the object's code holds.
     pub held: Held,
-    /// The commit that the committer is making durable, if any.
-    pub syncing: Cell<Option<u64>>,
     host: HostRef,
     turn: Rc<Turn>,
     listed: Cell<bool>,
@@ -111,7 +109,6 @@ impl Instance {
             alarm_run: Cell::new(AlarmRun::Idle),
             exports: Cell::new(0),
             held: Held::default(),
-            syncing: Cell::new(None),
             host,
             turn,
             listed: Cell::new(false),

@@ -5,6 +5,7 @@ mod answer;
 pub mod assets;
 mod attachment;
 pub mod body;
+mod bookmark;
 mod callee;
 mod clone;
 pub mod console;

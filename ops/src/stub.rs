@@ -45,30 +45,62 @@ deno_core::extension!(
         op_id_from_name,
         op_id_unique,
         op_id_parse,
+        op_id_jurisdiction,
         op_stub_fetch,
         op_stub_fetch_answer,
         op_body_take,
     ],
 );
 
+/// The id of a name, in a jurisdiction if one is named.
 #[op2]
 #[string]
-fn op_id_from_name(state: &mut OpState, #[smi] namespace: u16, #[string] name: &str) -> String {
+fn op_id_from_name(
+    state: &mut OpState,
+    #[smi] namespace: u16,
+    #[string] jurisdiction: Option<String>,
+    #[string] name: &str,
+) -> Result<String, JsErrorBox> {
     let host = state.borrow::<HostRef>();
-    host.namespaces()[namespace as usize]
-        .ids
-        .from_name(name)
-        .to_string()
+    let ids = &host.namespaces()[namespace as usize].ids;
+    let id = match jurisdiction {
+        None => Ok(ids.from_name(name)),
+        Some(jurisdiction) => ids.from_name_in(&jurisdiction, name),
+    };
+    id.map(|id| id.to_string())
+        .map_err(|e| JsErrorBox::new(e.js_class(), e.to_string()))
 }
 
+/// A new id, in a jurisdiction if one is named.
 #[op2]
 #[string]
-fn op_id_unique(state: &mut OpState, #[smi] namespace: u16) -> String {
+fn op_id_unique(
+    state: &mut OpState,
+    #[smi] namespace: u16,
+    #[string] jurisdiction: Option<String>,
+) -> Result<String, JsErrorBox> {
     let host = state.borrow::<HostRef>();
-    host.namespaces()[namespace as usize]
-        .ids
-        .unique(host.random_id())
-        .to_string()
+    let ids = &host.namespaces()[namespace as usize].ids;
+    let id = match jurisdiction {
+        None => Ok(ids.unique(host.random_id())),
+        Some(jurisdiction) => ids.unique_in(&jurisdiction, host.random_id()),
+    };
+    id.map(|id| id.to_string())
+        .map_err(|e| JsErrorBox::new(e.js_class(), e.to_string()))
+}
+
+/// The jurisdiction of one of the namespace's ids; null if it has none.
+#[op2]
+#[string]
+fn op_id_jurisdiction(
+    state: &mut OpState,
+    #[smi] namespace: u16,
+    #[string] id: &str,
+) -> Option<String> {
+    let host = state.borrow::<HostRef>();
+    let ids = &host.namespaces()[namespace as usize].ids;
+    let id = ids.parse(id).ok()?;
+    ids.jurisdiction(&id).map(str::to_owned)
 }
 
 /// The id in its usual form, if it is one of this namespace.

@@ -13,6 +13,7 @@ use deno_web::InMemoryBroadcastChannel;
 use crate::alarm::stead_alarm;
 use crate::assets::stead_assets;
 use crate::attachment::stead_attachment;
+use crate::bookmark::stead_bookmark;
 use crate::callee::stead_callee;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
@@ -44,6 +45,7 @@ deno_core::extension!(
         stead_kv,
         stead_transaction,
         stead_alarm,
+        stead_bookmark,
         stead_gate,
         stead_attachment,
         stead_stub,
@@ -65,6 +67,7 @@ deno_core::extension!(
         "arguments.js",
         "bindings.js",
         "clone.js",
+        "compatibility.js",
         "cloning.js",
         "console.js",
         "context.js",
@@ -153,6 +156,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_kv::init(),
         stead_transaction::init(),
         stead_alarm::init(),
+        stead_bookmark::init(),
         stead_gate::init(),
         stead_attachment::init(),
         stead_stub::init(),
