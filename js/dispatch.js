@@ -12,6 +12,7 @@ import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
 import { enterContext, runInMapping } from "ext:stead/context.js";
 import { settleRest } from "ext:stead/event_loop.js";
+import { beginEvaluation, endEvaluation } from "ext:stead/global_scope.js";
 import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
 import { fireTimer, restartTimers } from "ext:stead/timers.js";
 import { answerCall } from "ext:stead/rpc.js";
@@ -116,6 +117,7 @@ function withoutOurFrames(stack) {
  */
 function setVars(vars) {
   Object.assign(env, vars);
+  beginEvaluation();
 }
 
 /**
@@ -158,6 +160,7 @@ function handlersOf(value) {
  * @param {{ class: string, bindings: string[] }[]} namespaces
  */
 function configure(module, namespaces) {
+  endEvaluation();
   classes = namespaces.map((namespace) => module[namespace.class]);
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);

@@ -6,6 +6,7 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { requireHandler } from "ext:stead/global_scope.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, DOMException, serialize } from "ext:stead/clone.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
@@ -421,6 +422,7 @@ for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED }
 /** Two connected sockets. */
 export class WebSocketPair {
   constructor() {
+    requireHandler();
     const [left, right] = makePair();
     this[0] = left;
     this[1] = right;

@@ -71,6 +71,7 @@ deno_core::extension!(
         "exceptions.js",
         "fast_ops.js",
         "front_door.js",
+        "global_scope.js",
         "globals.js",
         "http.js",
         "kv.js",
