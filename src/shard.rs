@@ -193,8 +193,9 @@ async fn bring_up(
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces =
-        crate::exports::namespaces(&exports, &shared.unique_key).map_err(StartError::Exports)?;
-    crate::exports::configure(&isolate, &module, &namespaces);
+        crate::exports::namespaces(&exports, &shared.bindings.objects, &shared.unique_key)
+            .map_err(StartError::Exports)?;
+    crate::exports::configure(&isolate, &module, &namespaces, &shared.bindings);
     if !shared
         .compatibility
         .is_on("allow_insecure_inefficient_logged_eval")
