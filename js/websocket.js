@@ -132,7 +132,9 @@ export class WebSocket extends EventTarget {
     this.#kind = CLIENT;
     this.#readyState = CONNECTING;
     this.#url = checkUrl(url);
-    this.#connect(checkProtocols(protocols));
+    const offered = checkProtocols(protocols);
+    requireHandler();
+    this.#connect(offered);
   }
 
   get readyState() {
