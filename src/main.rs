@@ -29,6 +29,7 @@ mod outside;
 mod placement;
 mod queue;
 mod quiet;
+mod rpc;
 mod shard;
 mod shared;
 mod sockets;

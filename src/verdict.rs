@@ -9,6 +9,7 @@ use std::rc::Rc;
 use deno_core::cppgc::try_unwrap_cppgc_object;
 use deno_core::v8;
 use stead_ops::Owed;
+use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::host::Host;
 use stead_ops::instance::AlarmRun;
@@ -18,6 +19,7 @@ use stead_ops::message::AlarmOutcome;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::FetchResponse;
+use stead_ops::message::Message;
 use stead_ops::message::ObjectKey;
 
 use crate::guard::Cause;
@@ -44,6 +46,7 @@ pub fn startup_text(cause: Cause) -> String {
 enum Speaker {
     Object(Rc<Instance>),
     Request(Rc<Owed<FetchResponse>>),
+    Call(Rc<Owed<Message>>),
     Nobody,
 }
 
@@ -77,11 +80,11 @@ impl Shard {
             }
             Speaker::Request(owed) => {
                 self.report(None, worker_text);
-                owed.give(Err(CallError::Failed(Failure {
-                    message: worker_text.into(),
-                    overloaded: true,
-                    ..Failure::default()
-                })));
+                owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
+            }
+            Speaker::Call(owed) => {
+                self.report(None, worker_text);
+                owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
             }
             Speaker::Nobody => self.report(None, worker_text),
         }
@@ -109,6 +112,9 @@ impl Shard {
             let found = v8::Local::new(scope, found);
             if let Some(handle) = try_unwrap_cppgc_object::<ObjectHandle>(scope, found) {
                 return Speaker::Object(handle.0.clone());
+            }
+            if let Some(call) = try_unwrap_cppgc_object::<IncomingCall>(scope, found) {
+                return Speaker::Call(call.owed());
             }
             match try_unwrap_cppgc_object::<IncomingRequest>(scope, found) {
                 Some(request) => Speaker::Request(request.owed()),
@@ -153,5 +159,14 @@ fn exceeded(text: &str) -> Failure {
     Failure {
         alarm: AlarmOutcome::Threw,
         ..Failure::reset(text)
+    }
+}
+
+/// A request or a call whose own code in the worker exceeded a limit.
+fn worker_exceeded(text: &str) -> Failure {
+    Failure {
+        message: text.into(),
+        overloaded: true,
+        ..Failure::default()
     }
 }

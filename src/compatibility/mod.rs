@@ -23,6 +23,8 @@ const HONOURED: &[&str] = &[
     "expose_global_message_channel",
     "global_navigator",
     "rpc",
+    "rpc_params_dup_stubs",
+    "service_binding_extra_handlers",
     "temporal",
 ];
 

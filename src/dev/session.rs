@@ -251,8 +251,10 @@ impl Session {
         project: &Project,
         bundle: &Arc<Bundle>,
     ) -> Result<(Arc<Worker>, Classes), Failure> {
+        let compatibility = self.compatibility(project)?;
         let path = self.state_dir();
-        let state = crate::commands::open_state(&path, &self.logger)?;
+        let (state, journal) =
+            crate::commands::open_state(&path, &self.args.history, &self.logger)?;
         let classes = classes::apply(&path, &project.name, &project.lifecycle);
         let (classes, notes) =
             classes.map_err(|error| Problem::state_not_writable(&path, &error))?;
@@ -266,6 +268,7 @@ impl Session {
             bundle: bundle.clone(),
             shards: crate::commands::shard_count(self.args.shards),
             state,
+            journal,
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),
             limits: self.args.limits.limits(),
             compatibility,
