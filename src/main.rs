@@ -20,6 +20,7 @@ mod shard;
 mod shared;
 mod sockets;
 mod stalled;
+mod stored;
 mod testing;
 mod virtual_time;
 mod worker;
@@ -75,6 +76,12 @@ fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
             Command::Run(args) => commands::run::run(args, begun).await,
             Command::Call(args) => commands::call::run(args).await,
             Command::Test(args) => commands::test::run(args).await,
+            Command::Ls(args) => commands::stored::ls(args).await,
+            Command::History(args) => commands::stored::history(args).await,
+            Command::Restore(args) => commands::stored::restore(args).await,
+            Command::Export(args) => commands::stored::export(args).await,
+            Command::Import(args) => commands::stored::import(args).await,
+            Command::Verify(args) => commands::stored::verify(args).await,
             Command::Completions(_) => unreachable!("answered above"),
         }
     })

@@ -333,6 +333,7 @@ impl Shard {
             },
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
+            Message::Reopen(key, done) => self.reopen(key, done),
             Message::Tick => {}
             Message::Stalled => self.tell_stalled(),
             Message::Stop(done) => {

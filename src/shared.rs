@@ -41,6 +41,8 @@ pub enum Message {
     Test(String, OutcomeSender),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
+    /// An object is to start anew, from what is stored; tells when it has.
+    Reopen(ObjectKey, oneshot::Sender<()>),
     /// The clock of tests has moved: a timer is due.
     Tick,
     /// The clock of tests will not move again by itself, and somebody watches it.

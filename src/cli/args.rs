@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::stored::{ExportArgs, HistoryCommand, ImportArgs, LsArgs, RestoreArgs, VerifyArgs};
+
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stead", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -21,6 +23,7 @@ Examples:
   stead run chat.ts                               serve one file on http://127.0.0.1:8787
   stead call chat.ts ChatRoom lobby history       call a method of one object
   stead test                                      run every *.test.ts below this folder
+  stead restore chat.ts ChatRoom/lobby --at 10m   take an object back to what it was
   stead run --help                                the options of a command
 
 Exit codes:
@@ -32,6 +35,12 @@ pub enum Command {
     Run(RunArgs),
     Call(CallArgs),
     Test(TestArgs),
+    Ls(LsArgs),
+    History(HistoryCommand),
+    Restore(RestoreArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Verify(VerifyArgs),
     Completions(CompletionsArgs),
 }
 
@@ -315,7 +324,7 @@ fn parse_variable(text: &str) -> Result<Variable, String> {
     })
 }
 
-fn parse_unique_key(text: &str) -> Result<UniqueKey, String> {
+pub fn parse_unique_key(text: &str) -> Result<UniqueKey, String> {
     match text.split_once('=') {
         Some((class, key)) if !class.is_empty() && is_folder_name(key) => Ok(UniqueKey {
             class: class.to_owned(),

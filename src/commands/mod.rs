@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod run;
+pub mod stored;
 pub mod test;
 
 use std::num::NonZeroU16;
