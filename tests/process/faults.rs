@@ -495,7 +495,7 @@ fn check_damaged_file(damage: impl FnOnce(&mut Vec<u8>), words: &[&str]) {
 }
 
 const PAGE: usize = 4096;
-const MALFORMED: &[&str] = &["malformed", "is not a database"];
+const MALFORMED: &[&str] = &["malformed", "is not a database", "is damaged"];
 
 #[test]
 fn a_file_that_is_no_database_is_refused_and_harms_no_other() {
