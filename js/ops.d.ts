@@ -109,6 +109,13 @@ interface AlarmOps {
   op_alarm_end(handle: ObjectHandle, reply: AlarmReply, threw: boolean): void;
 }
 
+/** `ops/src/bookmark.rs` */
+interface BookmarkOps {
+  op_bookmark_current(handle: ObjectHandle): Promise<string>;
+  op_bookmark_for_time(handle: ObjectHandle, timeMs: number): Promise<string>;
+  op_bookmark_restore(handle: ObjectHandle, bookmark: string): Promise<string>;
+}
+
 /** `ops/src/gate.rs` */
 interface GateOps {
   op_input_begin(handle: ObjectHandle): number;
@@ -233,6 +240,7 @@ type StreamSink = Native<"StreamSink">;
 interface Ops
   extends
     AlarmOps,
+    BookmarkOps,
     CloneOps,
     ConsoleOps,
     DigestOps,

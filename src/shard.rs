@@ -25,10 +25,13 @@ use deno_core::v8;
 use stead_ops::engine::EngineOptions;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
+use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_storage::Lane;
+use stead_storage::LogEvent;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -55,8 +58,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Events that may wait to be delivered on one shard.
 const QUEUE_MAX: usize = 256 * 1024;
 
-/// What a commit's sync came to: which object, which instance, up to where.
-pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
+/// What the journal tells: of which object, of which instance, and what.
+pub type Synced = (ObjectKey, u64, LogEvent);
 
 /// A shard, as the tasks of its thread share it.
 pub struct Shard {
@@ -74,7 +77,11 @@ pub struct Shard {
     pub objects: RefCell<HashMap<ObjectKey, Resident>>,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
-    /// Hears of finished syncs.
+    /// What the objects of this shard have on its way to the disk.
+    pub lane: Lane,
+    /// Objects whose commits are kept back because that is too much already.
+    pub held: RefCell<HashMap<ObjectKey, Rc<Instance>>>,
+    /// Hears from the journal.
     pub synced: mpsc::UnboundedSender<Synced>,
     /// Turns true when connections are to end.
     pub stopping: watch::Sender<bool>,
@@ -193,6 +200,8 @@ async fn bring_up(
         namespaces,
         objects: RefCell::default(),
         turn: Rc::default(),
+        lane: Lane::default(),
+        held: RefCell::default(),
         synced,
         stopping: watch::Sender::new(false),
         me: me.clone(),
@@ -225,9 +234,10 @@ async fn run(
         let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
         let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
         shard.root.borrow_mut().clone_from(cx.waker());
-        while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
-            shard.synced(key, incarnation, sequence, result);
+        while let Poll::Ready(Some((key, incarnation, event))) = done.poll_recv(cx) {
+            shard.hear(key, incarnation, event);
         }
+        shard.commit_held();
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
             let time = shard.shared.clock.virtual_time();
             time.inspect(|time| time.taken());

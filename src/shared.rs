@@ -10,7 +10,7 @@ use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket::SocketEnd;
-use stead_storage::Committer;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::net::TcpStream;
@@ -84,7 +84,7 @@ pub struct Shared {
     /// How each object's storage is opened.
     pub storage: Options,
     /// Makes commits durable.
-    pub committer: Committer,
+    pub journal: LocalJournal,
     /// Wakes objects.
     pub alarms: Alarms,
     /// The time.

@@ -10,8 +10,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use stead_storage::Committer;
 use stead_ops::message::ObjectKey;
+use stead_storage::LocalJournal;
 use stead_storage::ObjectName;
 use stead_storage::Options;
 use stead_storage::StateDir;
@@ -46,6 +46,8 @@ pub struct Config {
     pub shards: usize,
     /// The state directory, already locked for this process.
     pub state: StateDir,
+    /// Its journal.
+    pub journal: LocalJournal,
     /// How each object's storage is opened.
     pub storage: Options,
     /// What `env` holds besides namespaces.
@@ -86,7 +88,7 @@ impl Worker {
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
-            committer: Committer::start(),
+            journal: config.journal,
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
@@ -259,8 +261,8 @@ impl Worker {
                     shared.logger.error(None, "a thread of the worker panicked");
                 }
             }
-            shared.committer.shutdown();
-            if let Err(error) = shared.state.mark_clean() {
+            let stopped = shared.journal.stop();
+            if let Err(error) = stopped.and_then(|()| shared.state.mark_clean()) {
                 shared.logger.error(None, error.to_string());
             }
         });

@@ -76,8 +76,6 @@ pub struct Instance {
     pub sockets: SocketSet,
     /// How a run of the alarm stands.
     pub alarm_run: Cell<AlarmRun>,
-    /// The commit that the committer is making durable, if any.
-    pub syncing: Cell<Option<u64>>,
     host: HostRef,
     turn: Rc<Turn>,
     listed: Cell<bool>,
@@ -104,7 +102,6 @@ impl Instance {
             owes: Owes::default(),
             sockets: SocketSet::default(),
             alarm_run: Cell::new(AlarmRun::Idle),
-            syncing: Cell::new(None),
             host,
             turn,
             listed: Cell::new(false),

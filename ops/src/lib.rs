@@ -3,6 +3,7 @@
 mod alarm;
 mod answer;
 pub mod body;
+mod bookmark;
 mod clone;
 pub mod console;
 pub mod digest;

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stead_storage::KvLimits;
+use stead_storage::JournalOptions;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
@@ -18,11 +20,13 @@ use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
 use crate::cli::args::Limits;
+use crate::cli::args::HistoryArgs;
 use crate::cli::args::WorkerArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
+use crate::clock::Clock;
 use crate::clock::Random;
 use crate::clock::SystemClock;
 use crate::diagnostic::Diagnostic;
@@ -72,27 +76,43 @@ fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
 }
 
 /// Opens the state directory and puts right what a crash left.
-fn open_state(path: &Path, logger: &Logger) -> Result<StateDir, Problem> {
+fn open_state(
+    path: &Path,
+    history: &HistoryArgs,
+    logger: &Logger,
+) -> Result<(StateDir, LocalJournal), Problem> {
     let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
-    if !state.was_clean() {
-        let recovery = state
-            .recover()
-            .map_err(|error| state_problem(path, &error))?;
-        for (file, error) in &recovery.failed {
-            logger.error(
-                None,
-                format!("{} could not be recovered: {error}", file.display()),
-            );
-        }
-        if recovery.objects > 0 {
-            let plural = if recovery.objects == 1 { "" } else { "s" };
-            logger.note(format!(
-                "the last process did not stop cleanly: recovered {} object{plural}",
-                recovery.objects
-            ));
-        }
+    let started = state.start(journal_options(history, logger));
+    let (journal, recovery) = started.map_err(|error| state_problem(path, &error))?;
+    for (file, error) in &recovery.failed {
+        logger.error(
+            None,
+            format!("{} could not be recovered: {error}", file.display()),
+        );
     }
-    Ok(state)
+    if let Some((file, bytes)) = &recovery.torn {
+        logger.note(format!(
+            "{}: the last {bytes} bytes were being written when the last process ended; nobody was told of them",
+            file.display()
+        ));
+    }
+    if recovery.objects > 0 {
+        let plural = if recovery.objects == 1 { "" } else { "s" };
+        logger.note(format!(
+            "the last process did not stop cleanly: recovered {} object{plural}",
+            recovery.objects
+        ));
+    }
+    Ok((state, journal))
+}
+
+fn journal_options(history: &HistoryArgs, logger: &Logger) -> JournalOptions {
+    let logger = logger.clone();
+    JournalOptions {
+        retention: history.retention(),
+        report: Arc::new(move |text| logger.error(None, text)),
+        ..JournalOptions::new(Arc::new(|| SystemClock.now_ms()))
+    }
 }
 
 fn state_problem(path: &Path, error: &StorageError) -> Problem {
@@ -124,12 +144,13 @@ async fn start(
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let bundle = load(&args.file, style)?;
-    let state = open_state(&args.state_dir(), logger)?;
+    let (state, journal) = open_state(&args.state_dir(), &args.history, logger)?;
     let keys = args.clone();
     let config = Config {
         bundle: bundle.clone(),
         shards,
         state,
+        journal,
         storage: storage_options(args.durability, args.limits),
         vars,
         unique_key: Box::new(move |class| keys.unique_key(class)),

@@ -13,8 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use stead_storage::StateDir;
-
 use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
@@ -142,13 +140,14 @@ async fn run_worker(
     let bundle = super::load(file, style)?;
     let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
-    let state = StateDir::open(&folder.path).map_err(|e| super::state_problem(&folder.path, &e))?;
+    let (state, journal) = super::open_state(&folder.path, &args.history, logger)?;
     let shards = super::shard_count(args.shards);
     let seed = 1;
     let config = Config {
         bundle: bundle.clone(),
         shards,
         state,
+        journal,
         storage: super::storage_options(Durability::Strict, args.limits),
         vars: BTreeMap::new(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),

@@ -11,6 +11,7 @@ use deno_web::BlobStore;
 use deno_web::InMemoryBroadcastChannel;
 
 use crate::alarm::stead_alarm;
+use crate::bookmark::stead_bookmark;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
@@ -40,6 +41,7 @@ deno_core::extension!(
         stead_kv,
         stead_transaction,
         stead_alarm,
+        stead_bookmark,
         stead_gate,
         stead_stub,
         stead_event,
@@ -131,6 +133,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_kv::init(),
         stead_transaction::init(),
         stead_alarm::init(),
+        stead_bookmark::init(),
         stead_gate::init(),
         stead_stub::init(),
         stead_event::init(),

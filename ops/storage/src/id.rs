@@ -25,6 +25,11 @@ impl ObjectId {
         &self.0
     }
 
+    /// An id from its bytes, as they were stored.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> ObjectId {
+        ObjectId(bytes)
+    }
+
     /// An id from its digits, without asking which namespace made it. For
     /// names of files in a namespace's own directory; what a user supplies
     /// goes through [`IdKey::parse`].
