@@ -35,8 +35,8 @@ use tokio::sync::oneshot;
 
 use crate::isolate::call;
 use crate::isolate::string;
-use crate::shared::Message;
 use crate::shard::Shard;
+use crate::shared::Message;
 use crate::stalled::Progress;
 
 /// Why an object is reset that somebody takes to another state from outside.

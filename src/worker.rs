@@ -196,8 +196,7 @@ impl Worker {
     /// What [`answer::prepare`] refuses.
     pub async fn answer(&self, question: Question) -> Result<Answer, Refused> {
         let shared = self.shared.clone();
-        let prepare =
-            move || answer::prepare(&shared.journal, shared.state.path(), &question);
+        let prepare = move || answer::prepare(&shared.journal, shared.state.path(), &question);
         let prepared = tokio::task::spawn_blocking(prepare).await;
         let (answer, reopen) = prepared.map_err(|error| Refused {
             what: error.to_string(),
@@ -231,7 +230,9 @@ impl Worker {
         let placement = &self.shared.placement;
         let shard = placement.place(key, placement.least_busy());
         let (sender, done) = oneshot::channel();
-        self.shared.message(shard, Message::Reopen(key, sender)).await;
+        self.shared
+            .message(shard, Message::Reopen(key, sender))
+            .await;
         // Without a word the shard is stopping: the object is restored when it is opened the next time.
         drop(done.await);
         Ok(())

@@ -40,10 +40,13 @@ pub struct LsArgs {
 
 /// List the moments to which an object can be taken back
 #[derive(Clone, Debug, Args)]
-#[command(allow_missing_positional = true, after_help = "\
+#[command(
+    allow_missing_positional = true,
+    after_help = "\
 Examples:
   stead history chat.ts ChatRoom/lobby
-  stead history ChatRoom/lobby --state /var/lib/chat --limit 1000")]
+  stead history ChatRoom/lobby --state /var/lib/chat --limit 1000"
+)]
 pub struct HistoryCommand {
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -61,12 +64,15 @@ pub struct HistoryCommand {
 ///
 /// What it is now stays in its history: `--undo` takes it back to that. On a running server the object is reset.
 #[derive(Clone, Debug, Args)]
-#[command(allow_missing_positional = true, after_help = "\
+#[command(
+    allow_missing_positional = true,
+    after_help = "\
 Examples:
   stead restore chat.ts ChatRoom/lobby --at 10m
   stead restore chat.ts ChatRoom/lobby --at 2026-11-24T10:00:00Z --dry-run
   stead restore chat.ts ChatRoom/lobby --at 00000000-0000002a-00000000-6ad3d9f1d36f4b0e8f0ad1c8e5b7a312
-  stead restore chat.ts ChatRoom/lobby --undo")]
+  stead restore chat.ts ChatRoom/lobby --undo"
+)]
 pub struct RestoreArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -90,11 +96,14 @@ pub struct RestoreArgs {
 
 /// Write an object's database, as it is or was, into a file that any SQLite opens
 #[derive(Clone, Debug, Args)]
-#[command(allow_missing_positional = true, after_help = "\
+#[command(
+    allow_missing_positional = true,
+    after_help = "\
 Examples:
   stead export chat.ts ChatRoom/lobby lobby.sqlite
   stead export chat.ts ChatRoom/lobby --at 1d yesterday.sqlite
-  stead export ChatRoom/lobby lobby.sqlite --state /var/lib/chat")]
+  stead export ChatRoom/lobby lobby.sqlite --state /var/lib/chat"
+)]
 pub struct ExportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -114,10 +123,13 @@ pub struct ExportArgs {
 
 /// Make an object what a SQLite file holds; `stead restore --undo` takes it back
 #[derive(Clone, Debug, Args)]
-#[command(allow_missing_positional = true, after_help = "\
+#[command(
+    allow_missing_positional = true,
+    after_help = "\
 Examples:
   stead import chat.ts ChatRoom/lobby lobby.sqlite
-  stead import ChatRoom/copy lobby.sqlite --state /var/lib/chat")]
+  stead import ChatRoom/copy lobby.sqlite --state /var/lib/chat"
+)]
 pub struct ImportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -165,13 +177,19 @@ impl When {
     }
 }
 
-const WHEN: &str = "a bookmark, a time such as 2026-11-24T10:00:00Z, or how long ago, such as 10m, is needed";
+const WHEN: &str =
+    "a bookmark, a time such as 2026-11-24T10:00:00Z, or how long ago, such as 10m, is needed";
 
 fn parse_when(text: &str) -> Result<When, String> {
     if text.len() == 59 && text.bytes().filter(|byte| *byte == b'-').count() == 3 {
         return Ok(When::Moment(Moment::Bookmark(text.to_owned())));
     }
-    let units = [("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    let units = [
+        ("s", 1000),
+        ("m", 60_000),
+        ("h", 3_600_000),
+        ("d", 86_400_000),
+    ];
     let ago = units.iter().find_map(|(unit, ms)| {
         let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
         number.checked_mul(*ms).filter(|ms| *ms >= 0)
@@ -191,7 +209,12 @@ fn parse_time(text: &str) -> Option<i64> {
     if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_millis());
     }
-    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+    let forms = [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+    ];
     let naive = forms
         .iter()
         .find_map(|form| chrono::NaiveDateTime::parse_from_str(text, form).ok());
@@ -209,7 +232,11 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expect: Moment) {
         let now_ms = 1_000_000_000_000;
-        assert_eq!(parse_when(text).map(|when| when.moment(now_ms)), Ok(expect), "{text}");
+        assert_eq!(
+            parse_when(text).map(|when| when.moment(now_ms)),
+            Ok(expect),
+            "{text}"
+        );
     }
 
     #[test]
@@ -231,7 +258,10 @@ mod tests {
         check("2026-11-24", Moment::Time(ten - 10 * 3_600_000));
         for text in ["yesterday", "-5m", "10", "10x", ""] {
             let refused = parse_when(text);
-            assert!(text == "10" || refused == Err(WHEN.to_owned()), "{text}: {refused:?}");
+            assert!(
+                text == "10" || refused == Err(WHEN.to_owned()),
+                "{text}: {refused:?}"
+            );
         }
     }
 }

@@ -52,7 +52,8 @@ fn only_folder(parent: &Path) -> Result<PathBuf, Problem> {
                 ),
             };
             let problem = Problem::new(ExitCode::Usage, what);
-            Err(problem.help("name the FILE that was run, or its state directory with `--state DIR`"))
+            Err(problem
+                .help("name the FILE that was run, or its state directory with `--state DIR`"))
         }
     }
 }
