@@ -429,7 +429,8 @@ impl Shard {
             let label = object_label(self, key.namespace, name.as_deref(), &key.id.to_string());
             self.report(Some(label), &failure.message);
         }
-        drop(done.send(()));
+        // Nobody waits any more when the asker has gone.
+        let _ = done.send(());
     }
 
     /// Ends an instance: nothing it has not made durable counts.

@@ -18,6 +18,7 @@ const ROOT: &[&str] = &[
     "build.rs",
     "docs",
     "examples",
+    "fuzz",
     "js",
     "ops",
     "src",
