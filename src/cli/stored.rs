@@ -7,13 +7,9 @@ use clap::{Args, ValueHint};
 use super::args::{UniqueKey, parse_unique_key};
 use crate::stored::question::Moment;
 
-/// Where the objects are.
+/// Where the objects are, and how the answer is printed.
 #[derive(Clone, Debug, Args)]
 pub struct PlaceArgs {
-    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub file: Option<PathBuf>,
-
     /// Where objects are stored, if `run` was told so
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
@@ -34,6 +30,10 @@ Examples:
   stead ls chat.ts
   stead ls --state /var/lib/chat --json | jq '.[].bytes'")]
 pub struct LsArgs {
+    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
     #[command(flatten)]
     pub place: PlaceArgs,
 }
@@ -48,6 +48,10 @@ Examples:
   stead history ChatRoom/lobby --state /var/lib/chat --limit 1000"
 )]
 pub struct HistoryCommand {
+    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
     #[command(flatten)]
     pub place: PlaceArgs,
 
@@ -74,6 +78,10 @@ Examples:
   stead restore chat.ts ChatRoom/lobby --undo"
 )]
 pub struct RestoreArgs {
+    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
     #[command(flatten)]
     pub place: PlaceArgs,
 
@@ -96,25 +104,18 @@ pub struct RestoreArgs {
 
 /// Write an object's database, as it is or was, into a file that any SQLite opens
 #[derive(Clone, Debug, Args)]
-#[command(
-    allow_missing_positional = true,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   stead export chat.ts ChatRoom/lobby lobby.sqlite
   stead export chat.ts ChatRoom/lobby --at 1d yesterday.sqlite
-  stead export ChatRoom/lobby lobby.sqlite --state /var/lib/chat"
-)]
+  stead export ChatRoom/lobby lobby.sqlite --state /var/lib/chat")]
 pub struct ExportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
 
-    /// The object: its class, a slash, and its name or id
-    #[arg(value_name = "OBJECT")]
-    pub object: String,
-
-    /// The file to write; it must not exist
-    #[arg(value_name = "OUT", value_hint = ValueHint::FilePath)]
-    pub out: PathBuf,
+    /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; OUT: the file to write
+    #[arg(value_name = "[FILE] OBJECT OUT", num_args = 2..=3, required = true, value_hint = ValueHint::FilePath)]
+    pub words: Vec<String>,
 
     /// The moment: a bookmark, a time (2026-11-24T10:00:00Z), or how long ago (90s, 10m, 2h, 1d)
     #[arg(long, value_name = "MOMENT", value_parser = parse_when)]
@@ -123,24 +124,17 @@ pub struct ExportArgs {
 
 /// Make an object what a SQLite file holds; `stead restore --undo` takes it back
 #[derive(Clone, Debug, Args)]
-#[command(
-    allow_missing_positional = true,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   stead import chat.ts ChatRoom/lobby lobby.sqlite
-  stead import ChatRoom/copy lobby.sqlite --state /var/lib/chat"
-)]
+  stead import ChatRoom/copy lobby.sqlite --state /var/lib/chat")]
 pub struct ImportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
 
-    /// The object: its class, a slash, and its name or id
-    #[arg(value_name = "OBJECT")]
-    pub object: String,
-
-    /// The file to read, as `export`, workerd or another SQLite wrote it
-    #[arg(value_name = "IN", value_hint = ValueHint::FilePath)]
-    pub file: PathBuf,
+    /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; IN: the file to read
+    #[arg(value_name = "[FILE] OBJECT IN", num_args = 2..=3, required = true, value_hint = ValueHint::FilePath)]
+    pub words: Vec<String>,
 }
 
 /// Check every checksum of stored objects, and that each database is what its history says
@@ -150,12 +144,28 @@ Examples:
   stead verify chat.ts
   stead verify --state /var/lib/chat --object ChatRoom/lobby")]
 pub struct VerifyArgs {
+    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
     #[command(flatten)]
     pub place: PlaceArgs,
 
     /// Only this object: its class, a slash, and its name or id
     #[arg(long, value_name = "OBJECT")]
     pub object: Option<String>,
+}
+
+/// The file that was run, if it was named, an object, and another file.
+pub fn split(words: &[String]) -> (Option<PathBuf>, &str, PathBuf) {
+    let [file @ .., object, other] = words else {
+        unreachable!("clap takes two or three words");
+    };
+    (
+        file.first().map(PathBuf::from),
+        object,
+        PathBuf::from(other),
+    )
 }
 
 /// A moment as it is written on the command line.

@@ -17,6 +17,7 @@ use crate::cli::stored::PlaceArgs;
 use crate::cli::stored::RestoreArgs;
 use crate::cli::stored::VerifyArgs;
 use crate::cli::stored::When;
+use crate::cli::stored::split;
 use crate::cli::style::Style;
 use crate::cli::timestamp::iso8601;
 use crate::clock::Clock;
@@ -30,7 +31,7 @@ use crate::stored::question::Refused;
 
 /// Lists all objects.
 pub async fn ls(args: LsArgs) -> Result<ExitCode, Problem> {
-    let state = place::state_dir(&args.place)?;
+    let state = place::state_dir(&args.place, args.file.as_deref())?;
     let Answer::Objects(objects) = ask(&state, Question::List).await? else {
         return Err(unexpected());
     };
@@ -58,7 +59,7 @@ pub async fn ls(args: LsArgs) -> Result<ExitCode, Problem> {
 
 /// Lists the moments of an object's past.
 pub async fn history(args: HistoryCommand) -> Result<ExitCode, Problem> {
-    let (state, object) = find(&args.place, &args.object)?;
+    let (state, object) = find(&args.place, args.file.as_deref(), &args.object)?;
     let question = Question::History {
         object,
         limit: args.limit,
@@ -93,7 +94,7 @@ pub async fn history(args: HistoryCommand) -> Result<ExitCode, Problem> {
 
 /// Takes an object to a moment of its past.
 pub async fn restore(args: RestoreArgs) -> Result<ExitCode, Problem> {
-    let (state, object) = find(&args.place, &args.object)?;
+    let (state, object) = find(&args.place, args.file.as_deref(), &args.object)?;
     let to = args.at.as_ref().map_or(Moment::BeforeRestore, now);
     let dry_run = args.dry_run;
     let question = Question::Restore {
@@ -111,13 +112,17 @@ pub async fn restore(args: RestoreArgs) -> Result<ExitCode, Problem> {
         true => ("would become", "would change"),
         false => ("is now", "changed"),
     };
-    say(&format!(
-        "{} {becomes} what it was after {}: {} of {} pages {changed}\n",
-        args.object,
-        time(restored.to.time_ms),
-        restored.pages,
-        restored.pages_in_all,
-    ));
+    let object = &args.object;
+    say(&match restored.to.time_ms {
+        // Nothing was committed then.
+        0 => format!("{object} {becomes} empty, as it was before its first commit\n"),
+        ms => format!(
+            "{object} {becomes} what it was after {}: {} of {} pages {changed}\n",
+            time(ms),
+            restored.pages,
+            restored.pages_in_all,
+        ),
+    });
     if let Some(undo) = restored.undo {
         say(&format!("  to undo it: --undo, or --at {undo}\n"));
     }
@@ -126,16 +131,16 @@ pub async fn restore(args: RestoreArgs) -> Result<ExitCode, Problem> {
 
 /// Writes an object's database into a file.
 pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
-    let (state, object) = find(&args.place, &args.object)?;
-    let out = absolute(&args.out)?;
+    let (file, name, out) = split(&args.words);
+    let (state, object) = find(&args.place, file.as_deref(), name)?;
     if out.exists() {
-        return Err(usage(format!("`{}` exists already", args.out.display()))
+        return Err(usage(format!("`{}` exists already", out.display()))
             .help("remove it, or choose another name"));
     }
     let question = Question::Export {
         object,
         at: args.at.as_ref().map(now),
-        file: out,
+        file: absolute(&out)?,
     };
     let Answer::Exported(at) = ask(&state, question).await? else {
         return Err(unexpected());
@@ -144,9 +149,8 @@ pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
         return print_json(&at);
     }
     say(&format!(
-        "wrote `{}`: {} as it was after {}\n",
-        args.out.display(),
-        args.object,
+        "wrote `{}`: {name} as it was after {}\n",
+        out.display(),
         time(at.time_ms),
     ));
     Ok(ExitCode::Ok)
@@ -154,13 +158,14 @@ pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
 
 /// Makes an object what a database file holds.
 pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
-    let (state, object) = find(&args.place, &args.object)?;
-    if !args.file.is_file() {
-        return Err(usage(format!("`{}` is not a file", args.file.display())));
+    let (file, name, source) = split(&args.words);
+    let (state, object) = find(&args.place, file.as_deref(), name)?;
+    if !source.is_file() {
+        return Err(usage(format!("`{}` is not a file", source.display())));
     }
     let question = Question::Import {
         object,
-        file: absolute(&args.file)?,
+        file: absolute(&source)?,
     };
     let Answer::Imported(imported) = ask(&state, question).await? else {
         return Err(unexpected());
@@ -169,9 +174,8 @@ pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
         return print_json(&imported);
     }
     say(&format!(
-        "{} is now what `{}` holds\n",
-        args.object,
-        args.file.display()
+        "{name} is now what `{}` holds\n",
+        source.display()
     ));
     if let Some(undo) = imported.undo {
         say(&format!(
@@ -183,9 +187,9 @@ pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
 
 /// Checks objects.
 pub async fn verify(args: VerifyArgs) -> Result<ExitCode, Problem> {
-    let state = place::state_dir(&args.place)?;
+    let state = place::state_dir(&args.place, args.file.as_deref())?;
     let object = args.object.as_deref();
-    let object = object.map(|text| place::object(&args.place, &state, text));
+    let object = object.map(|text| place::object(&args.place, args.file.as_deref(), &state, text));
     let question = Question::Verify {
         object: object.transpose()?,
     };
@@ -222,9 +226,13 @@ pub async fn verify(args: VerifyArgs) -> Result<ExitCode, Problem> {
     Ok(exit)
 }
 
-fn find(args: &PlaceArgs, text: &str) -> Result<(PathBuf, ObjectRef), Problem> {
-    let state = place::state_dir(args)?;
-    let object = place::object(args, &state, text)?;
+fn find(
+    args: &PlaceArgs,
+    file: Option<&Path>,
+    text: &str,
+) -> Result<(PathBuf, ObjectRef), Problem> {
+    let state = place::state_dir(args, file)?;
+    let object = place::object(args, file, &state, text)?;
     Ok((state, object))
 }
 

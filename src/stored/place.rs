@@ -19,8 +19,8 @@ const OWN_FOLDERS: [&str; 2] = ["journal", "history"];
 const FOLDER: &str = ".stead";
 
 /// The state directory that is meant; it exists.
-pub fn state_dir(args: &PlaceArgs) -> Result<PathBuf, Problem> {
-    let path = match (&args.state, &args.file) {
+pub fn state_dir(args: &PlaceArgs, file: Option<&Path>) -> Result<PathBuf, Problem> {
+    let path = match (&args.state, file) {
         (Some(state), _) => state.clone(),
         (None, Some(file)) => {
             let folder = file.parent().unwrap_or(Path::new(""));
@@ -59,12 +59,17 @@ fn only_folder(parent: &Path) -> Result<PathBuf, Problem> {
 }
 
 /// The object that `Class/name` or `Class/<id>` means in a state directory.
-pub fn object(args: &PlaceArgs, state: &Path, text: &str) -> Result<ObjectRef, Problem> {
+pub fn object(
+    args: &PlaceArgs,
+    file: Option<&Path>,
+    state: &Path,
+    text: &str,
+) -> Result<ObjectRef, Problem> {
     let Some((class, name)) = text.split_once('/').filter(|(class, _)| !class.is_empty()) else {
         let problem = Problem::new(ExitCode::Usage, format!("`{text}` does not name an object"));
         return Err(problem.help("write its class, a slash, and its name or its id"));
     };
-    let unique_key = unique_key(args, state, class)?;
+    let unique_key = unique_key(args, file, state, class)?;
     let id = match ObjectId::from_hex(name) {
         Some(id) => id,
         None => IdKey::new(&unique_key).from_name(name),
@@ -76,12 +81,17 @@ pub fn object(args: &PlaceArgs, state: &Path, text: &str) -> Result<ObjectRef, P
 }
 
 /// The folder of a class's objects: as `run` would choose it, or the only one that ends so.
-fn unique_key(args: &PlaceArgs, state: &Path, class: &str) -> Result<String, Problem> {
+fn unique_key(
+    args: &PlaceArgs,
+    file: Option<&Path>,
+    state: &Path,
+    class: &str,
+) -> Result<String, Problem> {
     let given = args.unique_keys.iter().rfind(|given| given.class == class);
     if let Some(given) = given {
         return Ok(given.key.clone());
     }
-    if let Some(file) = &args.file {
+    if let Some(file) = file {
         return Ok(format!("{}-{class}", stem(file)));
     }
     let folders = namespaces(state);
