@@ -104,17 +104,20 @@ pub struct RestoreArgs {
 
 /// Write an object's database, as it is or was, into a file that any SQLite opens
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "stead export [OPTIONS] [FILE] <OBJECT> <OUT>",
+    after_help = "\
 Examples:
   stead export chat.ts ChatRoom/lobby lobby.sqlite
   stead export chat.ts ChatRoom/lobby --at 1d yesterday.sqlite
-  stead export ChatRoom/lobby lobby.sqlite --state /var/lib/chat")]
+  stead export ChatRoom/lobby lobby.sqlite --state /var/lib/chat"
+)]
 pub struct ExportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
 
     /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; OUT: the file to write
-    #[arg(value_name = "[FILE] OBJECT OUT", num_args = 2..=3, required = true, value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "WORD", num_args = 1.., required = true, value_hint = ValueHint::FilePath)]
     pub words: Vec<String>,
 
     /// The moment: a bookmark, a time (2026-11-24T10:00:00Z), or how long ago (90s, 10m, 2h, 1d)
@@ -124,16 +127,19 @@ pub struct ExportArgs {
 
 /// Make an object what a SQLite file holds; `stead restore --undo` takes it back
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "stead import [OPTIONS] [FILE] <OBJECT> <IN>",
+    after_help = "\
 Examples:
   stead import chat.ts ChatRoom/lobby lobby.sqlite
-  stead import ChatRoom/copy lobby.sqlite --state /var/lib/chat")]
+  stead import ChatRoom/copy lobby.sqlite --state /var/lib/chat"
+)]
 pub struct ImportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
 
     /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; IN: the file to read
-    #[arg(value_name = "[FILE] OBJECT IN", num_args = 2..=3, required = true, value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "WORD", num_args = 1.., required = true, value_hint = ValueHint::FilePath)]
     pub words: Vec<String>,
 }
 
@@ -156,16 +162,14 @@ pub struct VerifyArgs {
     pub object: Option<String>,
 }
 
-/// The file that was run, if it was named, an object, and another file.
-pub fn split(words: &[String]) -> (Option<PathBuf>, &str, PathBuf) {
-    let [file @ .., object, other] = words else {
-        unreachable!("clap takes two or three words");
+/// The file that was run, if it was named, an object, and another file; None if there are too few or too many words.
+pub fn split(words: &[String]) -> Option<(Option<PathBuf>, &str, PathBuf)> {
+    let (file, object, other) = match words {
+        [object, other] => (None, object, other),
+        [file, object, other] => (Some(PathBuf::from(file)), object, other),
+        _ => return None,
     };
-    (
-        file.first().map(PathBuf::from),
-        object,
-        PathBuf::from(other),
-    )
+    Some((file, object, PathBuf::from(other)))
 }
 
 /// A moment as it is written on the command line.

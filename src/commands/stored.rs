@@ -131,7 +131,7 @@ pub async fn restore(args: RestoreArgs) -> Result<ExitCode, Problem> {
 
 /// Writes an object's database into a file.
 pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
-    let (file, name, out) = split(&args.words);
+    let (file, name, out) = split(&args.words).ok_or_else(|| words("OUT"))?;
     let (state, object) = find(&args.place, file.as_deref(), name)?;
     if out.exists() {
         return Err(usage(format!("`{}` exists already", out.display()))
@@ -158,7 +158,7 @@ pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
 
 /// Makes an object what a database file holds.
 pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
-    let (file, name, source) = split(&args.words);
+    let (file, name, source) = split(&args.words).ok_or_else(|| words("IN"))?;
     let (state, object) = find(&args.place, file.as_deref(), name)?;
     if !source.is_file() {
         return Err(usage(format!("`{}` is not a file", source.display())));
@@ -256,6 +256,13 @@ async fn ask(state: &Path, question: Question) -> Result<Answer, Problem> {
 
 fn usage(what: String) -> Problem {
     Problem::new(ExitCode::Usage, what)
+}
+
+/// What is needed beside the options.
+fn words(last: &str) -> Problem {
+    usage(format!(
+        "an object and a file are needed: [FILE] OBJECT {last}"
+    ))
 }
 
 fn unexpected() -> Problem {

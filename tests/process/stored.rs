@@ -150,7 +150,7 @@ fn check_export_and_import(is_running: bool) {
     let (now, then) = (text(&now), text(&then));
     let first = objects.history("Tally/a")[0].clone();
     objects.run(&["export", "Tally/a", now]).printed();
-    let exported = objects.json(&["export", "Tally/a", then, "--at", bookmark(&first)]);
+    let exported = objects.json(&["export", "Tally/a", "--at", bookmark(&first), then]);
     assert_eq!(exported["bookmark"], first["bookmark"]);
     for file in [now, then] {
         assert!(fs::read(file).unwrap().starts_with(b"SQLite format 3\0"));
@@ -202,8 +202,10 @@ fn check_list_and_verify(is_running: bool) {
     assert_eq!(by_id, objects.history("Tally/a"));
     assert!(objects.run(&["ls"]).printed().contains("Tally/a "));
 
+    // An object that was asked for and never stored anything is whole, too.
+    objects.call("nobody", "value");
     let verified = objects.run(&["verify"]);
-    assert!(verified.printed().contains("2 objects checked, all whole"));
+    assert!(verified.printed().contains("3 objects checked, all whole"));
     let one = objects.json(&["verify", "--object", "Tally/a"]);
     assert_eq!(one[0]["problems"], json!([]));
 }
@@ -259,6 +261,7 @@ fn check_refusals(is_running: bool) {
     refused(&["restore", "Tally/a", "--at", "soon"], &["how long ago"]);
     refused(&["restore", "Tally/a", "--at", bookmark(&of_b[0])], &[]);
     refused(&["import", "Tally/a", "/nowhere"], &["is not a file"]);
+    refused(&["export", "Tally/a"], &["[FILE] OBJECT OUT"]);
     let tally = fixture("tally.ts");
     objects
         .run(&["import", "Tally/a", text(&tally)])
