@@ -42,6 +42,9 @@ use crate::stalled::Progress;
 /// Why an object is reset that somebody takes to another state from outside.
 const RESTORED: &str = "Durable Object was reset because its storage was restored.";
 
+/// Answers that one object may owe; further events are refused.
+const OWED_MAX: usize = 64 * 1024;
+
 /// An object in memory: its Rust half and its JavaScript half.
 pub struct Resident {
     /// The storage, gates and sockets.
@@ -109,6 +112,9 @@ impl Shard {
             // The socket went with the instance that accepted it.
             return;
         }
+        if instance.owes.count() >= OWED_MAX {
+            return event.fail(Failure::overloaded());
+        }
         match instance.input.offer(event) {
             Ok(Some(event)) => self.enter(&instance, &record, event),
             Ok(None) => {}
@@ -122,7 +128,9 @@ impl Shard {
         key: ObjectKey,
         name: Option<String>,
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
-        let made = self.construct(key, name);
+        let now_ms = self.shared.clock.now_ms();
+        let allowed = self.shared.kills.check(key, now_ms);
+        let made = allowed.and_then(|()| self.construct(key, name));
         if made.is_err() {
             self.objects.borrow_mut().remove(&key);
             self.shared.placement.release(key, self.index);
@@ -141,6 +149,12 @@ impl Shard {
         shared.state.namespace_dir(unique_key).map_err(failed)?;
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let database = self.open_database(key, incarnation).map_err(failed)?;
+        database
+            .stop_when(self.isolate.guard.sql_interrupt())
+            .map_err(failed)?;
+        database
+            .bound_size(shared.limits.storage_bytes)
+            .map_err(failed)?;
         database.set_name(name.as_deref());
         if database.was_restored() {
             let alarm = database.alarm().map_err(failed)?;
@@ -174,6 +188,7 @@ impl Shard {
                 }
             }
         });
+        self.settle_kills();
         let record = match record {
             Ok(record) => record,
             Err((thrown, text)) => {
@@ -294,7 +309,7 @@ impl Shard {
             };
             // The functions answer what user code throws. What is left, such as the end of
             // the stack in our own code, costs the object and nobody else.
-            if result.is_err() {
+            if result.is_err() && !self.isolate.guard.is_killed() {
                 self.reset(
                     &broken,
                     Failure::reset("internal error: the event was not handled"),
@@ -306,6 +321,7 @@ impl Shard {
 
     /// Commits what the turn wrote, and has it made durable.
     pub fn end_turn(&self) {
+        self.settle_kills();
         for instance in self.turn.take() {
             if instance.failure().is_some() {
                 continue;
@@ -525,6 +541,15 @@ impl Host for Shard {
             drop(resident);
             self.shared.placement.release(instance.key, self.index);
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.isolate.guard.is_killed()
+    }
+
+    fn abort(&self, instance: &Rc<Instance>, failure: Failure) {
+        self.reset(instance, failure);
+        self.isolate.guard.abort();
     }
 
     fn connect(

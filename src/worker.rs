@@ -25,6 +25,8 @@ use crate::clock::Clock;
 use crate::clock::Random;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
@@ -37,6 +39,7 @@ use crate::stored::question::Answer;
 use crate::stored::question::Question;
 use crate::stored::question::Refused;
 use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// What a worker is started with.
 pub struct Config {
@@ -50,6 +53,8 @@ pub struct Config {
     pub journal: LocalJournal,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// What the code may use.
+    pub limits: Limits,
     /// What `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
@@ -89,6 +94,9 @@ impl Worker {
             state: config.state,
             storage: config.storage,
             journal: config.journal,
+            limits: config.limits,
+            watchdog: Watchdog::default(),
+            kills: Kills::default(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
@@ -97,7 +105,7 @@ impl Worker {
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
-        let mut threads = Vec::new();
+        let mut threads = vec![shared.watchdog.start(shared.limits.cpu)];
         let mut starting = Vec::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
             let (sender, started) = oneshot::channel();
@@ -255,6 +263,7 @@ impl Worker {
             drop(done.await);
         }
         shared.alarms.wake();
+        shared.watchdog.stop();
         let threads = std::mem::take(&mut *self.threads());
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {

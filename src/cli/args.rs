@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::limit_args::LimitArgs;
 use super::stored::{ExportArgs, HistoryCommand, ImportArgs, LsArgs, RestoreArgs, VerifyArgs};
 
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
@@ -137,8 +138,8 @@ pub struct TestArgs {
     pub bail: bool,
 
     /// How large keys and values may be, and how many one call may name
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
-    pub limits: Limits,
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
 
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -146,6 +147,9 @@ pub struct TestArgs {
 
     #[command(flatten)]
     pub history: HistoryArgs,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -200,8 +204,11 @@ pub struct WorkerArgs {
     pub durability: Durability,
 
     /// How large keys and values may be, and how many one call may name
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
-    pub limits: Limits,
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 
     #[command(flatten)]
     pub history: HistoryArgs,

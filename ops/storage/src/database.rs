@@ -91,8 +91,8 @@ pub struct Database {
     pub(crate) kv: KvState,
     pub(crate) alarm: AlarmState,
     pub(crate) transactions: Transactions,
-    pub(crate) confirmation: Confirmation,
     pub(crate) log: Option<Log>,
+    pub(crate) confirmation: Confirmation,
     own: Own,
 }
 
@@ -126,6 +126,7 @@ impl Database {
     pub(crate) fn open_with(path: &Path, options: &Options, log: Option<Log>) -> Result<Database> {
         let mut unopened = Unopened(log);
         let context = |error| StorageError::sqlite(path, error);
+        crate::memory::configure();
         let mut connection = Connection::open(path).map_err(context)?;
         configure(&connection, unopened.0.is_some()).map_err(context)?;
         let page_bytes = connection
@@ -152,8 +153,8 @@ impl Database {
             kv: KvState::new(),
             alarm: AlarmState::new(),
             transactions: Transactions::new(),
-            confirmation: Confirmation::default(),
             log,
+            confirmation: Confirmation::default(),
             own: Own {
                 begin: Pinned::new("BEGIN TRANSACTION"),
                 commit: Pinned::new("COMMIT TRANSACTION"),
@@ -183,6 +184,16 @@ impl Database {
         let pages = self.pinned_integer(&self.own.page_count)?
             - self.pinned_integer(&self.own.freelist_count)?;
         Ok(pages as u64 * self.page_bytes)
+    }
+
+    /// Bounds the file from now on: what would make it larger fails with
+    /// `database or disk is full: SQLITE_FULL`. A file that is larger already stays.
+    ///
+    /// # Errors
+    /// The object's own error when it is broken or closed.
+    pub fn bound_size(&self, bytes: u64) -> Result<()> {
+        let pages = (bytes / self.page_bytes).max(1);
+        self.run_once(&format!("PRAGMA max_page_count = {pages}"))
     }
 
     /// Whether a transaction is open, so that a commit is due.

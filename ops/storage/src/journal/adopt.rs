@@ -89,7 +89,7 @@ enum FirstPage {
 }
 
 /// Bytes of the page that SQLite gives a new database.
-const PAGE_BYTES: u64 = 4096;
+pub(crate) const PAGE_BYTES: u64 = 4096;
 
 fn first_page(files: &ObjectFiles, bytes: u64) -> std::io::Result<FirstPage> {
     if bytes == 0 {
@@ -115,7 +115,7 @@ fn first_page(files: &ObjectFiles, bytes: u64) -> std::io::Result<FirstPage> {
 }
 
 /// Takes away what a new database left that no commit of it was durable in.
-fn discard(files: &ObjectFiles) -> std::io::Result<()> {
+pub(crate) fn discard(files: &ObjectFiles) -> std::io::Result<()> {
     remove_logs(files)?;
     files.file.set_len(0)
 }
@@ -131,11 +131,12 @@ fn remove_logs(files: &ObjectFiles) -> std::io::Result<()> {
 }
 
 /// Lets SQLite finish what another process began, and leaves one complete
-/// file in WAL mode. Returns the point at which the object goes on.
+/// file in WAL mode. Returns the point at which the object goes on; `None` for
+/// one that nobody has written to after all.
 ///
 /// # Errors
 /// [`StorageError::Io`] when it is no database, or a damaged one.
-pub(crate) fn adopt(files: &ObjectFiles, before: Point, now_ms: i64) -> Result<Point> {
+pub(crate) fn adopt(files: &ObjectFiles, before: Point, now_ms: i64) -> Result<Option<Point>> {
     let context = |error| StorageError::sqlite(&files.path, error);
     let connection = Connection::open(&files.path).map_err(context)?;
     let finish = || {
@@ -157,12 +158,17 @@ pub(crate) fn adopt(files: &ObjectFiles, before: Point, now_ms: i64) -> Result<P
         ));
     }
     let failed = |error| StorageError::io(&files.path, error);
+    let bytes = files.file.stat().map_err(failed)?.bytes;
+    let first = first_page(files, bytes).map_err(failed)?;
+    if before.sequence == 0 && matches!(first, FirstPage::Empty) {
+        return Ok(None);
+    }
     files.file.sync().map_err(failed)?;
-    Ok(Point {
+    Ok(Some(Point {
         sequence: before.sequence + 1,
         chain: chain(files, before).map_err(failed)?,
         time_ms: now_ms.max(before.time_ms),
-    })
+    }))
 }
 
 /// A checksum that stands for what was before and for the whole file.

@@ -160,6 +160,9 @@ pub(crate) struct Index {
     pub(crate) segments: BTreeSet<u64>,
     /// Those of them in which something is damaged.
     pub(crate) damaged: BTreeSet<u64>,
+    /// Whether a batch failed, and no segment could say yet that nothing of it
+    /// counts. No object is opened until one does.
+    pub(crate) is_unfenced: bool,
     /// Objects whose database files are being made complete by the keeper.
     pub(crate) busy: HashSet<ObjectName>,
 }

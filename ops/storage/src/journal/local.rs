@@ -7,16 +7,14 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
-use super::adopt::{Found, adopt, examine};
-use super::index::{Entry, Index, Known, Point};
+use super::index::Index;
 use super::keeper::{Job, Keeper};
-use super::object_log::{Notify, ObjectFiles, ObjectLog};
-use super::rebuild::rebuild;
+use super::object_log::{Notify, ObjectLog};
 use super::record::ObjectName;
 use super::writer::Writer;
 use super::{Append, Checkpoint, Journal, LogEvent, Mark, Recovery, lock, recovery};
 use crate::disk::{Disk, SystemDisk};
-use crate::history::{Catalog, Retention, Row};
+use crate::history::{Catalog, Retention};
 use crate::{Result, StorageError};
 
 /// Bytes of commits that one batch takes, about.
@@ -63,6 +61,8 @@ pub(crate) enum Message {
     Mark(Mark),
     /// End the segment and tell its number.
     Seal(Sender<u64>),
+    /// Make sure that nothing of a batch which failed counts.
+    Fence(Sender<std::io::Result<()>>),
     Stop,
 }
 
@@ -96,9 +96,9 @@ pub struct LocalJournal {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    shared: Arc<Shared>,
-    commits: Sender<Message>,
+pub(super) struct Inner {
+    pub(super) shared: Arc<Shared>,
+    pub(super) commits: Sender<Message>,
     jobs: Sender<Job>,
     writer: Mutex<(Writer, Receiver<Message>)>,
     keeper: Mutex<(Keeper, Receiver<Job>)>,
@@ -140,6 +140,7 @@ impl LocalJournal {
         state: &Path,
         options: JournalOptions,
     ) -> Result<(LocalJournal, Recovery, Vec<ObjectName>)> {
+        crate::memory::configure();
         let directory = state.join("journal");
         disk.create_dir(&directory)
             .map_err(|error| StorageError::io(&directory, error))?;
@@ -340,7 +341,7 @@ impl Inner {
 
     /// Makes one batch durable; false when the committer is to stop.
     fn batch(&self, writer: &mut Writer, messages: &Receiver<Message>, first: Message) -> bool {
-        let (mut appends, mut marks) = (Vec::new(), Vec::new());
+        let (mut appends, mut marks, mut fences) = (Vec::new(), Vec::new(), Vec::new());
         let (mut seal, mut stop, mut bytes) = (None, false, 0);
         for message in std::iter::once(first).chain(messages.try_iter()) {
             match message {
@@ -350,6 +351,7 @@ impl Inner {
                 }
                 Message::Mark(mark) => marks.push(mark),
                 Message::Seal(sender) => seal = Some(sender),
+                Message::Fence(sender) => fences.push(sender),
                 Message::Stop => stop = true,
             }
             if bytes >= BATCH_BYTES || seal.is_some() || stop {
@@ -358,6 +360,9 @@ impl Inner {
         }
         let marked = !marks.is_empty();
         writer.write(appends, &marks);
+        for sender in fences {
+            let _ = sender.send(writer.fence());
+        }
         if let Some(sender) = seal {
             let _ = sender.send(writer.seal());
         }
@@ -369,7 +374,7 @@ impl Inner {
         !stop
     }
 
-    fn drive(&self) -> bool {
+    pub(super) fn drive(&self) -> bool {
         if self.shared.options.has_threads {
             return false;
         }
@@ -397,7 +402,7 @@ impl Inner {
         let _ = self.jobs.send(job);
     }
 
-    fn ask<T: Send + 'static>(
+    pub(super) fn ask<T: Send + 'static>(
         &self,
         body: impl FnOnce(&mut Keeper) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -411,7 +416,7 @@ impl Inner {
             .unwrap_or_else(|_| Err(StorageError::Sql("the journal has stopped".to_owned())))
     }
 
-    fn with_catalog<T>(
+    pub(super) fn with_catalog<T>(
         &self,
         body: impl FnOnce(&Catalog) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
@@ -425,136 +430,6 @@ impl Inner {
             let _ = self.catalog.set(Mutex::new(catalog));
         }
         body(&lock(self.catalog.get().expect("it was just set")))
-    }
-
-    /// Takes an object for whoever opens it: waits for what its last instance
-    /// and the keeper do.
-    fn take(&self, name: &ObjectName) -> Result<Arc<ObjectFiles>> {
-        let path = self.shared.object_path(name);
-        loop {
-            let mut index = lock(&self.shared.index);
-            while index.busy.contains(name) {
-                index = self
-                    .shared
-                    .idle
-                    .wait(index)
-                    .unwrap_or_else(|poisoned| poisoned.into_inner());
-            }
-            let last = index
-                .objects
-                .get(name)
-                .and_then(|known| known.log.upgrade());
-            if let Some(last) = &last
-                && !(last.is_settled() || last.failure().is_some())
-            {
-                drop(index);
-                last.wait();
-                continue;
-            }
-            if let Some(last) = &last
-                && last.failure().is_some()
-            {
-                drop(index);
-                last.wait();
-                index = lock(&self.shared.index);
-            }
-            if index.objects.get(name).is_some_and(|known| known.is_open) {
-                return Err(StorageError::Sql(format!("object {name} is open already")));
-            }
-            if !index.objects.contains_key(name) {
-                drop(index);
-                let row = self.with_catalog(|catalog| catalog.get(name))?;
-                let mut index = lock(&self.shared.index);
-                let mut known = recovery::known(row);
-                known.is_open = true;
-                index.objects.entry(name.clone()).or_insert(known).is_open = true;
-            } else if let Some(known) = index.objects.get_mut(name) {
-                known.is_open = true;
-            }
-            return match last {
-                // A second handle would, when closed, release SQLite's locks.
-                Some(last) => Ok(last.files.clone()),
-                None => ObjectFiles::open(&*self.shared.disk, &path)
-                    .map_err(|error| StorageError::io(&path, error)),
-            };
-        }
-    }
-
-    /// Makes the database file of an object that was taken complete. Returns
-    /// its last commit, and whether the file was changed.
-    fn prepare(&self, name: &ObjectName, files: &Arc<ObjectFiles>) -> Result<(Point, bool)> {
-        let (head, entries, is_known) = {
-            let mut index = lock(&self.shared.index);
-            let known = index.objects.get_mut(name).expect("it was taken");
-            if let Some(damage) = &known.damage {
-                return Err(StorageError::Sql(damage.clone()));
-            }
-            let stat = files.file.stat();
-            let stat = stat.map_err(|error| StorageError::io(&files.path, error))?;
-            if known.mark > 0 && stat.bytes == 0 {
-                return Err(super::adopt::gone(&files.path, known.head));
-            }
-            let entries: Vec<Entry> = known.unmarked().cloned().collect();
-            let has_log = std::fs::metadata(files.wal_path()).is_ok_and(|wal| wal.len() > 0);
-            // What SQLite left beside an object of the journal does not count.
-            let in_journal = !known.records.is_empty() || known.is_dirty || known.mark_segment > 0;
-            let needs = in_journal && (known.is_dirty || !entries.is_empty() || has_log);
-            known.is_dirty = true;
-            (known.head, needs.then_some(entries), in_journal)
-        };
-        if let Some(entries) = entries {
-            rebuild(&*self.shared.disk, &self.shared.directory, files, &entries)
-                .map_err(|error| StorageError::io(&files.path, error))?;
-            return Ok((head, true));
-        }
-        if is_known {
-            return Ok((head, false));
-        }
-        let row = self.with_catalog(|catalog| catalog.get(name))?;
-        if examine(files, row.as_ref(), self.shared.options.after_clean_stop)? == Found::Known {
-            return Ok((head, false));
-        }
-        let now_ms = (self.shared.options.now_ms)();
-        let head = adopt(files, head, now_ms)?;
-        self.enter(name, files, head, row)?;
-        Ok((head, true))
-    }
-
-    /// Puts a database file into the history as it is.
-    fn enter(
-        &self,
-        name: &ObjectName,
-        files: &Arc<ObjectFiles>,
-        head: Point,
-        row: Option<Row>,
-    ) -> Result<()> {
-        let (of, file) = (name.clone(), files.file.clone());
-        self.ask(move |keeper| {
-            let history = keeper.history()?;
-            let generation = match history.is_kept {
-                true => Some(history.write_base(&of, head, &*file)?),
-                false => None,
-            };
-            let row = Row {
-                head,
-                tail: None,
-                closed: None,
-                ..row.unwrap_or_default()
-            };
-            history.catalog.change(|change| {
-                change.put(&of, &row)?;
-                match &generation {
-                    Some(generation) => change.put_generation(&of, generation),
-                    None => Ok(()),
-                }
-            })
-        })?;
-        let mut index = lock(&self.shared.index);
-        let mut known = Known::new(head);
-        known.is_open = true;
-        known.is_dirty = true;
-        index.objects.insert(name.clone(), known);
-        Ok(())
     }
 }
 

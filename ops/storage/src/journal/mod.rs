@@ -8,6 +8,7 @@
 //! writer      batches of commits become durable records
 //! index       which records exist, and which the database files still need
 //! local       the journal of a state directory: start, objects, stop
+//! opening     an object's file is made complete before SQLite sees it
 //! rebuild     a database file from its records
 //! adopt       a database file that another tool wrote
 //! keeper      checkpoints, archiving, pruning: what takes its time
@@ -31,6 +32,7 @@ mod index;
 mod keeper;
 mod local;
 mod object_log;
+mod opening;
 mod rebuild;
 pub(crate) mod record;
 mod recovery;

@@ -87,6 +87,11 @@ pub(crate) fn read(shared: &Shared, recovery: &mut Recovery) -> Result<Resume> {
             segment: *number,
             offset: end,
         };
+        if limit.is_none() {
+            // What is relied on from here on may be in the system's memory only.
+            let sync = || shared.disk.open(&path, OpenMode::Existing)?.sync();
+            sync().map_err(|error| StorageError::io(&path, error))?;
+        }
         if headers[at].is_none() && at + 1 < numbers.len() {
             let text = "the header of this segment of the journal is damaged".to_owned();
             recovery.failed.push((path, text));

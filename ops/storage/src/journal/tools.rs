@@ -265,7 +265,7 @@ impl Keeper {
                 let file = file.map_err(|error| StorageError::io(&then, error))?;
                 past.materialize(generation.last_sequence, &*file)?;
             }
-            if past.first().is_none() {
+            if past.first().is_none() || past.head.sequence == 0 {
                 return Ok(false);
             }
             let file = past.history.disk.open(&then, OpenMode::Empty);
@@ -277,11 +277,10 @@ impl Keeper {
             Err(error) => note("the history", error),
             Ok(has_past) if current.is_ok() => {
                 let disk = self.disk();
-                if *has_past && !same(&*disk, &now, &then)? {
-                    problems.push(
-                        "the database file is not what its history says: pages of it were changed"
-                            .to_owned(),
-                    );
+                if *has_past && let Some(difference) = differs(&*disk, &now, &then)? {
+                    problems.push(format!(
+                        "the database file is not what its history says: {difference}"
+                    ));
                 }
                 problems.extend(check(&now));
             }
@@ -313,12 +312,22 @@ fn copy(from: &dyn DiskFile, to: &dyn DiskFile) -> std::io::Result<()> {
     }
 }
 
-fn same(disk: &dyn crate::disk::Disk, a: &Path, b: &Path) -> Result<bool> {
+/// How a file is not the other one.
+fn differs(disk: &dyn crate::disk::Disk, a: &Path, b: &Path) -> Result<Option<String>> {
     let compare = || {
         let (a, b) = (disk.open(a, OpenMode::Read)?, disk.open(b, OpenMode::Read)?);
         let size = page_bytes(&*b)?;
-        let equal_length = a.stat()?.bytes == b.stat()?.bytes;
-        Ok(equal_length && difference(&*a, &*b, size)?.numbers.is_empty())
+        let (have, want) = (a.stat()?.bytes, b.stat()?.bytes);
+        let numbers = difference(&*a, &*b, size)?.numbers;
+        Ok(match (have == want, &numbers[..]) {
+            (false, _) => Some(format!("it has {have} bytes in place of {want}")),
+            (true, []) => None,
+            (true, [number]) => Some(format!("its page {number} was changed")),
+            (true, [first, ..]) => Some(format!(
+                "{} of its pages were changed, from page {first} on",
+                numbers.len()
+            )),
+        })
     };
     compare().map_err(|error| StorageError::io(a, error))
 }

@@ -37,8 +37,6 @@ pub(crate) struct Writer {
     scratch: Vec<u8>,
     /// Whether a segment was completed since the last call of `take_sealed`.
     sealed: bool,
-    /// Whether what lies after `resume` is known to count for nothing.
-    is_fenced: bool,
 }
 
 struct Current {
@@ -81,7 +79,6 @@ impl Writer {
             buffer: Vec::new(),
             scratch: Vec::new(),
             sealed: false,
-            is_fenced: true,
         }
     }
 
@@ -96,8 +93,8 @@ impl Writer {
             self.current = None;
             // Before anybody hears of the failure, nothing of the batch may
             // come back. Where even that fails, the next batch tries again.
-            self.is_fenced = false;
-            drop(self.open_segment());
+            super::lock(&self.index).is_unfenced = true;
+            drop(self.fence());
         } else {
             self.tell_index(noted);
         }
@@ -116,6 +113,18 @@ impl Writer {
         }
     }
 
+    /// Makes sure that nothing of a batch which failed counts.
+    ///
+    /// # Errors
+    /// When no new segment can say so.
+    pub(crate) fn fence(&mut self) -> io::Result<()> {
+        let is_unfenced = super::lock(&self.index).is_unfenced;
+        match is_unfenced {
+            true => self.open_segment(),
+            false => Ok(()),
+        }
+    }
+
     /// Whether a segment was completed since the last call.
     pub(crate) fn take_sealed(&mut self) -> bool {
         std::mem::take(&mut self.sealed)
@@ -123,10 +132,8 @@ impl Writer {
 
     /// Ends the current segment. Returns the number of the last one.
     pub(crate) fn seal(&mut self) -> u64 {
-        if !self.is_fenced {
-            // Whatever becomes of it, the journal ends here.
-            drop(self.open_segment());
-        }
+        // Whatever becomes of it, the journal ends here.
+        drop(self.fence());
         self.current = None;
         self.next_number - 1
     }
@@ -434,8 +441,10 @@ impl Writer {
         };
         let file = open().map_err(|error| context(&path, error))?;
         self.next_number += 1;
-        self.is_fenced = true;
-        super::lock(&self.index).segments.insert(number);
+        let mut index = super::lock(&self.index);
+        index.segments.insert(number);
+        index.is_unfenced = false;
+        drop(index);
         self.current = Some(Current {
             number,
             file,
