@@ -60,7 +60,8 @@ peers: build $(TSC)
 	$(call step,scripts on workerd,node test-scripts/on-workerd.mjs --modules $(MODULES))
 	$(call step,state files exchanged with workerd,node test-scripts/state-exchange.mjs --modules $(MODULES) --stead $(STEAD))
 
-torture: v8 ## Kill the server 500 times under load, and look for what was lost
+torture: v8 ## Kill the server 500 times under load, try 10,000 schedules of crashes, and look for what was lost
+	$(call step,schedules of crashes,STEAD_TEST_SCHEDULES=10000 cargo test $(CARGO_PROFILE) -p stead-storage --test crashes -- --nocapture)
 	$(call step,kills,STEAD_TORTURE_KILLS=500 cargo test $(CARGO_PROFILE) --test process kills_at_random_moments -- --nocapture)
 
 BENCH_JS = $(CARGO_TARGET_DIR)/bench/worker.js

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
 
 import { core } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { serialize } from "ext:stead/clone.js";
@@ -245,7 +246,7 @@ export class DurableObjectStorage {
   async deleteAll(options) {
     checkOptions("DurableObjectStorage", "deleteAll", 1, "PutOptions", options);
     if (this.#transactions > 0) throw new Error("Cannot call deleteAll() within a transaction");
-    op_kv_delete_all(this.#record.handle, true);
+    op_kv_delete_all(this.#record.handle, isOn("delete_all_deletes_alarm"));
   }
 
   /** @param {any} [options] */

@@ -10,8 +10,11 @@ use deno_core::v8;
 use stead_ops::AlarmReply;
 use stead_ops::JsFrame;
 use stead_ops::OwedAlarm;
+use stead_ops::assets::FileFuture;
+use stead_ops::assets::FileRequest;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
+use stead_ops::export::Exports;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::host::Host;
@@ -22,17 +25,20 @@ use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
+use stead_ops::message::Call;
+use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::parcel::Parcel;
 use stead_storage::Database;
-use stead_storage::Durability;
 use stead_storage::GateBroken;
 use stead_storage::LogEvent;
 use stead_storage::ObjectName;
 use stead_storage::StorageError;
 use tokio::sync::oneshot;
 
+use crate::assets::Asked;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
@@ -85,8 +91,12 @@ impl Shard {
         let (instance, record) = match resident {
             Some(found) => found,
             None => {
-                if let ObjectEvent::Socket { .. } = event {
-                    return;
+                match event {
+                    ObjectEvent::Socket { .. } => return,
+                    ObjectEvent::Call(call) if call.target.is_some() => {
+                        return call.fail(CallError::Failed(Failure::owner_gone()));
+                    }
+                    _ => {}
                 }
                 let shard = self.shared.placement.place(key, self.index);
                 if shard != self.index {
@@ -115,11 +125,27 @@ impl Shard {
         if instance.owes.count() >= OWED_MAX {
             return event.fail(Failure::overloaded());
         }
+        let event = match event {
+            // The value went with the instance that exported it.
+            ObjectEvent::Call(call) if call.target.is_some() && !self.owns(&instance, &call) => {
+                return call.fail(CallError::Failed(Failure::owner_gone()));
+            }
+            event => event,
+        };
         match instance.input.offer(event) {
             Ok(Some(event)) => self.enter(&instance, &record, event),
             Ok(None) => {}
             Err(overloaded) => overloaded.0.fail(Failure::overloaded()),
         }
+    }
+
+    fn owns(&self, instance: &Rc<Instance>, call: &Call) -> bool {
+        matches!(self.owner_of(call), Ok(Some(owner)) if Rc::ptr_eq(&owner, instance))
+    }
+
+    /// Delivers one event to an instance, if it is still the object's.
+    pub fn offer(&self, instance: &Rc<Instance>, event: ObjectEvent) {
+        self.deliver(instance.key, None, event);
     }
 
     /// Opens the object's storage and runs its constructor.
@@ -262,12 +288,8 @@ impl Shard {
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_fetch, &[record, native])
                 }
-                ObjectEvent::Call {
-                    path,
-                    arguments,
-                    reply,
-                } => {
-                    let native = IncomingCall::new(path, arguments, reply, instance);
+                ObjectEvent::Call(event) => {
+                    let native = IncomingCall::for_object(event, instance);
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_call, &[record, native])
                 }
@@ -369,9 +391,6 @@ impl Shard {
                         .alarms
                         .set(instance.key, unique_key, name, change.to_ms);
                 }
-                if self.shared.storage.durability == Durability::Relaxed {
-                    instance.output.durable(commit.sequence);
-                }
                 if database.wants_pause() {
                     instance.input.hold();
                     self.or_reset(instance, database.checkpoint_if_overdue());
@@ -399,6 +418,7 @@ impl Shard {
                 instance.database.note_durable(point);
                 instance.output.durable(sequence);
             }
+            LogEvent::Written(sequence) => return instance.output.durable(sequence),
             LogEvent::CheckpointWanted => {}
             LogEvent::Failed(error) => return self.reset(&instance, Failure::reset(error)),
         }
@@ -461,6 +481,7 @@ impl Shard {
         }
         instance.owes.fail(failure);
         instance.sockets.clear();
+        self.end_sharing(instance);
     }
 
     /// Closes the storage of all objects, so that each is one complete file.
@@ -520,11 +541,19 @@ impl Host for Shard {
         &self.namespaces
     }
 
-    fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        match event {
-            ObjectEvent::Socket { .. } => self.enqueue(key, name, event),
-            _ => self.enqueue_call(key, name, event),
+    fn send(&self, parcel: Parcel) {
+        match parcel {
+            Parcel::Export(call) => self.send_export_call(call),
+            parcel => self.enqueue_call(parcel),
         }
+    }
+
+    fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        self.enqueue(Parcel::Object(key, name, event));
+    }
+
+    fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
@@ -560,6 +589,11 @@ impl Host for Shard {
             request,
             self.stopping.subscribe(),
         ))
+    }
+
+    fn fetch_file(&self, request: FileRequest) -> FileFuture {
+        let front = self.shared.front.clone();
+        Box::pin(async move { front.file(Asked::from_url(request)?).await })
     }
 
     fn report(&self, object: Option<String>, error: &str) {

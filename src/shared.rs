@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use serde_json::Value;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -18,10 +19,13 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::alarms::Alarms;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::compatibility::Compatibility;
+use crate::front::Front;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
@@ -46,8 +50,16 @@ pub enum Message {
     Call(JsonCall, OutcomeSender),
     /// An object is to start anew, from what is stored; tells when it has.
     Reopen(ObjectKey, oneshot::Sender<()>),
+    /// Runs a handler of the worker: `scheduled()` or `queue()`.
+    #[allow(
+        dead_code,
+        reason = "for servers of projects, which have cron triggers"
+    )]
+    Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
+    /// The object's alarm has run for longer than it may.
+    AlarmOverdue(ObjectKey),
     /// The clock of tests will not move again by itself, and somebody watches it.
     Stalled,
     /// Requests are to end: finish what runs, close the sockets, close the storage.
@@ -70,6 +82,51 @@ pub struct JsonCall {
     pub arguments: String,
 }
 
+/// An event that the process itself has for a handler of the worker.
+/// <https://developers.cloudflare.com/workers/runtime-apis/handlers/>
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+#[allow(
+    dead_code,
+    reason = "for servers of projects, which have cron triggers"
+)]
+pub enum HandlerEvent {
+    /// A cron trigger.
+    #[serde(rename_all = "camelCase")]
+    Scheduled {
+        /// The entrypoint; `default` for the worker itself.
+        entrypoint: String,
+        /// The expression that fired.
+        cron: String,
+        /// When it was to run, in milliseconds.
+        scheduled_time: i64,
+    },
+    /// A batch of a queue's messages.
+    #[serde(rename_all = "camelCase")]
+    Queue {
+        /// The entrypoint; `default` for the worker itself.
+        entrypoint: String,
+        /// The queue's name.
+        queue: String,
+        /// The messages.
+        messages: Vec<QueueMessage>,
+    },
+}
+
+/// A message of a queue.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueMessage {
+    /// Its id.
+    pub id: String,
+    /// When it was sent, in milliseconds.
+    pub timestamp: i64,
+    /// How often it was delivered, this time included.
+    pub attempts: u32,
+    /// What was sent.
+    pub body: serde_json::Value,
+}
+
 /// What all shards share. Its parts are changed only behind their own locks.
 pub struct Shared {
     /// Where objects live.
@@ -79,7 +136,11 @@ pub struct Shared {
     /// The worker's code.
     pub bundle: Arc<Bundle>,
     /// What the worker's `env` holds besides namespaces.
-    pub vars: BTreeMap<String, String>,
+    pub vars: BTreeMap<String, Value>,
+    /// What `env` holds besides.
+    pub bindings: Bindings,
+    /// What answers in front of the worker.
+    pub front: Arc<Front>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything durable is.
@@ -88,6 +149,8 @@ pub struct Shared {
     pub storage: Options,
     /// What the code may use.
     pub limits: Limits,
+    /// Which of the platform's behaviours it was written for.
+    pub compatibility: Compatibility,
     /// Ends turns that take too long.
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.
@@ -123,7 +186,7 @@ impl Shared {
     }
 
     /// Tells shards of something that they also find out by themselves if they are too busy to hear.
-    pub fn nudge(&self, shards: &[ShardIndex], message: fn() -> Message) {
+    pub fn nudge(&self, shards: &[ShardIndex], message: impl Fn() -> Message) {
         let time = self.clock.virtual_time();
         for shard in shards {
             time.inspect(|time| time.sent());

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use stead_ops::message::ObjectKey;
+use serde_json::Value;
 use stead_storage::LocalJournal;
 use stead_storage::ObjectName;
 use stead_storage::Options;
@@ -19,17 +20,21 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::alarms::Alarms;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::compatibility::Compatibility;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::front::Front;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
+use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
@@ -53,10 +58,16 @@ pub struct Config {
     pub journal: LocalJournal,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// The variables in `env`.
+    pub vars: BTreeMap<String, Value>,
+    /// What `env` holds besides.
+    pub bindings: Bindings,
+    /// What answers in front of the worker.
+    pub front: Arc<Front>,
     /// What the code may use.
     pub limits: Limits,
-    /// What `env` holds besides namespaces.
-    pub vars: BTreeMap<String, String>,
+    /// Which of the platform's behaviours it was written for.
+    pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -90,11 +101,14 @@ impl Worker {
             shards: senders,
             bundle: config.bundle,
             vars: config.vars,
+            bindings: config.bindings,
+            front: config.front,
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
             journal: config.journal,
             limits: config.limits,
+            compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
             alarms: Alarms::default(),
@@ -244,6 +258,23 @@ impl Worker {
         // Without a word the shard is stopping: the object is restored when it is opened the next time.
         drop(done.await);
         Ok(())
+
+    /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,
+    /// noRetry }`, for a queue what became of the messages, with the fields of the
+    /// platform's `FetcherQueueResult`.
+    ///
+    /// # Errors
+    /// What it threw, as text.
+    #[allow(
+        dead_code,
+        reason = "for servers of projects, which have cron triggers"
+    )]
+    pub async fn handle(&self, event: HandlerEvent) -> Result<String, String> {
+        let (sender, outcome) = oneshot::channel();
+        let shard = &self.shared.shards[0];
+        drop(shard.send(Message::Handler(event, sender)).await);
+        let lost = || Err("the server is stopping".to_owned());
+        outcome.await.unwrap_or_else(|_| lost())
     }
 
     /// Lets requests finish, closes the sockets with 1001 and every object's

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::compatibility_args::CompatibilityArgs;
 use super::limit_args::LimitArgs;
 use super::stored::{ExportArgs, HistoryCommand, ImportArgs, LsArgs, RestoreArgs, VerifyArgs};
 
@@ -22,6 +23,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   stead run chat.ts                               serve one file on http://127.0.0.1:8787
+  stead dev                                       serve the project of this folder, reload on change
   stead call chat.ts ChatRoom lobby history       call a method of one object
   stead test                                      run every *.test.ts below this folder
   stead restore chat.ts ChatRoom/lobby --at 10m   take an object back to what it was
@@ -34,6 +36,11 @@ Exit codes:
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     Run(RunArgs),
+    Dev(super::dev_args::DevArgs),
+    Init(super::project_args::InitArgs),
+    Types(super::project_args::TypesArgs),
+    Check(super::project_args::CheckArgs),
+    Doctor(super::project_args::DoctorArgs),
     Call(CallArgs),
     Test(TestArgs),
     Ls(LsArgs),
@@ -150,6 +157,9 @@ pub struct TestArgs {
 
     #[command(flatten)]
     pub limits: LimitArgs,
+
+    #[command(flatten)]
+    pub compatibility: CompatibilityArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -212,6 +222,9 @@ pub struct WorkerArgs {
 
     #[command(flatten)]
     pub history: HistoryArgs,
+
+    #[command(flatten)]
+    pub compatibility: CompatibilityArgs,
 }
 
 /// How much of the past of objects is kept.
@@ -351,12 +364,12 @@ impl Json {
     }
 }
 
-fn parse_shards(text: &str) -> Result<NonZeroU16, String> {
+pub(super) fn parse_shards(text: &str) -> Result<NonZeroU16, String> {
     text.parse()
         .map_err(|_| "a whole number from 1 to 65535 is needed".to_owned())
 }
 
-fn parse_variable(text: &str) -> Result<Variable, String> {
+pub(super) fn parse_variable(text: &str) -> Result<Variable, String> {
     let (name, value) = text
         .split_once('=')
         .ok_or_else(|| format!("write a name, `=` and a value, for example `{text}=1`"))?;

@@ -1,10 +1,15 @@
 //! The commands of the command line.
 
 pub mod call;
+pub mod check;
+pub mod doctor;
+pub mod init;
 pub mod run;
 pub mod stored;
 pub mod test;
+pub mod types;
 
+use std::io::Write;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,19 +21,25 @@ use stead_storage::Options;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
 
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
 use crate::cli::args::HistoryArgs;
 use crate::cli::args::Limits;
 use crate::cli::args::WorkerArgs;
+use crate::cli::compatibility_args::CompatibilityArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
+use crate::cli::project_args::ProjectArgs;
 use crate::cli::style::Style;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::clock::SystemClock;
+use crate::compatibility::Compatibility;
+use crate::compatibility::CompatibilityError;
+use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
 use crate::shard::StartError;
@@ -36,7 +47,7 @@ use crate::worker::Config;
 use crate::worker::Worker;
 
 /// The number of shards: as many as were asked for, else one per core.
-fn shard_count(asked: Option<NonZeroU16>) -> usize {
+pub fn shard_count(asked: Option<NonZeroU16>) -> usize {
     match asked {
         Some(count) => usize::from(count.get()),
         None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -54,7 +65,30 @@ fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
     }
 }
 
-fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
+/// The project that a command is about.
+fn load_project(args: &ProjectArgs) -> Result<Project, Problem> {
+    let file =
+        crate::config::find(&args.path).ok_or_else(|| Problem::no_configuration(&args.path))?;
+    let style = Style::of(&std::io::stderr());
+    let project = crate::config::load(&file, args.env.as_deref());
+    let project = project.map_err(|found| diagnosed(&found, style))?;
+    for warning in &project.warnings {
+        drop(writeln!(
+            std::io::stderr(),
+            "{}",
+            warning.render(style.colors)
+        ));
+    }
+    Ok(project)
+}
+
+/// Prints; a closed pipe is the reader's wish.
+fn say(text: &str) {
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}
+
+/// Diagnostics as one problem.
+pub fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
     let texts: Vec<String> = diagnostics
         .iter()
         .map(|diagnostic| diagnostic.render(style.colors))
@@ -76,13 +110,13 @@ fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
 }
 
 /// Opens the state directory and puts right what a crash left.
-fn open_state(
+pub fn open_state(
     path: &Path,
-    history: &HistoryArgs,
+    options: JournalOptions,
     logger: &Logger,
 ) -> Result<(StateDir, LocalJournal), Problem> {
     let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
-    let started = state.start(journal_options(history, logger));
+    let started = state.start(options);
     let (journal, recovery) = started.map_err(|error| state_problem(path, &error))?;
     for (file, error) in &recovery.failed {
         logger.error(
@@ -106,10 +140,15 @@ fn open_state(
     Ok((state, journal))
 }
 
-fn journal_options(history: &HistoryArgs, logger: &Logger) -> JournalOptions {
+fn journal_options(
+    history: &HistoryArgs,
+    durability: Durability,
+    logger: &Logger,
+) -> JournalOptions {
     let logger = logger.clone();
     JournalOptions {
         retention: history.retention(),
+        is_relaxed: durability == Durability::Relaxed,
         report: Arc::new(move |text| logger.error(None, text)),
         ..JournalOptions::new(Arc::new(|| SystemClock.now_ms()))
     }
@@ -123,7 +162,8 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
-fn storage_options(durability: Durability, limits: Limits) -> Options {
+/// How objects are opened for a durability and limits.
+pub fn storage_options(durability: Durability, limits: Limits) -> Options {
     let durability = match durability {
         Durability::Strict => stead_storage::Durability::Strict,
         Durability::Relaxed => stead_storage::Durability::Relaxed,
@@ -135,6 +175,24 @@ fn storage_options(durability: Durability, limits: Limits) -> Options {
     Options { durability, limits }
 }
 
+/// What the date and the flags of a command line mean.
+fn compatibility(args: &CompatibilityArgs) -> Result<Compatibility, Problem> {
+    let problem = |error: CompatibilityError| Problem::new(ExitCode::Usage, error.to_string());
+    args.compatibility().map_err(problem)
+}
+
+/// An old date does not bring everything back.
+fn note_deviations(compatibility: &Compatibility, logger: &Logger) {
+    let deviations = compatibility.deviations();
+    if !deviations.is_empty() {
+        logger.note(format!(
+            "compatibility date {}: Stead behaves as for newer dates in what concerns {}",
+            compatibility.date(),
+            deviations.join(", ")
+        ));
+    }
+}
+
 /// Starts the worker of a command line.
 async fn start(
     args: &WorkerArgs,
@@ -143,17 +201,26 @@ async fn start(
     style: Style,
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
+    let compatibility = compatibility(&args.compatibility)?;
+    note_deviations(&compatibility, logger);
     let bundle = load(&args.file, style)?;
-    let (state, journal) = open_state(&args.state_dir(), &args.history, logger)?;
+    let journal = journal_options(&args.history, args.durability, logger);
+    let (state, journal) = open_state(&args.state_dir(), journal, logger)?;
     let keys = args.clone();
     let config = Config {
         bundle: bundle.clone(),
         shards,
         state,
+        vars: vars
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect(),
+        bindings: Bindings::default(),
+        front: Arc::default(),
         journal,
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
-        vars,
+        compatibility,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
         clock: Arc::new(SystemClock),
@@ -164,7 +231,8 @@ async fn start(
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))
 }
 
-fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) -> Problem {
+/// Why a worker did not start, for its author.
+pub fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) -> Problem {
     match error {
         StartError::Module(error) => {
             let what = error.lines().next().unwrap_or_default().to_owned();
@@ -172,6 +240,9 @@ fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) 
             Problem::does_not_load(what).rendered(text)
         }
         StartError::Exports(ExportsError::Nothing) => Problem::nothing_to_serve(file),
+        StartError::Exports(ExportsError::NotExported(classes)) => {
+            Problem::not_exported(file, &classes)
+        }
         StartError::Exports(ExportsError::NoExtends(class)) => {
             let problem = Problem::class_without_extends(&class);
             let source = std::fs::read_to_string(&bundle.entry).unwrap_or_default();

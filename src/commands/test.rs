@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::bindings::Bindings;
 use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
@@ -43,6 +44,8 @@ struct Count {
 pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
     let style = Style::of(&io::stdout());
     let begun = Instant::now();
+    // A mistake on the command line is none of a file's.
+    super::compatibility(&args.compatibility)?;
     let mut files = Vec::new();
     for path in &args.paths {
         collect(path, &mut files)?;
@@ -140,7 +143,8 @@ async fn run_worker(
     let bundle = super::load(file, style)?;
     let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
-    let (state, journal) = super::open_state(&folder.path, &args.history, logger)?;
+    let journal = super::journal_options(&args.history, Durability::Strict, logger);
+    let (state, journal) = super::open_state(&folder.path, journal, logger)?;
     let shards = super::shard_count(args.shards);
     let seed = 1;
     let config = Config {
@@ -150,7 +154,10 @@ async fn run_worker(
         journal,
         storage: super::storage_options(Durability::Strict, args.kv_limits),
         limits: args.limits.limits(),
+        compatibility: super::compatibility(&args.compatibility)?,
         vars: BTreeMap::new(),
+        bindings: Bindings::default(),
+        front: Arc::default(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
         clock: match args.real_time {

@@ -6,6 +6,8 @@
 
 mod bank;
 mod calling;
+mod compatibility;
+mod dev;
 mod faults;
 mod http;
 mod limits;

@@ -119,6 +119,14 @@ impl Server {
         })
     }
 
+    /// Serves the project in a folder, and waits until it is ready.
+    #[track_caller]
+    pub fn dev(project: &Path, options: &[&str]) -> Server {
+        let own = ["dev", text(project), "--port", "0", "--log-format", "json"];
+        let command = command(own.iter().chain(options).copied());
+        Server::wait_until_ready(command, |line| line["type"] == "ready")
+    }
+
     /// The same with variables in the process's environment.
     #[track_caller]
     pub fn start_in(
@@ -193,6 +201,12 @@ impl Server {
     }
 
     #[track_caller]
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        http::send_with(self.address, "GET", path, headers, "")
+            .unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    #[track_caller]
     pub fn get(&self, path: &str) -> Response {
         self.send("GET", path, "")
     }
@@ -208,13 +222,6 @@ impl Server {
     /// Whether the log has such a line by now.
     pub fn has_logged(&self, wanted: impl Fn(&Value) -> bool) -> bool {
         self.log.lines().iter().any(wanted)
-    }
-
-    /// No line so far is `unwanted`.
-    #[track_caller]
-    pub fn log_lacks(&self, unwanted: impl Fn(&Value) -> bool) {
-        let lines = self.log.lines();
-        assert!(!lines.iter().any(unwanted), "{lines:#?}");
     }
 
     /// Ends the process at once, as a crash would.

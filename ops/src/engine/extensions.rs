@@ -11,7 +11,10 @@ use deno_web::BlobStore;
 use deno_web::InMemoryBroadcastChannel;
 
 use crate::alarm::stead_alarm;
+use crate::assets::stead_assets;
+use crate::attachment::stead_attachment;
 use crate::bookmark::stead_bookmark;
+use crate::callee::stead_callee;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
@@ -44,12 +47,15 @@ deno_core::extension!(
         stead_alarm,
         stead_bookmark,
         stead_gate,
+        stead_attachment,
         stead_stub,
+        stead_callee,
         stead_event,
         stead_time,
         stead_testing,
         stead_websocket,
-        stead_turn
+        stead_turn,
+        stead_assets
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -59,30 +65,41 @@ deno_core::extension!(
         "abort.js",
         "absent.js",
         "arguments.js",
+        "bindings.js",
         "clone.js",
+        "compatibility.js",
         "cloning.js",
         "console.js",
         "context.js",
         "critical_section.js",
         "crypto.js",
         "dispatch.js",
+        "entrypoint.js",
+        "environment.js",
         "errors.js",
         "event_loop.js",
         "events.js",
         "exceptions.js",
+        "execution_context.js",
+        "exported.js",
         "fast_ops.js",
         "front_door.js",
         "globals.js",
+        "handlers.js",
         "http.js",
         "kv.js",
+        "loopback.js",
         "message.js",
         "namespace.js",
         "navigator.js",
         "object_state.js",
         "record.js",
         "rpc.js",
+        "rpc_promise.js",
+        "rpc_stub.js",
         "scheduler.js",
         "scope.js",
+        "service_stub.js",
         "sql.js",
         "stored_http.js",
         "storage.js",
@@ -90,9 +107,12 @@ deno_core::extension!(
         "tasks.js",
         "test_clock.js",
         "timers.js",
+        "tracing.js",
         "virtual_time.js",
         "websocket.js",
+        "worker_event.js",
         "workers.js",
+        "writable.js",
     ],
     lazy_loaded_js = [
         dir "../js",
@@ -138,11 +158,14 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_alarm::init(),
         stead_bookmark::init(),
         stead_gate::init(),
+        stead_attachment::init(),
         stead_stub::init(),
+        stead_callee::init(),
         stead_event::init(),
         stead_time::init(),
         stead_testing::init(),
         stead_websocket::init(),
+        stead_assets::init(),
         stead_turn::init(),
         stead::init(),
     ]
