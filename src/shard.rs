@@ -405,6 +405,7 @@ impl Shard {
             },
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
+            Message::Reopen(key, done) => self.reopen(key, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
             Message::AlarmOverdue(key) => self.end_alarm(key),

@@ -48,6 +48,8 @@ pub enum Message {
     Test(String, OutcomeSender),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
+    /// An object is to start anew, from what is stored; tells when it has.
+    Reopen(ObjectKey, oneshot::Sender<()>),
     /// Runs a handler of the worker: `scheduled()` or `queue()`.
     #[allow(
         dead_code,

@@ -10,8 +10,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use stead_ops::message::ObjectKey;
 use serde_json::Value;
 use stead_storage::LocalJournal;
+use stead_storage::ObjectName;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::sync::mpsc;
@@ -37,6 +39,10 @@ use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
+use crate::stored::answer;
+use crate::stored::question::Answer;
+use crate::stored::question::Question;
+use crate::stored::question::Refused;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
 
@@ -205,6 +211,53 @@ impl Worker {
             .await
             .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
     }
+
+    /// Answers a question about stored objects. An object that it takes to another state starts anew.
+    ///
+    /// # Errors
+    /// What [`answer::prepare`] refuses.
+    pub async fn answer(&self, question: Question) -> Result<Answer, Refused> {
+        let shared = self.shared.clone();
+        let prepare = move || answer::prepare(&shared.journal, shared.state.path(), &question);
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let (answer, reopen) = prepared.map_err(|error| Refused {
+            what: error.to_string(),
+            is_usage: false,
+        })??;
+        if let Some(name) = reopen {
+            self.reopen(name).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn reopen(&self, name: ObjectName) -> Result<(), Refused> {
+        let shared = self.shared.clone();
+        let is_its = |class: &&str| *(shared.unique_key)(class) == *name.unique_key;
+        let Some(namespace) = self.classes().iter().position(is_its) else {
+            // None of the classes that are served, so nobody holds the object.
+            let reopen = move || crate::stored::reopen_here(&shared.journal, &shared.state, &name);
+            let reopened = tokio::task::spawn_blocking(reopen).await;
+            return match reopened {
+                Ok(result) => result.map_err(Refused::from),
+                Err(error) => Err(Refused {
+                    what: error.to_string(),
+                    is_usage: false,
+                }),
+            };
+        };
+        let key = ObjectKey {
+            namespace: namespace as u16,
+            id: name.id,
+        };
+        let placement = &self.shared.placement;
+        let shard = placement.place(key, placement.least_busy());
+        let (sender, done) = oneshot::channel();
+        self.shared
+            .message(shard, Message::Reopen(key, sender))
+            .await;
+        // Without a word the shard is stopping: the object is restored when it is opened the next time.
+        drop(done.await);
+        Ok(())
 
     /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,
     /// noRetry }`, for a queue what became of the messages, with the fields of the

@@ -19,6 +19,7 @@ const ROOT: &[&str] = &[
     "build.rs",
     "docs",
     "examples",
+    "fuzz",
     "js",
     "ops",
     "src",

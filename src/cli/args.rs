@@ -10,6 +10,7 @@ use clap_complete::Shell;
 
 use super::compatibility_args::CompatibilityArgs;
 use super::limit_args::LimitArgs;
+use super::stored::{ExportArgs, HistoryCommand, ImportArgs, LsArgs, RestoreArgs, VerifyArgs};
 
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
 #[derive(Clone, Debug, Parser)]
@@ -25,6 +26,7 @@ Examples:
   stead dev                                       serve the project of this folder, reload on change
   stead call chat.ts ChatRoom lobby history       call a method of one object
   stead test                                      run every *.test.ts below this folder
+  stead restore chat.ts ChatRoom/lobby --at 10m   take an object back to what it was
   stead run --help                                the options of a command
 
 Exit codes:
@@ -41,6 +43,12 @@ pub enum Command {
     Doctor(super::project_args::DoctorArgs),
     Call(CallArgs),
     Test(TestArgs),
+    Ls(LsArgs),
+    History(HistoryCommand),
+    Restore(RestoreArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Verify(VerifyArgs),
     Completions(CompletionsArgs),
 }
 
@@ -372,7 +380,7 @@ pub(super) fn parse_variable(text: &str) -> Result<Variable, String> {
     })
 }
 
-fn parse_unique_key(text: &str) -> Result<UniqueKey, String> {
+pub fn parse_unique_key(text: &str) -> Result<UniqueKey, String> {
     match text.split_once('=') {
         Some((class, key)) if !class.is_empty() && is_folder_name(key) => Ok(UniqueKey {
             class: class.to_owned(),

@@ -5,6 +5,7 @@ pub mod check;
 pub mod doctor;
 pub mod init;
 pub mod run;
+pub mod stored;
 pub mod test;
 pub mod types;
 

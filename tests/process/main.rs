@@ -16,5 +16,6 @@ mod server;
 mod serving;
 mod starting;
 mod stopping;
+mod stored;
 mod torture;
 mod websocket;

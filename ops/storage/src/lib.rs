@@ -36,6 +36,8 @@ mod database;
 mod deletion;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod history;
 mod id;

@@ -287,7 +287,9 @@ impl LocalJournal {
             Err(_) => {
                 if let Some(known) = index.objects.get_mut(name) {
                     known.is_open = false;
-                    if known.records.is_empty() && known.mark_segment == 0 {
+                    let is_plain = known.records.is_empty() && known.mark_segment == 0;
+                    // What is damaged stays damaged, however often it is asked for.
+                    if is_plain && known.damage.is_none() {
                         index.objects.remove(name);
                     }
                 }
