@@ -69,6 +69,14 @@ bench: build $(TSC) ## Measure Stead beside workerd: make bench ARGS='--quick', 
 	@$(MODULES)/.bin/esbuild benches/worker.ts --bundle --format=esm --external:cloudflare:workers --log-level=warning --outfile=$(BENCH_JS)
 	@$(CARGO_TARGET_DIR)/release/stead-bench --stead $(STEAD) --workerd $(MODULES)/.bin/workerd --worker-js $(BENCH_JS) --machine $(ARGS)
 
+# What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22.
+WRANGLER := 4.164.0
+WRANGLER_MODULES = $(STEAD_CACHE)/npm/wrangler-$(WRANGLER)/node_modules
+
+bench-dev: build ## Measure stead dev beside wrangler dev: first answer, save to answer, memory
+	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
+	node benches/dev.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
+
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .
 
