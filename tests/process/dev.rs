@@ -440,7 +440,11 @@ fn what_wrangler_stored_is_gone_on_with() {
     fs::create_dir_all(state.join("wr-Counter")).unwrap();
     for entry in fs::read_dir(stored).unwrap() {
         let entry = entry.unwrap();
-        fs::copy(entry.path(), state.join("wr-Counter").join(entry.file_name())).unwrap();
+        fs::copy(
+            entry.path(),
+            state.join("wr-Counter").join(entry.file_name()),
+        )
+        .unwrap();
     }
     let server = Server::dev(project.path(), &["--state", text(&state)]);
     assert_eq!(server.get("/").text(), "5");
