@@ -22,7 +22,7 @@ TSC = $(MODULES)/.bin/tsc
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers torture bench install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers torture bench bench-dev packages install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -69,6 +69,22 @@ BENCH_JS = $(CARGO_TARGET_DIR)/bench/worker.js
 bench: build $(TSC) ## Measure Stead beside workerd: make bench ARGS='--quick', '--row hello', '--json', '--scaling'
 	@$(MODULES)/.bin/esbuild benches/worker.ts --bundle --format=esm --external:cloudflare:workers --log-level=warning --outfile=$(BENCH_JS)
 	@$(CARGO_TARGET_DIR)/release/stead-bench --stead $(STEAD) --workerd $(MODULES)/.bin/workerd --worker-js $(BENCH_JS) --machine $(ARGS)
+
+# Projects with packages from npm, installed outside the clone.
+PROJECTS = $(STEAD_CACHE)/projects
+
+packages: build ## Run the sample projects of test-scripts/projects, with their packages from npm
+	@mkdir -p $(PROJECTS) && cp test-scripts/projects/package.json $(PROJECTS)/
+	npm install --prefix $(PROJECTS) --no-audit --no-fund --loglevel=error
+	node test-scripts/projects.mjs --stead $(STEAD) --folder $(PROJECTS)
+
+# What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22.
+WRANGLER := 4.164.0
+WRANGLER_MODULES = $(STEAD_CACHE)/npm/wrangler-$(WRANGLER)/node_modules
+
+bench-dev: build ## Measure stead dev beside wrangler dev: first answer, save to answer, memory
+	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
+	node benches/dev.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
 
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .

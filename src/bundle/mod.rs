@@ -113,7 +113,7 @@ impl Default for BundleOptions {
             define: define
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .to_vec(),
-            provided: Vec::new(),
+            provided: vec!["node:async_hooks".to_string()],
             root: None,
             rules: Vec::new(),
             alias: Vec::new(),

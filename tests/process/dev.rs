@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::server::{Server, stead, temporary, text};
+use crate::server::{Server, fixture, stead, temporary, text};
 
 const CONFIG: &str = r#"{
   "name": "tally",
@@ -421,4 +421,35 @@ fn what_is_wrong_with_a_project_is_found_before_it_runs() {
     let findings = stead(["doctor", text(project.path())]);
     assert_eq!(findings.code, Some(3));
     assert!(findings.stdout.contains("unexpected token"), "{findings:?}");
+}
+
+/// The state in the fixture was written by wrangler 4.164, which was killed: an object `a` of the class `Counter` of
+/// the worker `wr`, whose value `n` is 4.
+#[test]
+fn what_wrangler_stored_is_gone_on_with() {
+    let config = CONFIG
+        .replace("\"name\": \"tally\"", "\"name\": \"wr\"")
+        .replace("Tally", "Counter");
+    let project = Project::new(&[
+        ("wrangler.jsonc", &config),
+        ("src/index.ts", &INDEX.replace("Tally", "Counter")),
+        ("src/step.ts", "export const step: number = 1;"),
+    ]);
+    let stored = fixture("wrangler-state/do/wr-Counter");
+    let state = project.path().join(".wrangler/state/v3/do");
+    fs::create_dir_all(state.join("wr-Counter")).unwrap();
+    for entry in fs::read_dir(stored).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(
+            entry.path(),
+            state.join("wr-Counter").join(entry.file_name()),
+        )
+        .unwrap();
+    }
+    let server = Server::dev(project.path(), &["--state", text(&state)]);
+    assert_eq!(server.get("/").text(), "5");
+    server.stop();
+    let server = Server::dev(project.path(), &["--state", text(&state)]);
+    assert_eq!(server.get("/").text(), "6");
+    server.stop();
 }

@@ -65,6 +65,7 @@ deno_core::extension!(
         "abort.js",
         "absent.js",
         "arguments.js",
+        "async_hooks.js",
         "bindings.js",
         "clone.js",
         "compatibility.js",
@@ -118,6 +119,7 @@ deno_core::extension!(
     lazy_loaded_js = [
         dir "../js",
         "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
+        "ext:stead/node_async_hooks.js" = "stubs/node_async_hooks.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
         "ext:stead/stead_test.js" = "stubs/stead_test.js",
@@ -129,6 +131,7 @@ deno_core::extension!(
     ],
     synthetic_esm = [
         "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
+        "node:async_hooks" = "ext:stead/node_async_hooks.js",
         "stead:test" = "ext:stead/stead_test.js",
     ],
 );
