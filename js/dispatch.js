@@ -3,7 +3,7 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
-import { core, internals } from "ext:core/mod.js";
+import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
@@ -23,7 +23,8 @@ import {
 import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
 import { frontDoor } from "ext:stead/front_door.js";
 import { reportUncaught } from "ext:stead/errors.js";
-import { makeClock } from "ext:stead/test_clock.js";
+import { prepareTests, runTests, setTestedWorker, testsStalled } from "ext:stead/test_run.js";
+import { runInside } from "ext:stead/test_worker.js";
 import { runDueTimer } from "ext:stead/virtual_time.js";
 
 let {
@@ -160,6 +161,7 @@ function configure(module, namespaces) {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
   worker = module.default ?? frontDoor(env, namespaces);
+  setTestedWorker(module, namespaces, () => new ExecutionContext(), workerFor);
 }
 
 /** @param {any} ctx */
@@ -194,29 +196,6 @@ async function answerRequest(native) {
     op_report_error(null, describeError(error));
     op_respond_error(native, serializeThrown(error));
   }
-}
-
-/**
- * Runs one exported test.
- * @param {any} module
- * @param {string} name
- * @param {any} outcome
- */
-async function runTest(module, name, outcome) {
-  try {
-    await module[name].test({}, env, new ExecutionContext());
-    op_outcome(outcome, false, "");
-  } catch (error) {
-    op_outcome(outcome, true, describeError(error));
-  }
-}
-
-/**
- * Prepares what the modules of tests import. Called before the worker's modules are evaluated.
- * @param {boolean} virtualTime
- */
-function prepareTests(virtualTime) {
-  internals.steadTest = { clock: makeClock(virtualTime) };
 }
 
 /** Runs the earliest timer of a virtual clock if it is due. */
@@ -270,6 +249,7 @@ function jsonValue(_key, value) {
 function construct(handle, namespace, hex, name) {
   const record = new ObjectRecord(handle, hex);
   const ctx = new DurableObjectState(record, makeId(hex, name ?? undefined));
+  record.state = ctx;
   const instance = enterObject(record, () => new classes[namespace](ctx, env));
   record.instance = instance;
   /** @type {any} */
@@ -289,6 +269,8 @@ function construct(handle, namespace, hex, name) {
 function objectFetch(record, native) {
   return enterObject(record, async () => {
     try {
+      const inside = runInside(record, native);
+      if (inside !== null) return respond(native, await inside);
       const handler = record.handlers?.fetch;
       if (handler === undefined) throw new Error("Handler does not export a fetch() function.");
       const response = Reflect.apply(handler, record.instance, [requestFromNative(native)]);
@@ -399,8 +381,9 @@ export const dispatch = {
   configure,
   workerFetch,
   prepareTests,
-  runTest,
+  runTests,
   runTimer,
+  testsStalled,
   callForJson,
   construct,
   cloneThrown: serializeThrown,

@@ -105,13 +105,14 @@ pub fn describe(isolate: &Isolate, module: &v8::Global<v8::Object>) -> Vec<Expor
 /// The object classes of a module, sorted by name.
 ///
 /// # Errors
-/// A class that looks like an object's without being one; nothing to serve.
+/// A class that looks like an object's without being one; nothing to serve, unless that may be.
 pub fn namespaces(
     exports: &[Export],
     unique_key: &(dyn Fn(&str) -> String + Send + Sync),
+    may_be_empty: bool,
 ) -> Result<Vec<Namespace>, ExportsError> {
     let has = |kind: ExportKind| exports.iter().any(|export| export.kind == kind);
-    let nothing = !has(ExportKind::Object) && !has(ExportKind::Worker) && !has(ExportKind::Test);
+    let nothing = !has(ExportKind::Object) && !has(ExportKind::Worker) && !may_be_empty;
     let suspects = |export: &&Export| {
         export.kind == ExportKind::Class && (nothing || !export.handlers.is_empty())
     };

@@ -29,6 +29,7 @@ use stead_storage::Database;
 use stead_storage::Durability;
 use stead_storage::GateBroken;
 
+use crate::cli::logger::Level;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
@@ -127,8 +128,10 @@ impl Shard {
         let shared = &self.shared;
         let unique_key = &self.namespaces[key.namespace as usize].unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
-        shared.state.namespace_dir(unique_key).map_err(failed)?;
-        let path = shared.state.object_path(unique_key, &key.id);
+        shared.bring(unique_key, &key.id).map_err(failed)?;
+        let storage_key = shared.storage_key(unique_key);
+        shared.state.namespace_dir(&storage_key).map_err(failed)?;
+        let path = shared.state.object_path(&storage_key, &key.id);
         let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
         database.set_name(name.as_deref());
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
@@ -275,7 +278,9 @@ impl Shard {
             if instance.failure().is_some() {
                 continue;
             }
-            match instance.database.commit() {
+            let fault = self.shared.testing.as_ref();
+            let fault = fault.and_then(|testing| testing.take_fault(instance.database.path()));
+            match fault.map_or_else(|| instance.database.commit(), Err) {
                 Ok(Some(commit)) => {
                     if let Some(change) = commit.alarm {
                         let unique_key =
@@ -455,6 +460,9 @@ impl Host for Shard {
     }
 
     fn report(&self, object: Option<String>, error: &str) {
+        if self.shared.testing.is_some() {
+            return self.shared.print(object, Level::Error, error, false);
+        }
         self.shared.logger.error(object, error);
     }
 }

@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::bundle::loader::BundleLoader;
+use crate::clock::Random;
 use crate::exports::Export;
 use crate::isolate::Isolate;
 use crate::objects::Resident;
@@ -66,8 +67,6 @@ pub struct Shard {
     pub shared: Arc<Shared>,
     /// The way into JavaScript.
     pub isolate: Isolate,
-    /// The worker's module.
-    pub module: v8::Global<v8::Object>,
     /// The worker's object classes.
     pub namespaces: Vec<Namespace>,
     /// The objects in memory.
@@ -86,6 +85,8 @@ pub struct Shard {
     /// a frame that was sent before a call was made arrives before it.
     calls: RefCell<Vec<(ObjectKey, Option<String>, ObjectEvent)>>,
     root: RefCell<Waker>,
+    /// Whether the clock of tests has stopped for good.
+    stalled: Cell<bool>,
     /// Connections that are being served.
     pub connections: Cell<usize>,
 }
@@ -159,7 +160,7 @@ async fn bring_up(
     let loader = Rc::new(BundleLoader::new(shared.bundle.clone()));
     let specifier = loader.specifier().clone();
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
-    let output = Output::new(&shared.logger, index == 0);
+    let output = Output::new(&shared, index == 0);
     let sinks = output.clone();
     options.virtual_time = shared.clock.virtual_time().is_some();
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
@@ -169,16 +170,18 @@ async fn bring_up(
         crate::testing::put_clock(state, clock, index);
     });
     let mut runtime = stead_ops::engine::new_runtime(options);
-    let isolate = Isolate::new(&mut runtime);
+    let mut isolate = Isolate::new(&mut runtime);
+    isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &shared.vars);
-    if shared.testing.is_some() {
-        crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
+    if let Some(testing) = &shared.testing {
+        crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
     let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces =
-        crate::exports::namespaces(&exports, &shared.unique_key).map_err(StartError::Exports)?;
+        crate::exports::namespaces(&exports, &shared.unique_key, shared.testing.is_some())
+            .map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces);
     // From here on `eval` and `new Function` throw, as on the platform.
     isolate.enter(|scope| {
@@ -199,8 +202,8 @@ async fn bring_up(
         queue: RefCell::default(),
         calls: RefCell::default(),
         root: RefCell::new(Waker::noop().clone()),
+        stalled: Cell::new(false),
         connections: Cell::new(0),
-        module,
     });
     if shard.shared.testing.is_some() {
         crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
@@ -239,6 +242,9 @@ async fn run(
         shard.deliver_queued();
         shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
+        if shard.stalled.take() {
+            shard.tell_stalled(runtime);
+        }
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
@@ -311,11 +317,32 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some((key, name, event)) = self.queue.borrow_mut().pop_front() else {
+            let Some((key, name, event)) = self.next_queued() else {
                 return;
             };
             self.deliver(key, name, event);
+            if self.chance().is_some_and(|chance| chance.below(2) == 0) {
+                // What the event made ready has its turn.
+                return;
+            }
         }
+    }
+
+    /// The event to deliver now: the one that was queued first, or, if a test leaves the order to
+    /// chance, the first one of any object. The events of one object keep their order.
+    fn next_queued(&self) -> Option<(ObjectKey, Option<String>, ObjectEvent)> {
+        let mut queue = self.queue.borrow_mut();
+        let Some(chance) = self.chance() else {
+            return queue.pop_front();
+        };
+        let any = chance.below(queue.len() as u64) as usize;
+        let key = queue.get(any)?.0;
+        let first = queue.iter().position(|(other, ..)| *other == key)?;
+        queue.remove(first)
+    }
+
+    fn chance(&self) -> Option<&Random> {
+        self.shared.testing.as_ref()?.order.as_ref()
     }
 
     /// Takes a message; a stop comes back as what to tell when it is done.
@@ -330,10 +357,15 @@ impl Shard {
                         .send(stead_ops::socket::Frame::Failed(error.to_string()));
                 }
             },
-            Message::Test(name, outcome) => self.run_test(&name, outcome),
+            Message::Tests => self.run_tests(),
+            Message::Empty(leave, emptied) => {
+                self.empty(&leave);
+                // Nobody waits any more when the run is being ended.
+                let _ = emptied.send(());
+            }
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Tick => {}
-            Message::Stalled => self.tell_stalled(),
+            Message::Stalled => self.stalled.set(true),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);
                 return Some(done);

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::clock::Random;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::testing::Leave;
 use crate::testing::Testing;
 
 /// Messages that may wait for one shard.
@@ -37,8 +38,10 @@ pub enum Message {
     Event(ObjectKey, Option<String>, ObjectEvent),
     /// A WebSocket connection moves to the shard, with what was read of it.
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
-    /// Runs an exported test.
-    Test(String, OutcomeSender),
+    /// Runs the tests of the worker's module.
+    Tests,
+    /// Takes all objects out of memory, for a test.
+    Empty(Leave, oneshot::Sender<()>),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
@@ -49,7 +52,7 @@ pub enum Message {
     Stop(oneshot::Sender<()>),
 }
 
-/// Where the outcome of a test or a call goes: a text, or that of what was thrown.
+/// Where the outcome of a call goes: a text, or that of what was thrown.
 pub type OutcomeSender = oneshot::Sender<Result<String, String>>;
 
 /// A call of an object's method by somebody who speaks JSON.

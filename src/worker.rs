@@ -158,16 +158,9 @@ impl Worker {
             .await;
     }
 
-    /// Runs an exported test on the first shard.
-    ///
-    /// # Errors
-    /// What it threw, as text.
-    pub async fn test(&self, name: &str) -> Result<(), String> {
-        let (sender, outcome) = oneshot::channel();
-        let message = Message::Test(name.to_owned(), sender);
-        self.shared.message(0, message).await;
-        let lost = || Err("the test's isolate ended".to_owned());
-        outcome.await.unwrap_or_else(|_| lost()).map(drop)
+    /// Runs the module's tests on the first shard, which tells the news of them.
+    pub async fn run_tests(&self) {
+        self.shared.message(0, Message::Tests).await;
     }
 
     /// Calls a method of an object; the result as JSON.

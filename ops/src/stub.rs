@@ -280,7 +280,14 @@ pub struct PendingCall(RefCell<Option<Receiver<Message>>>);
 /// The same for a request.
 pub struct PendingFetch(RefCell<Option<Receiver<FetchResponse>>>);
 
-type Receiver<T> = oneshot::Receiver<Result<T, CallError>>;
+impl PendingFetch {
+    /// A request whose answer comes from `receiver`.
+    pub(crate) fn new(receiver: Receiver<FetchResponse>) -> PendingFetch {
+        PendingFetch(RefCell::new(Some(receiver)))
+    }
+}
+
+pub(crate) type Receiver<T> = oneshot::Receiver<Result<T, CallError>>;
 
 // SAFETY: the receiver holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for PendingCall {

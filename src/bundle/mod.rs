@@ -38,6 +38,7 @@ use rolldown_fs::OxcResolverFileSystem as _;
 
 use crate::diagnostic::Diagnostic;
 use plugin::Erased;
+pub use plugin::VITEST;
 use plugin::WorkerModules;
 pub use syntax::locate_export;
 

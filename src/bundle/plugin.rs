@@ -86,6 +86,9 @@ const MODULE_EXTENSIONS: [&str; 14] = [
     "wasm",
 ];
 
+/// What the bundles of tests import in place of `vitest`.
+pub const VITEST: &str = "stead:vitest";
+
 /// A `require()` of a runtime module goes to a small CommonJS module of this name.
 const REQUIRE_PREFIX: &str = "\0stead:require/";
 
@@ -191,6 +194,10 @@ impl Plugin for WorkerModules {
         };
         if specifier.starts_with('\0') || specifier.starts_with("data:") {
             return Ok(None);
+        }
+        // Tests get vitest from Stead, wherever else it may be installed.
+        if specifier == "vitest" && self.provided.iter().any(|module| module == VITEST) {
+            return Ok(Some(self.keep(VITEST, args.kind)));
         }
         if is_runtime_module(specifier) {
             return Ok(Some(self.keep(specifier, args.kind)));

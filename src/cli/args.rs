@@ -2,6 +2,7 @@
 //!
 //! Every option here has an effect; one that is accepted and ignored is a defect.
 
+use std::io::IsTerminal;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
@@ -111,13 +112,29 @@ pub struct TestArgs {
     #[arg(value_name = "PATH", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// Run only the tests whose name contains PATTERN
+    /// Run only the tests whose name, with those of its suites, matches PATTERN, a regular expression
     #[arg(short = 't', long = "name", value_name = "PATTERN")]
     pub pattern: Option<String>,
 
-    /// Threads that run objects [default: the number of cores]
+    /// Run again whenever a file changes
+    #[arg(long)]
+    pub watch: bool,
+
+    /// How results are shown [default: spec on a terminal and for one file, otherwise dot]
+    #[arg(long, value_name = "FORM")]
+    pub reporter: Option<Reporter>,
+
+    /// Threads that run the objects of each file; tests reach into objects only with 1
     #[arg(long, value_name = "N", value_parser = parse_shards)]
     pub shards: Option<NonZeroU16>,
+
+    /// Fix all random numbers and ids; a run that fails prints its seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Run each file under N orders of the events that are ready, until one fails
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub fuzz_schedule: Option<u32>,
 
     /// Let time pass as the machine's clock does, instead of moving it whenever nothing is ready to run
     #[arg(long)]
@@ -127,9 +144,39 @@ pub struct TestArgs {
     #[arg(long)]
     pub bail: bool,
 
+    /// Keep the storage of tests that fail below .stead/failed, as state directories
+    #[arg(long)]
+    pub keep_failed: bool,
+
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
+}
+
+/// How the results of tests are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reporter {
+    /// A mark for each test
+    Dot,
+    /// A line for each test
+    Spec,
+    /// One JSON object, at the end
+    Json,
+    /// JUnit's XML, at the end
+    Junit,
+}
+
+impl TestArgs {
+    /// How results are shown.
+    pub fn reporter(&self) -> Reporter {
+        let is_file = |path: &PathBuf| path.is_file();
+        let one_file = self.paths.len() == 1 && self.paths.iter().all(is_file);
+        match self.reporter {
+            Some(reporter) => reporter,
+            None if one_file || std::io::stdout().is_terminal() => Reporter::Spec,
+            None => Reporter::Dot,
+        }
+    }
 }
 
 const TEST_EXAMPLES: &str = "\

@@ -38,10 +38,14 @@ fn shard_count(asked: Option<NonZeroU16>) -> usize {
 
 /// Bundles a file, or says with code frames why it does not load.
 fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
+    load_with(file, &BundleOptions::default(), style)
+}
+
+fn load_with(file: &Path, options: &BundleOptions, style: Style) -> Result<Arc<Bundle>, Problem> {
     if let Err(error) = std::fs::metadata(file) {
         return Err(Problem::file(file, &error));
     }
-    match crate::bundle::bundle(file, &BundleOptions::default()) {
+    match crate::bundle::bundle(file, options) {
         Ok(bundle) => Ok(Arc::new(bundle)),
         Err(diagnostics) => Err(diagnosed(&diagnostics, style)),
     }

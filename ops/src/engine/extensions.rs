@@ -83,6 +83,11 @@ deno_core::extension!(
         "streams.js",
         "tasks.js",
         "test_clock.js",
+        "test_library.js",
+        "test_run.js",
+        "test_runner.js",
+        "test_vi.js",
+        "test_worker.js",
         "timers.js",
         "virtual_time.js",
         "websocket.js",
@@ -93,7 +98,9 @@ deno_core::extension!(
         "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
+        "ext:stead/cloudflare_test.js" = "stubs/cloudflare_test.js",
         "ext:stead/stead_test.js" = "stubs/stead_test.js",
+        "ext:stead/vitest.js" = "stubs/vitest.js",
         // deno_fetch asks for these two packages; it gets stand-ins, so that neither they nor
         // what they need (QUIC, OpenTelemetry, a TypeScript transpiler) is in the binary.
         "ext:deno_net/02_tls.js" = "stubs/tls.js",
@@ -102,7 +109,9 @@ deno_core::extension!(
     ],
     synthetic_esm = [
         "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
+        "cloudflare:test" = "ext:stead/cloudflare_test.js",
         "stead:test" = "ext:stead/stead_test.js",
+        "stead:vitest" = "ext:stead/vitest.js",
     ],
 );
 
