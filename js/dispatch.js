@@ -22,6 +22,7 @@ import {
 } from "ext:stead/websocket.js";
 import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
 import { frontDoor } from "ext:stead/front_door.js";
+import "ext:stead/stored_http.js";
 import { reportUncaught } from "ext:stead/errors.js";
 import { prepareTests, runTests, setTestedWorker, testsStalled } from "ext:stead/test_run.js";
 import { runInside } from "ext:stead/test_worker.js";

@@ -19,6 +19,7 @@ mod quiet;
 mod shard;
 mod shared;
 mod sockets;
+mod stalled;
 mod testing;
 mod virtual_time;
 mod worker;

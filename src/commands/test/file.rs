@@ -14,6 +14,7 @@ use super::report::FileReport;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::bundle::VITEST;
+use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
 use crate::cli::logger::Logger;
@@ -107,7 +108,7 @@ async fn run_bundle(
         bundle: bundle.clone(),
         shards,
         state,
-        storage: Default::default(),
+        storage: super::super::storage_options(Durability::Strict, args.limits),
         vars: BTreeMap::new(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
