@@ -159,7 +159,7 @@ export class TestRunner {
     if (!test.concurrent) await this.#endOpen();
     if (this.#failed && this.#options.bail) test.mode = "skip";
     if (test.mode !== "run" && test.mode !== "queued") {
-      tellEvent({ type: "end", id: test.id, state: test.mode === "todo" ? "todo" : "skip", durationMs: 0, errors: [] });
+      tellEvent({ type: "end", id: test.id, state: test.mode === "todo" ? "todo" : "skip", duration: "0", errors: [] });
       return;
     }
     const first = this.#open.size === 0;
@@ -233,7 +233,7 @@ export class TestRunner {
       type: "end",
       id: test.id,
       state: failed ? "fail" : state === "pass" ? "pass" : "skip",
-      durationMs: duration,
+      duration: `${duration}`,
       errors: errors.map(plainError),
       note,
     });

@@ -21,7 +21,6 @@ use std::time::Duration;
 use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
-use deno_core::v8;
 use stead_ops::engine::EngineOptions;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;

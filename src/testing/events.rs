@@ -22,7 +22,9 @@ pub enum Event {
     End {
         id: String,
         state: State,
-        duration_ms: f64,
+        /// Milliseconds, as text: serde reads no fractions inside of a tagged enum if some package
+        /// asks serde_json for arbitrary precision.
+        duration: String,
         errors: Vec<TestError>,
         #[serde(default)]
         note: Option<String>,

@@ -13,5 +13,6 @@ mod server;
 mod serving;
 mod starting;
 mod stopping;
+mod testing;
 mod torture;
 mod websocket;

@@ -86,14 +86,14 @@ impl FileReport {
             Event::End {
                 id,
                 state,
-                duration_ms,
+                duration,
                 errors,
                 note,
             } => {
                 let test = self.by_id.get(&id).map(|at| &mut self.tests[*at]);
                 let Some(test) = test else { return false };
                 test.state = Some(state);
-                test.duration_ms = duration_ms;
+                test.duration_ms = duration.parse().unwrap_or_default();
                 test.errors = errors;
                 test.note = note;
                 test.lines = lines;

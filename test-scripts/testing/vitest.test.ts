@@ -1,12 +1,12 @@
 // The form of vitest and of the platform's own plugin for it: this file also runs under
-// @cloudflare/vitest-pool-workers, with vitest-worker.ts as its worker.
+// @cloudflare/vitest-pool-workers, with worker.ts as its worker.
 
 import { createExecutionContext, createScheduledController, env, listDurableObjectIds, runDurableObjectAlarm, runInDurableObject, SELF, waitOnExecutionContext } from "cloudflare:test";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { Counter } from "./vitest-worker.ts";
+import { Counter } from "./worker.ts";
 
-export * from "./vitest-worker.ts";
-export { default } from "./vitest-worker.ts";
+export * from "./worker.ts";
+export { default } from "./worker.ts";
 
 const counterOf = (name: string) => env.COUNTER.get(env.COUNTER.idFromName(name));
 
@@ -95,7 +95,7 @@ describe("the worker", () => {
   });
 
   it("is asked as a function too", async () => {
-    const worker = (await import("./vitest-worker.ts")).default;
+    const worker = (await import("./worker.ts")).default;
     const ctx = createExecutionContext();
     const response = await worker.fetch!(new Request<unknown, IncomingRequestCfProperties>("https://example.com/later/b"), env, ctx);
     await waitOnExecutionContext(ctx);
@@ -104,7 +104,7 @@ describe("the worker", () => {
   });
 
   it("runs at its times", async () => {
-    const worker = (await import("./vitest-worker.ts")).default;
+    const worker = (await import("./worker.ts")).default;
     const ctx = createExecutionContext();
     await worker.scheduled!(createScheduledController({ scheduledTime: new Date(1000), cron: "* * * * *" }), env, ctx);
     await waitOnExecutionContext(ctx);

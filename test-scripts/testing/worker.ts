@@ -46,7 +46,7 @@ export default {
     return new Response(`${value}`);
   },
 
-  async scheduled(controller, env) {
+  async scheduled(controller, env, _ctx) {
     await env.COUNTER.get(env.COUNTER.idFromName("scheduled")).add(controller.scheduledTime);
   },
 } satisfies ExportedHandler<Env>;
