@@ -28,7 +28,7 @@ PLUGIN_MODULES = $(PLUGIN_NPM)/node_modules
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers bench-test torture install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers bench-test torture bench install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -73,6 +73,12 @@ torture: v8 ## Kill the server 500 times under load, and look for what was lost
 
 bench-test: build $(PLUGIN_NPM)/tsconfig.json ## Time 500 tests on stead test and on the platform's plugin
 	@node test-scripts/plugin.mjs --modules $(PLUGIN_MODULES) --stead $(STEAD)
+
+BENCH_JS = $(CARGO_TARGET_DIR)/bench/worker.js
+
+bench: build $(TSC) ## Measure Stead beside workerd: make bench ARGS='--quick', '--row hello', '--json', '--scaling'
+	@$(MODULES)/.bin/esbuild benches/worker.ts --bundle --format=esm --external:cloudflare:workers --log-level=warning --outfile=$(BENCH_JS)
+	@$(CARGO_TARGET_DIR)/release/stead-bench --stead $(STEAD) --workerd $(MODULES)/.bin/workerd --worker-js $(BENCH_JS) --machine $(ARGS)
 
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .

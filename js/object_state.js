@@ -13,13 +13,13 @@ import { DurableObjectStorage } from "ext:stead/storage.js";
 import { endForObject, ownSocket, restoreSocket, socketNumber, wasAccepted } from "ext:stead/websocket.js";
 
 let {
-  op_object_reset,
+  op_object_abort,
   op_object_socket_accept,
   op_object_socket_list,
   op_object_socket_tags,
 } = core.ops;
 bindOps((ops) =>
-  ({ op_object_reset, op_object_socket_accept, op_object_socket_list, op_object_socket_tags } = ops)
+  ({ op_object_abort, op_object_socket_accept, op_object_socket_list, op_object_socket_tags } = ops)
 );
 
 const ABORTED = "Application called abort() to reset Durable Object.";
@@ -88,8 +88,9 @@ export class DurableObjectState {
    */
   abort(reason, options) {
     const message = reason === undefined ? ABORTED : `${reason}`;
-    op_object_reset(this.#record.handle, message, false, null, options?.retryAlarm ?? true);
-    throw new Error(message);
+    op_object_abort(this.#record.handle, message, options?.retryAlarm ?? true);
+    // V8 ends the code here: nothing can catch that, and no `finally` runs.
+    for (;;);
   }
 
   /**

@@ -3,6 +3,7 @@
 //! A task that has something for JavaScript enters the isolate itself: there is no
 //! channel to a task that owns the runtime, and no promise that Rust watches.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_core::JsRuntime;
@@ -11,6 +12,7 @@ use deno_core::v8;
 use stead_ops::engine::DispatchTable;
 
 use crate::clock::Clock;
+use crate::guard::Guard;
 use crate::placement::ShardIndex;
 
 /// The functions of `js/dispatch.js`.
@@ -45,6 +47,12 @@ pub struct Dispatch {
     pub object_alarm: v8::Global<v8::Function>,
     /// Delivers a frame to an object.
     pub object_socket: v8::Global<v8::Function>,
+    /// Fires one timer that is due.
+    pub fire_timer: v8::Global<v8::Function>,
+    /// On whose behalf code spoke.
+    pub speaker: v8::Global<v8::Function>,
+    /// Goes on after code was ended.
+    pub resume: v8::Global<v8::Function>,
 }
 
 /// A shard's isolate as its tasks enter it. Must stay on the shard's thread and
@@ -55,6 +63,8 @@ pub struct Isolate {
     waker: Arc<AtomicWaker>,
     /// The clock that stands still while the isolate runs, if it is one of tests.
     clock: Option<(Arc<dyn Clock>, ShardIndex)>,
+    /// Ends code that may not go on.
+    pub guard: Rc<Guard>,
     /// What can be called.
     pub dispatch: Dispatch,
 }
@@ -64,7 +74,7 @@ impl Isolate {
     ///
     /// # Panics
     /// When called twice for one runtime.
-    pub fn new(runtime: &mut JsRuntime) -> Isolate {
+    pub fn new(runtime: &mut JsRuntime, guard: Rc<Guard>) -> Isolate {
         let waker = runtime.op_state().borrow().waker.clone();
         let context = runtime.main_context();
         // SAFETY: the pointer is used on this thread while the runtime lives; see `enter`.
@@ -94,12 +104,16 @@ impl Isolate {
             object_call: function("objectCall"),
             object_alarm: function("objectAlarm"),
             object_socket: function("objectSocket"),
+            fire_timer: function("fireTimer"),
+            speaker: function("speaker"),
+            resume: function("resume"),
         };
         Isolate {
             isolate,
             context,
             waker,
             clock: None,
+            guard,
             dispatch,
         }
     }
@@ -124,8 +138,11 @@ impl Isolate {
         let context = v8::Local::new(handle_scope, &self.context);
         let scope = &mut v8::ContextScope::new(handle_scope, context);
         let scope: &mut v8::PinScope<'_, '_> = scope;
+        self.guard.begin();
         let result = work(scope);
+        self.guard.clear();
         scope.perform_microtask_checkpoint();
+        self.guard.end();
         // The event loop has not seen what the microtasks began.
         self.waker.wake();
         result
@@ -147,6 +164,9 @@ pub fn call<'s>(
     match function.call(scope, receiver, arguments) {
         Some(value) => Ok(v8::Global::new(scope, value)),
         None => {
+            if scope.has_terminated() {
+                scope.cancel_terminate_execution();
+            }
             let exception = scope
                 .exception()
                 .unwrap_or_else(|| v8::undefined(scope).into());

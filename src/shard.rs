@@ -7,7 +7,6 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::rc::Weak;
@@ -25,9 +24,9 @@ use stead_ops::engine::EngineOptions;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
 use stead_ops::instance::Turn;
-use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::turn::Turns;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -36,10 +35,15 @@ use tokio::time::Instant;
 use crate::bundle::loader::BundleLoader;
 use crate::clock::Random;
 use crate::exports::Export;
+use crate::guard::Guard;
+use crate::hang::OpenRequests;
 use crate::isolate::Isolate;
+use crate::isolate::call;
+use crate::memory::BufferBudget;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
+use crate::queue::EventQueue;
 use crate::quiet::Quiet;
 use crate::shared::Message;
 use crate::shared::Shared;
@@ -52,8 +56,6 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
-/// Events that may wait to be delivered on one shard.
-const QUEUE_MAX: usize = 256 * 1024;
 
 /// What a commit's sync came to: which object, which instance, up to where.
 pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
@@ -78,11 +80,9 @@ pub struct Shard {
     pub stopping: watch::Sender<bool>,
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
-    queue: RefCell<VecDeque<(ObjectKey, Option<String>, ObjectEvent)>>,
-    /// Calls that JavaScript made in the current round. They are queued when the
-    /// next one begins, behind what the sockets of this thread brought meanwhile:
-    /// a frame that was sent before a call was made arrives before it.
-    calls: RefCell<Vec<(ObjectKey, Option<String>, ObjectEvent)>>,
+    queue: EventQueue,
+    /// Requests that the worker's own code is answering.
+    pub requests: OpenRequests,
     root: RefCell<Waker>,
     /// Whether the clock of tests has stopped for good.
     stalled: Cell<bool>,
@@ -161,6 +161,10 @@ async fn bring_up(
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared, index == 0);
     let sinks = output.clone();
+    let heap_bytes = shared.limits.heap_bytes;
+    let buffers = BufferBudget::new(heap_bytes);
+    options.heap_limit = Some(heap_bytes);
+    options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
     let clock = shared.clock.clone();
@@ -169,13 +173,20 @@ async fn bring_up(
         crate::testing::put_clock(state, clock, index);
     });
     let mut runtime = stead_ops::engine::new_runtime(options);
-    let mut isolate = Isolate::new(&mut runtime);
+    let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
+    let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &shared.vars);
     if let Some(testing) = &shared.testing {
         crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
-    let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
+    isolate.guard.begin();
+    let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
+    isolate.guard.end();
+    if let Some(kill) = isolate.guard.take_kill() {
+        return Err(StartError::Module(crate::verdict::startup_text(kill.cause)));
+    }
+    let module = evaluated?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces =
@@ -198,8 +209,8 @@ async fn bring_up(
         synced,
         stopping: watch::Sender::new(false),
         me: me.clone(),
-        queue: RefCell::default(),
-        calls: RefCell::default(),
+        queue: EventQueue::default(),
+        requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
         stalled: Cell::new(false),
         connections: Cell::new(0),
@@ -208,7 +219,9 @@ async fn bring_up(
         crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
     }
     let host: HostRef = shard.clone();
-    runtime.op_state().borrow_mut().put::<HostRef>(host);
+    let op_state = runtime.op_state();
+    op_state.borrow_mut().put::<HostRef>(host);
+    op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
     deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
 }
@@ -238,7 +251,7 @@ async fn run(
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
-        shard.queue_calls();
+        shard.queue.queue_calls();
         shard.deliver_queued();
         shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
@@ -265,48 +278,53 @@ async fn run(
 /// Lets timers, ops and microtasks run, and ends their turn.
 fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<'_>) {
     let options = PollEventLoopOptions::default();
-    if let Poll::Ready(Err(error)) = runtime.poll_event_loop(cx, options) {
+    shard.relieve_heap();
+    let guard = &shard.isolate.guard;
+    guard.begin();
+    let polled = runtime.poll_event_loop(cx, options);
+    guard.end();
+    let idle = matches!(polled, Poll::Ready(Ok(())));
+    if let Poll::Ready(Err(error)) = polled
+        && !guard.is_killed()
+    {
         shard.shared.logger.error(None, error.to_string());
     }
+    while shard.settle_kills() {
+        // What was behind the code that was ended goes on.
+        let resume = &shard.isolate.dispatch.resume;
+        shard.isolate.enter(|scope| drop(call(scope, resume, &[])));
+    }
     shard.end_turn();
+    let turns = runtime.op_state().borrow().borrow::<Rc<Turns>>().clone();
+    let due = turns.take_due_timers();
+    shard.fire_timers(due);
+    if idle && due == 0 && !shard.has_more() && shard.shared.clock.virtual_time().is_none() {
+        shard.cancel_hung();
+    }
 }
 
 impl Shard {
     /// Queues an event for an object of this shard.
     pub fn enqueue(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        let mut queue = self.queue.borrow_mut();
-        if queue.len() >= QUEUE_MAX {
-            drop(queue);
-            return event.fail(Failure::overloaded());
-        }
-        queue.push_back((key, name, event));
-        drop(queue);
+        self.queue.push((key, name, event));
         self.wake();
     }
 
     /// Queues a call that JavaScript made, for the next round.
     pub fn enqueue_call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.calls.borrow_mut().push((key, name, event));
+        self.queue.push_call((key, name, event));
         self.wake();
     }
 
-    fn queue_calls(&self) {
-        for (key, name, event) in self.calls.take() {
-            self.enqueue(key, name, event);
-        }
-    }
-
     fn has_more(&self) -> bool {
-        !self.queue.borrow().is_empty() || !self.calls.borrow().is_empty()
+        !self.queue.is_empty()
     }
 
     /// Queues events of one object ahead of all others, in their order.
     pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
-        let mut queue = self.queue.borrow_mut();
-        for event in events.into_iter().rev() {
-            queue.push_front((key, name.map(str::to_owned), event));
-        }
-        drop(queue);
+        let events = events.into_iter();
+        self.queue
+            .push_first(events.map(|event| (key, name.map(str::to_owned), event)));
         self.wake();
     }
 
@@ -317,10 +335,15 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some((key, name, event)) = self.next_queued() else {
+            let next = match self.chance() {
+                None => self.queue.pop(),
+                Some(chance) => self.queue.pop_any(chance),
+            };
+            let Some((key, name, event)) = next else {
                 return;
             };
             self.deliver(key, name, event);
+            self.relieve_heap();
             if self.chance().is_some_and(|chance| chance.below(2) == 0) {
                 // What the event made ready has its turn.
                 return;
@@ -328,19 +351,17 @@ impl Shard {
         }
     }
 
-    /// The event to deliver now: the one that was queued first, or, if a test leaves the order to
-    /// chance, the first one of any object. The events of one object keep their order.
-    fn next_queued(&self) -> Option<(ObjectKey, Option<String>, ObjectEvent)> {
-        let mut queue = self.queue.borrow_mut();
-        let Some(chance) = self.chance() else {
-            return queue.pop_front();
-        };
-        let any = chance.below(queue.len() as u64) as usize;
-        let key = queue.get(any)?.0;
-        let first = queue.iter().position(|(other, ..)| *other == key)?;
-        queue.remove(first)
+    /// Fires timers that are due, each in a turn of its own.
+    fn fire_timers(&self, count: usize) {
+        for _ in 0..count {
+            let fire = &self.isolate.dispatch.fire_timer;
+            // What a timer throws is reported where it is still known whose it is.
+            self.isolate.enter(|scope| drop(call(scope, fire, &[])));
+            self.end_turn();
+        }
     }
 
+    /// Chooses among the events that are ready, if a test leaves their order to chance.
     fn chance(&self) -> Option<&Random> {
         self.shared.testing.as_ref()?.order.as_ref()
     }

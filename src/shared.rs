@@ -22,10 +22,13 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::testing::Leave;
 use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -84,6 +87,12 @@ pub struct Shared {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// What the code may use.
+    pub limits: Limits,
+    /// Ends turns that take too long.
+    pub watchdog: Watchdog,
+    /// Objects that exceeded a limit.
+    pub kills: Kills,
     /// Makes commits durable.
     pub committer: Committer,
     /// Wakes objects.

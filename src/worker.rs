@@ -23,6 +23,8 @@ use crate::clock::Clock;
 use crate::clock::Random;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
@@ -31,6 +33,7 @@ use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// What a worker is started with.
 pub struct Config {
@@ -42,6 +45,8 @@ pub struct Config {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// What the code may use.
+    pub limits: Limits,
     /// What `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
@@ -80,6 +85,9 @@ impl Worker {
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
+            limits: config.limits,
+            watchdog: Watchdog::default(),
+            kills: Kills::default(),
             committer: Committer::start(),
             alarms: Alarms::default(),
             clock: config.clock,
@@ -89,7 +97,7 @@ impl Worker {
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
-        let mut threads = Vec::new();
+        let mut threads = vec![shared.watchdog.start(shared.limits.cpu)];
         let mut starting = Vec::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
             let (sender, started) = oneshot::channel();
@@ -192,6 +200,7 @@ impl Worker {
             drop(done.await);
         }
         shared.alarms.wake();
+        shared.watchdog.stop();
         let threads = std::mem::take(&mut *self.threads());
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {

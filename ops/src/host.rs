@@ -66,6 +66,12 @@ pub trait Host {
     /// Drops an instance: its callers get `failure`, the next event starts anew.
     fn reset(&self, instance: &Rc<Instance>, failure: Failure);
 
+    /// Whether the code that runs is being ended: nothing it says counts any more.
+    fn is_ending(&self) -> bool;
+
+    /// Drops an instance whose code asked for it, and ends that code.
+    fn abort(&self, instance: &Rc<Instance>, failure: Failure);
+
     /// Opens a client WebSocket.
     fn connect(
         &self,

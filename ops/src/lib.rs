@@ -23,6 +23,7 @@ mod stub;
 pub mod testing;
 pub mod time;
 mod transaction;
+pub mod turn;
 mod websocket;
 
 pub use alarm::AlarmReply;

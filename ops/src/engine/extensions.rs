@@ -23,6 +23,7 @@ use crate::stub::stead_stub;
 use crate::testing::stead_testing;
 use crate::time::stead_time;
 use crate::transaction::stead_transaction;
+use crate::turn::stead_turn;
 use crate::websocket::stead_websocket;
 
 deno_core::extension!(
@@ -45,7 +46,8 @@ deno_core::extension!(
         stead_event,
         stead_time,
         stead_testing,
-        stead_websocket
+        stead_websocket,
+        stead_turn
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -63,6 +65,7 @@ deno_core::extension!(
         "crypto.js",
         "dispatch.js",
         "errors.js",
+        "event_loop.js",
         "events.js",
         "exceptions.js",
         "fast_ops.js",
@@ -146,6 +149,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_time::init(),
         stead_testing::init(),
         stead_websocket::init(),
+        stead_turn::init(),
         stead::init(),
     ]
 }
