@@ -4,6 +4,7 @@
 // A run of tests in this isolate, from the library and the modules that tests import to the last test.
 
 import { internals } from "ext:core/mod.js";
+import { fetchMock } from "ext:stead/test_fetch_mock.js";
 import { makeClock } from "ext:stead/test_clock.js";
 import { createExpect, createLibrary } from "ext:stead/test_library.js";
 import { TestRunner } from "ext:stead/test_runner.js";
@@ -59,7 +60,7 @@ export function prepareTests(module, options) {
   const { afterAll, afterEach, aroundAll, aroundEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, suite, test } = library;
   const writing = { afterAll, afterEach, aroundAll, aroundEach, assert: library.chai.assert, beforeAll, beforeEach, chai: library.chai, describe, expect, it, onTestFailed, onTestFinished, suite, test, vi: fake.vi, vitest: fake.vi };
   const { absent, faults, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
-  const platform = { env, SELF: self, exports, ...reaching, ...absent };
+  const platform = { env, SELF: self, exports, fetchMock, ...reaching, ...absent };
   internals.vitest = writing;
   internals.cloudflareTest = platform;
   internals.steadTest = { ...writing, ...platform, clock, faults };

@@ -32,6 +32,9 @@ declare module "stead:test" {
     storage(code: "ENOSPC" | "EIO", options?: { times?: number }): void;
   };
 
+  /** Answers in place of other servers, in the manner of undici's MockAgent. */
+  export const fetchMock: any;
+
   /** Resets an object; its callers get an error with the reason. */
   export function abortDurableObject(stub: DurableObjectStub, reason?: string): Promise<void>;
 }

@@ -240,10 +240,11 @@ impl Shard {
         lock(&testing.faults).clear();
         testing.levels.pop();
         let began_ms = lock(&testing.times).pop().expect("a level has a time");
-        self.shared.alarms.unpark();
         if let Some(time) = self.shared.clock.virtual_time() {
             time.restart(began_ms);
         }
+        // Alarms of the level below are due by the time that it is there.
+        self.shared.alarms.unpark();
         Ok(kept_at.to_string())
     }
 

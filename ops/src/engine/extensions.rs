@@ -87,6 +87,7 @@ deno_core::extension!(
         "streams.js",
         "tasks.js",
         "test_clock.js",
+        "test_fetch_mock.js",
         "test_library.js",
         "test_run.js",
         "test_runner.js",
