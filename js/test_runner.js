@@ -223,11 +223,12 @@ export class TestRunner {
     if (!this.#open.delete(test)) return;
     const { state, duration = 0, errors = [], note } = test.result;
     const failed = state === "fail";
+    let kept = null;
     if (failed) this.#failed = true;
     if (this.#open.size === 0) {
       this.#resetVi();
       clearVirtualTimers(this.#newestTimer);
-      await ask({ ask: "pop", failed, name: namesOf(test).join(" > ") });
+      kept = await ask({ ask: "pop", failed, name: namesOf(test).join(" > ") });
     }
     tellEvent({
       type: "end",
@@ -236,6 +237,7 @@ export class TestRunner {
       duration: `${duration}`,
       errors: errors.map(plainError),
       note,
+      kept,
     });
   }
 }

@@ -28,6 +28,9 @@ pub enum Event {
         errors: Vec<TestError>,
         #[serde(default)]
         note: Option<String>,
+        /// Where its state is kept.
+        #[serde(default)]
+        kept: Option<String>,
     },
     /// A hook of a suite (of the file, if `path` is empty) has failed.
     SuiteFailed {
@@ -48,6 +51,8 @@ pub struct Collected {
     pub id: String,
     /// The names of its suites, then its own.
     pub path: Vec<String>,
+    /// `run`, or why it does not: `skip`, `todo`.
+    pub mode: String,
 }
 
 /// What became of a test.

@@ -114,7 +114,8 @@ async fn run_bundle(
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
         clock,
-        random: Random::from_seed(report.seed),
+        // The isolates' own numbers begin with the seed itself.
+        random: Random::from_seed(report.seed ^ 2),
         testing: Some(testing),
     };
     let started = Worker::start(config).await;

@@ -195,9 +195,6 @@ fn summarize(
             };
             say(&style.dim(&format!("the same run again: --seed {seed}{fuzz}\n")));
         }
-        if args.keep_failed {
-            say(&style.dim("the state of failed tests is below .stead/failed; open one with `stead run FILE --state FOLDER`\n"));
-        }
     }
     Ok(ExitCode::UserCodeFailed)
 }

@@ -83,6 +83,10 @@ fn failures(out: &mut String, report: &FileReport, style: Style) {
         .filter(|test| test.state == Some(State::Fail))
     {
         print_failure(out, test, style);
+        if let Some(kept) = &test.kept {
+            let file = report.path.display();
+            let _ = writeln!(out, "  its state is kept: stead run {file} --state {kept}");
+        }
     }
 }
 
@@ -96,9 +100,15 @@ fn print_failure(out: &mut String, test: &TestReport, style: Style) {
     for error in &test.errors {
         print_error(out, error, style);
     }
-    if !test.lines.is_empty() {
+    // An exception of the tests' own code is shown as an error already.
+    let lines: Vec<&Line> = test
+        .lines
+        .iter()
+        .filter(|line| !line.uncaught || line.object.is_some())
+        .collect();
+    if !lines.is_empty() {
         let _ = writeln!(out, "  {}", style.dim("printed meanwhile:"));
-        print_lines(out, test.lines.iter(), style);
+        print_lines(out, lines.into_iter(), style);
     }
 }
 
@@ -144,7 +154,12 @@ fn print_lines<'a>(out: &mut String, lines: impl Iterator<Item = &'a Line>, styl
     for line in lines {
         let who = line.object.as_deref().unwrap_or("worker");
         let label = style.dim(&format!("{} {who}", line.level)).into_owned();
-        indent(out, &format!("{label}  {}", line.text), "    ");
+        let text: Vec<&str> = line
+            .text
+            .lines()
+            .filter(|text| !(is_frame(text) && is_ours(text)))
+            .collect();
+        indent(out, &format!("{label}  {}", text.join("\n")), "    ");
     }
 }
 

@@ -26,6 +26,8 @@ pub struct TestReport {
     pub errors: Vec<TestError>,
     /// Why it was left out.
     pub note: Option<String>,
+    /// Where its state is kept, if it failed and that was asked for.
+    pub kept: Option<String>,
     /// What was printed meanwhile.
     pub lines: Vec<Line>,
 }
@@ -72,10 +74,15 @@ impl FileReport {
                     self.by_id.insert(test.id, self.tests.len());
                     self.tests.push(TestReport {
                         path: test.path,
-                        state: None,
+                        state: match test.mode.as_str() {
+                            "todo" => Some(State::Todo),
+                            "skip" => Some(State::Skip),
+                            _ => None,
+                        },
                         duration_ms: 0.0,
                         errors: Vec::new(),
                         note: None,
+                        kept: None,
                         lines: Vec::new(),
                     });
                 }
@@ -89,6 +96,7 @@ impl FileReport {
                 duration,
                 errors,
                 note,
+                kept,
             } => {
                 let test = self.by_id.get(&id).map(|at| &mut self.tests[*at]);
                 let Some(test) = test else { return false };
@@ -96,6 +104,7 @@ impl FileReport {
                 test.duration_ms = duration.parse().unwrap_or_default();
                 test.errors = errors;
                 test.note = note;
+                test.kept = kept;
                 test.lines = lines;
                 test.fail_for_uncaught();
             }
