@@ -44,7 +44,7 @@ fn a_failure_shows_its_line_the_difference_and_what_was_printed() {
         &finished,
         &[
             "FAILED a room > greets",
-            "rooms.test.ts:24:",
+            "rooms.test.ts:23:",
             "expect({ greeting, members: 1 }).toEqual(",
             "-   \"greeting\": \"hello Grace\",",
             "+   \"greeting\": \"hello Ada\",",
