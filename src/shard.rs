@@ -48,6 +48,7 @@ use crate::quiet::Quiet;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
+use crate::testing::coverage::Counting;
 
 /// Stack of a shard's thread. V8 uses about one megabyte of it, bundled
 /// JavaScript parsers and SQLite the rest.
@@ -84,6 +85,8 @@ pub struct Shard {
     /// Requests that the worker's own code is answering.
     pub requests: OpenRequests,
     root: RefCell<Waker>,
+    /// Counts which code tests reach.
+    counting: RefCell<Option<Counting>>,
     /// Whether the clock of tests has stopped for good.
     stalled: Cell<bool>,
     /// Connections that are being served.
@@ -142,6 +145,7 @@ async fn serve(
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
+            shard.end_counting();
             drop(runtime);
             // Nobody waits any more when the process ends at once.
             let _ = stopped.send(());
@@ -166,6 +170,10 @@ async fn bring_up(
     options.heap_limit = Some(heap_bytes);
     options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
+    options.inspector = shared
+        .testing
+        .as_ref()
+        .is_some_and(|testing| testing.counts);
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
     let clock = shared.clock.clone();
     options.state = Box::new(move |state: &mut OpState| {
@@ -173,6 +181,11 @@ async fn bring_up(
         crate::testing::put_clock(state, clock, index);
     });
     let mut runtime = stead_ops::engine::new_runtime(options);
+    let counts = shared
+        .testing
+        .as_ref()
+        .is_some_and(|testing| testing.counts);
+    let counting = counts.then(|| Counting::start(&runtime));
     let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
@@ -213,6 +226,7 @@ async fn bring_up(
         requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
         stalled: Cell::new(false),
+        counting: RefCell::new(counting),
         connections: Cell::new(0),
     });
     if shard.shared.testing.is_some() {
@@ -362,6 +376,14 @@ impl Shard {
     }
 
     /// Chooses among the events that are ready, if a test leaves their order to chance.
+    fn end_counting(&self) {
+        let counting = self.counting.take();
+        if let (Some(mut counting), Some(testing)) = (counting, &self.shared.testing) {
+            let url = self.shared.bundle.specifier();
+            crate::testing::lock(&testing.counted).extend(counting.take(url.as_str()));
+        }
+    }
+
     fn chance(&self) -> Option<&Random> {
         self.shared.testing.as_ref()?.order.as_ref()
     }

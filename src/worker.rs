@@ -33,6 +33,8 @@ use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::testing::Testing;
+use crate::testing::coverage::ScriptCoverage;
+use crate::testing::lock;
 use crate::watchdog::Watchdog;
 
 /// What a worker is started with.
@@ -169,6 +171,14 @@ impl Worker {
     /// Runs the module's tests on the first shard, which tells the news of them.
     pub async fn run_tests(&self) {
         self.shared.message(0, Message::Tests).await;
+    }
+
+    /// What was counted of the tests' code. The worker has stopped.
+    pub fn counted(&self) -> Vec<ScriptCoverage> {
+        let testing = self.shared.testing.as_ref();
+        testing.map_or_else(Vec::new, |testing| {
+            std::mem::take(&mut *lock(&testing.counted))
+        })
     }
 
     /// Calls a method of an object; the result as JSON.

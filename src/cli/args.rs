@@ -146,6 +146,10 @@ pub struct TestArgs {
     #[arg(long)]
     pub bail: bool,
 
+    /// Count which lines are reached: a table, coverage/lcov.info and coverage/index.html
+    #[arg(long)]
+    pub coverage: bool,
+
     /// Keep the storage of tests that fail below .stead/failed, as state directories
     #[arg(long)]
     pub keep_failed: bool,

@@ -1,6 +1,7 @@
 //! `stead test`'s side of a worker: what its tests are given, and what they are told to do.
 
 mod control;
+pub mod coverage;
 pub mod events;
 pub mod levels;
 mod stall;
@@ -32,6 +33,7 @@ use crate::shard::Shard;
 use crate::shard::StartError;
 use crate::shared::Shared;
 use crate::virtual_time::VirtualTime;
+use coverage::ScriptCoverage;
 use events::Line;
 use events::News;
 use levels::Levels;
@@ -57,6 +59,10 @@ pub struct Testing {
     pub news: mpsc::UnboundedSender<News>,
     /// The levels of state.
     pub levels: Levels,
+    /// Whether to count which code is reached.
+    pub counts: bool,
+    /// What was counted, of each shard that has ended.
+    pub counted: Mutex<Vec<ScriptCoverage>>,
     /// Where the state of a failed test is kept.
     pub keep_failed: Option<std::path::PathBuf>,
     /// When each level began.
@@ -95,6 +101,8 @@ impl Testing {
             options,
             news,
             levels: Levels::new(),
+            counts: false,
+            counted: Mutex::default(),
             keep_failed: None,
             times: Mutex::default(),
             lines: Mutex::default(),
@@ -245,7 +253,8 @@ impl Shard {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The lock; a panic elsewhere has left nothing half done.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -93,6 +93,7 @@ async fn run_bundle(
     testing.order = args
         .fuzz_schedule
         .map(|_| Random::from_seed(report.seed ^ 1));
+    testing.counts = args.coverage;
     testing.keep_failed = args
         .keep_failed
         .then(|| PathBuf::from(".stead/failed").join(&stem));
@@ -129,6 +130,7 @@ async fn run_bundle(
                 }
             }
             worker.stop().await;
+            report.coverage.add(&bundle, &worker.counted());
             Ok(())
         }
         Err(problem) => Err(problem),

@@ -4,6 +4,7 @@
 //! `test(controller, env, ctx)` method, the form that workerd runs:
 //! <https://github.com/cloudflare/workerd>.
 
+mod coverage;
 mod file;
 mod machine;
 mod print;
@@ -29,7 +30,11 @@ use crate::cli::problem::Problem;
 use crate::cli::style::Style;
 use crate::clock::Random;
 use crate::testing::events::State;
+use coverage::Coverage;
 use report::FileReport;
+
+/// Where `--coverage` writes what other tools read.
+const COVERAGE: &str = "coverage";
 
 /// Runs all tests below the given paths.
 pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
@@ -116,6 +121,9 @@ async fn run_files(
     progress.clear();
     reports.sort_by(|a, b| a.path.cmp(&b.path));
     let exit = summarize(args, &reports, begun, style)?;
+    if args.coverage {
+        cover(args, &reports, style)?;
+    }
     Ok(Outcome { exit, watched })
 }
 
@@ -135,6 +143,20 @@ async fn run_file(
         ran = file::run(args, file, seed.wrapping_add(run), style).await;
     }
     ran
+}
+
+/// Prints which code was reached, and writes it for other tools.
+fn cover(args: &TestArgs, reports: &[FileReport], style: Style) -> Result<(), Problem> {
+    let mut all = Coverage::default();
+    for report in reports {
+        all.merge(&report.coverage);
+    }
+    if matches!(args.reporter(), Reporter::Spec | Reporter::Dot) {
+        say(&all.table(style));
+    }
+    let folder = Path::new(COVERAGE);
+    all.write(folder)
+        .map_err(|error| Problem::file(folder, &error))
 }
 
 /// Prints what the run came to.

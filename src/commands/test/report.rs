@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::coverage::Coverage;
 use crate::testing::events::Event;
 use crate::testing::events::Line;
 use crate::testing::events::News;
@@ -46,6 +47,9 @@ pub struct FileReport {
     pub problem: Option<String>,
     /// What was printed when no test ran.
     pub lines: Vec<Line>,
+    /// Which code was reached.
+    #[serde(skip)]
+    pub coverage: Coverage,
     /// How long all of it took.
     #[serde(skip)]
     pub duration: Duration,
