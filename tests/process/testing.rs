@@ -13,7 +13,7 @@ fn run(file: &str, options: &[&str]) -> Finished {
 fn run_in(folder: &Path, file: &str, options: &[&str]) -> Finished {
     let output = Command::new(env!("CARGO_BIN_EXE_stead"))
         .arg("test")
-        .arg(fixture(&format!("failing/{file}")))
+        .arg(fixture(&format!("suites/{file}")))
         .args(options)
         .current_dir(folder)
         .output()
@@ -168,4 +168,18 @@ fn machines_can_read_the_results() {
 fn a_pattern_that_matches_nothing_is_no_success() {
     let finished = run("rooms.test.ts", &["-t", "no such test"]);
     finished.failed(3, &["no test's name matches `no such test`"]);
+}
+
+#[test]
+fn coverage_counts_the_lines_of_the_users_files() {
+    let folder = temporary();
+    let file = fixture("suites/covered.test.ts");
+    let finished = run_in(folder.path(), "covered.test.ts", &["--coverage"]);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    check(&finished, &["coverage of lines", "80.0 %", "8"]);
+    let lcov = std::fs::read_to_string(folder.path().join("coverage/lcov.info")).expect("lcov");
+    let source = file.with_file_name("covered.ts");
+    assert!(lcov.contains(&format!("SF:{}", source.display())), "{lcov}");
+    assert!(lcov.contains("DA:8,0"), "{lcov}");
+    assert!(folder.path().join("coverage/index.html").is_file());
 }
