@@ -146,8 +146,7 @@ impl Coverage {
 }
 
 fn read_map(json: &[u8]) -> Option<SourceMap> {
-    let json = std::str::from_utf8(json).ok()?;
-    Some(SourceMap::from_json_string(json).ok()?.into_owned())
+    SourceMap::from_json(serde_json::from_slice(json).ok()?).ok()
 }
 
 /// The file of a source, if it is the project's own and no test.
