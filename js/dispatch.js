@@ -4,6 +4,7 @@
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
 import { core } from "ext:core/mod.js";
+import { defineBindings } from "ext:stead/bindings.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
@@ -37,6 +38,7 @@ let {
   op_call_path,
   op_call_return,
   op_call_throw,
+  op_note_error,
   op_object_socket_remove,
   op_report_error,
   op_respond_error,
@@ -50,6 +52,7 @@ bindOps((ops) =>
     op_call_path,
     op_call_return,
     op_call_throw,
+    op_note_error,
     op_object_socket_remove,
     op_report_error,
     op_respond_error,
@@ -113,10 +116,10 @@ function withoutOurFrames(stack) {
 
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
- * @param {Record<string, string>} vars
+ * @param {string} vars a JSON object
  */
 function setVars(vars) {
-  Object.assign(env, vars);
+  Object.assign(env, JSON.parse(vars));
 }
 
 /**
@@ -157,12 +160,14 @@ function handlersOf(value) {
  * Takes the worker's module and makes its bindings.
  * @param {any} module
  * @param {{ class: string, bindings: string[] }[]} namespaces
+ * @param {import("ext:stead/bindings.js").OtherBindings} others
  */
-function configure(module, namespaces) {
+function configure(module, namespaces, others) {
   classes = namespaces.map((namespace) => module[namespace.class]);
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
+  defineBindings(env, others);
   worker = module.default ?? frontDoor(env, namespaces);
   setTestedWorker(module, namespaces, () => new ExecutionContext(), workerFor);
 }
@@ -196,7 +201,9 @@ async function answerRequest(native) {
     const response = handler.fetch(requestFromNative(native), env, ctx);
     respond(native, response instanceof Response ? response : await response);
   } catch (error) {
-    op_report_error(null, describeError(error));
+    const text = describeError(error);
+    op_report_error(null, text);
+    op_note_error(native, text);
     op_respond_error(native, serializeThrown(error));
   }
 }

@@ -14,6 +14,7 @@ type Outcome = Native<"Outcome">;
 type PairEnd = Native<"PairEnd">;
 type PendingBody = Native<"PendingBody">;
 type PendingCall = Native<"PendingCall">;
+type PendingFile = Native<"PendingFile">;
 type PendingFetch = Native<"PendingFetch">;
 type SqlCursor = Native<"SqlCursor">;
 
@@ -25,6 +26,13 @@ type FlatHeaders = string[];
 type SocketFrame = any;
 /** The kind of an answer, then its parts: see `Answer` in stub.rs. */
 type NativeAnswer = any[];
+
+/** `ops/src/assets.rs` */
+interface AssetsOps {
+  op_assets_fetch(method: string, url: string, headers: FlatHeaders): PendingFile;
+  /** Status, headers, bytes. */
+  op_assets_answer(pending: PendingFile): Promise<[number, FlatHeaders, Uint8Array]>;
+}
 
 /** `ops/src/console.rs` */
 interface ConsoleOps {
@@ -170,6 +178,7 @@ interface EventOps {
     socket: PairEnd | null,
   ): void;
   op_respond_text(request: IncomingRequest, text: string): void;
+  op_note_error(request: IncomingRequest, text: string): void;
   op_respond_error(request: IncomingRequest, thrown: Uint8Array): void;
   op_call_path(call: IncomingCall): string[];
   op_call_arguments(call: IncomingCall): Uint8Array | null | undefined;
@@ -242,6 +251,7 @@ type StreamSink = Native<"StreamSink">;
 interface Ops
   extends
     AlarmOps,
+    AssetsOps,
     CloneOps,
     ConsoleOps,
     DigestOps,

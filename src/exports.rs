@@ -9,12 +9,17 @@ use deno_core::serde_v8;
 use deno_core::v8;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Value;
 use stead_ops::host::Namespace;
 use stead_storage::IdKey;
 
+use crate::bindings::Bindings;
+use crate::bindings::ObjectBindings;
 use crate::isolate::Isolate;
 use crate::isolate::call;
+use crate::isolate::string;
 use crate::shard::StartError;
+use crate::shared::Shared;
 
 /// One exported name.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,14 +59,18 @@ pub enum ExportsError {
     NoExtends(String),
     /// There is neither an object class nor a handler.
     Nothing,
+    /// Classes that bindings name and the module does not export.
+    NotExported(Vec<String>),
 }
 
 /// Puts variables into `env`, where modules find them while they are evaluated.
-pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, String>) {
+pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, Value>) {
     isolate.enter(|scope| {
-        let vars = serde_v8::to_v8(scope, vars).expect("strings are plain data");
+        // As text: numbers of JSON pass as they are written.
+        let vars = serde_json::to_string(vars).expect("JSON is text");
+        let vars = string(scope, &vars);
         let result = call(scope, &isolate.dispatch.set_vars, &[vars]);
-        assert!(result.is_ok(), "assigning strings does not throw");
+        assert!(result.is_ok(), "assigning values does not throw");
     });
 }
 
@@ -106,15 +115,29 @@ pub fn describe(isolate: &Isolate, module: &v8::Global<v8::Object>) -> Vec<Expor
 ///
 /// # Errors
 /// A class that looks like an object's without being one; nothing to serve, unless that may be.
-pub fn namespaces(
-    exports: &[Export],
-    unique_key: &(dyn Fn(&str) -> String + Send + Sync),
-    may_be_empty: bool,
-) -> Result<Vec<Namespace>, ExportsError> {
+pub fn namespaces(exports: &[Export], shared: &Shared) -> Result<Vec<Namespace>, ExportsError> {
+    let bindings = &shared.bindings.objects;
+    let unique_key = &shared.unique_key;
+    // Tests need nothing to serve.
+    let may_be_empty = shared.testing.is_some();
+    let exported = |class: &str| exports.iter().find(|export| export.name == class);
+    let missing: Vec<String> = bindings
+        .required()
+        .filter(|class| exported(class).is_none())
+        .map(str::to_owned)
+        .collect();
+    if !missing.is_empty() {
+        return Err(ExportsError::NotExported(missing));
+    }
     let has = |kind: ExportKind| exports.iter().any(|export| export.kind == kind);
     let nothing = !has(ExportKind::Object) && !has(ExportKind::Worker) && !may_be_empty;
     let suspects = |export: &&Export| {
-        export.kind == ExportKind::Class && (nothing || !export.handlers.is_empty())
+        let as_object = if bindings.are_declared() {
+            bindings.required().any(|class| class == export.name)
+        } else {
+            !export.handlers.is_empty()
+        };
+        export.kind == ExportKind::Class && (nothing || as_object)
     };
     if let Some(class) = exports.iter().find(suspects) {
         return Err(ExportsError::NoExtends(class.name.clone()));
@@ -172,21 +195,27 @@ struct NamespaceBindings<'a> {
 }
 
 /// Hands the module to the isolate and makes the namespaces' bindings.
-pub fn configure(isolate: &Isolate, module: &v8::Global<v8::Object>, namespaces: &[Namespace]) {
+pub fn configure(
+    isolate: &Isolate,
+    module: &v8::Global<v8::Object>,
+    namespaces: &[Namespace],
+    declared: &Bindings,
+) {
     let bindings: Vec<NamespaceBindings<'_>> = namespaces
         .iter()
         .map(|namespace| NamespaceBindings {
             class: &namespace.class,
-            bindings: bindings(&namespace.class),
+            bindings: declared.objects.names(&namespace.class),
         })
         .collect();
     isolate.enter(|scope| {
         let module = v8::Local::new(scope, module);
         let bindings = serde_v8::to_v8(scope, bindings).expect("plain data");
+        let others = serde_v8::to_v8(scope, &declared.others).expect("plain data");
         let result = call(
             scope,
             &isolate.dispatch.configure,
-            &[module.into(), bindings],
+            &[module.into(), bindings, others],
         );
         assert!(result.is_ok(), "making bindings does not throw");
     });

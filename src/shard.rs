@@ -202,10 +202,8 @@ async fn bring_up(
     let module = evaluated?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
-    let namespaces =
-        crate::exports::namespaces(&exports, &shared.unique_key, shared.testing.is_some())
-            .map_err(StartError::Exports)?;
-    crate::exports::configure(&isolate, &module, &namespaces);
+    let namespaces = crate::exports::namespaces(&exports, &shared).map_err(StartError::Exports)?;
+    crate::exports::configure(&isolate, &module, &namespaces, &shared.bindings);
     // From here on `eval` and `new Function` throw, as on the platform.
     isolate.enter(|scope| {
         scope

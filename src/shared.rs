@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use serde_json::Value;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -18,10 +19,12 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::alarms::Alarms;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::front::Front;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
@@ -80,7 +83,11 @@ pub struct Shared {
     /// The worker's code.
     pub bundle: Arc<Bundle>,
     /// What the worker's `env` holds besides namespaces.
-    pub vars: BTreeMap<String, String>,
+    pub vars: BTreeMap<String, Value>,
+    /// What `env` holds besides.
+    pub bindings: Bindings,
+    /// What answers in front of the worker.
+    pub front: Arc<Front>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything durable is.

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use serde_json::Value;
 use stead_storage::Committer;
 use stead_storage::Options;
 use stead_storage::StateDir;
@@ -17,12 +18,14 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::alarms::Alarms;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::front::Front;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
@@ -47,10 +50,14 @@ pub struct Config {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// The variables in `env`.
+    pub vars: BTreeMap<String, Value>,
+    /// What `env` holds besides.
+    pub bindings: Bindings,
+    /// What answers in front of the worker.
+    pub front: Arc<Front>,
     /// What the code may use.
     pub limits: Limits,
-    /// What `env` holds besides namespaces.
-    pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -84,6 +91,8 @@ impl Worker {
             shards: senders,
             bundle: config.bundle,
             vars: config.vars,
+            bindings: config.bindings,
+            front: config.front,
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod answer;
+pub mod assets;
 pub mod body;
 mod clone;
 pub mod console;

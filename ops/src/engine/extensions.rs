@@ -11,6 +11,7 @@ use deno_web::BlobStore;
 use deno_web::InMemoryBroadcastChannel;
 
 use crate::alarm::stead_alarm;
+use crate::assets::stead_assets;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
@@ -47,7 +48,8 @@ deno_core::extension!(
         stead_time,
         stead_testing,
         stead_websocket,
-        stead_turn
+        stead_turn,
+        stead_assets
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -57,6 +59,7 @@ deno_core::extension!(
         "abort.js",
         "absent.js",
         "arguments.js",
+        "bindings.js",
         "clone.js",
         "cloning.js",
         "console.js",
@@ -150,6 +153,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_time::init(),
         stead_testing::init(),
         stead_websocket::init(),
+        stead_assets::init(),
         stead_turn::init(),
         stead::init(),
     ]

@@ -11,6 +11,7 @@ use stead_storage::StateDir;
 use tokio::sync::mpsc;
 
 use super::report::FileReport;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::bundle::VITEST;
@@ -112,6 +113,8 @@ async fn run_bundle(
         storage: super::super::storage_options(Durability::Strict, args.kv_limits),
         limits: args.limits.limits(),
         vars: BTreeMap::new(),
+        bindings: Bindings::default(),
+        front: Arc::default(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
         clock,
