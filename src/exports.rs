@@ -14,7 +14,6 @@ use stead_ops::host::Namespace;
 use stead_storage::IdKey;
 
 use crate::bindings::Bindings;
-use crate::bindings::ObjectBindings;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::isolate::string;
