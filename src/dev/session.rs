@@ -337,7 +337,8 @@ const NAVIGATION_PREFERS_FILES: (&str, &str, &str) = (
     "2025-04-01",
 );
 
-fn assets(project: &Project) -> Option<Assets> {
+/// The static files of a project.
+pub fn assets(project: &Project) -> Option<Assets> {
     let (on, off, since) = NAVIGATION_PREFERS_FILES;
     let set = |flag: &str| project.compatibility_flags.iter().any(|set| set == flag);
     let dated = project
@@ -349,7 +350,8 @@ fn assets(project: &Project) -> Option<Assets> {
     Some(Assets::new(config, project.main.is_some(), prefers))
 }
 
-fn vars(project: &Project) -> BTreeMap<String, Value> {
+/// The variables of a project.
+pub fn vars(project: &Project) -> BTreeMap<String, Value> {
     let mut vars = project.vars.clone();
     if let Some(binding) = &project.version_metadata {
         let version = serde_json::json!({
@@ -362,7 +364,8 @@ fn vars(project: &Project) -> BTreeMap<String, Value> {
     vars
 }
 
-fn bindings(project: &Project) -> Bindings {
+/// The bindings of a project.
+pub fn bindings(project: &Project) -> Bindings {
     let own = project
         .objects
         .iter()

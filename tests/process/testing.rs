@@ -183,3 +183,14 @@ fn coverage_counts_the_lines_of_the_users_files() {
     assert!(lcov.contains("DA:8,0"), "{lcov}");
     assert!(folder.path().join("coverage/index.html").is_file());
 }
+
+#[test]
+fn a_project_is_tested_with_its_configuration() {
+    let output = Command::new(env!("CARGO_BIN_EXE_stead"))
+        .arg("test")
+        .current_dir(fixture("project"))
+        .output()
+        .expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed, 0 failed"), "{text}");
+}

@@ -1,6 +1,5 @@
 //! Running the tests of one file: a worker of its own, with a state directory of its own.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -11,7 +10,6 @@ use stead_storage::StateDir;
 use tokio::sync::mpsc;
 
 use super::report::FileReport;
-use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::bundle::VITEST;
@@ -24,6 +22,12 @@ use crate::cli::style::Style;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::clock::SystemClock;
+use crate::config::Project;
+use crate::dev::session::assets;
+use crate::dev::session::bindings;
+use crate::dev::session::bundle_options;
+use crate::dev::session::vars;
+use crate::front::Front;
 use crate::testing::TestOptions;
 use crate::testing::Testing;
 use crate::virtual_time::VirtualTime;
@@ -45,12 +49,13 @@ pub async fn run(
     let mut report = FileReport::new(file.to_owned(), seed);
     let mut modules = vec![file.to_owned()];
     let path = file.to_owned();
-    let bundled = tokio::task::spawn_blocking(move || load(&path, style)).await;
-    let bundled = bundled.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-    let result = match bundled {
-        Ok(bundle) => {
+    let loaded = tokio::task::spawn_blocking(move || load(&path, style)).await;
+    let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    let result = match loaded {
+        Ok((project, bundle)) => {
             modules.clone_from(&bundle.modules);
-            run_bundle(args, file, bundle, style, &mut report).await
+            modules.extend(project.iter().flat_map(|project| project.files.clone()));
+            run_bundle(args, file, project, bundle, style, &mut report).await
         }
         Err(problem) => Err(problem),
     };
@@ -61,15 +66,30 @@ pub async fn run(
     (report, modules)
 }
 
-fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
+/// Bundles a test file; in a project, together with its worker.
+fn load(file: &Path, style: Style) -> Result<(Option<Project>, Arc<Bundle>), Problem> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let project = crate::config::find(folder.unwrap_or(Path::new(".")))
+        .map(|file| crate::config::load(&file, None))
+        .transpose()
+        .map_err(|found| crate::commands::diagnosed(&found, style))?
+        .filter(|project| project.main.is_some());
     let mut options = BundleOptions::default();
+    if let Some(project) = &project {
+        options = bundle_options(project);
+        options.worker.clone_from(&project.main);
+    }
     options.provided.push(VITEST.to_owned());
-    super::super::load_with(file, &options, style)
+    let bundle = super::super::load_with(file, &options, style)?;
+    Ok((project, bundle))
 }
 
 async fn run_bundle(
     args: &TestArgs,
     file: &Path,
+    project: Option<Project>,
     bundle: Arc<Bundle>,
     style: Style,
     report: &mut FileReport,
@@ -83,6 +103,9 @@ async fn run_bundle(
         true => Arc::new(SystemClock),
         false => Arc::new(VirtualTime::new(shards)),
     };
+    let owner = project
+        .as_ref()
+        .map_or(stem.clone(), |project| project.name.clone());
     let (news, mut heard) = mpsc::unbounded_channel();
     let options = TestOptions {
         path: file.display().to_string(),
@@ -112,10 +135,13 @@ async fn run_bundle(
         state,
         storage: super::super::storage_options(Durability::Strict, args.kv_limits),
         limits: args.limits.limits(),
-        vars: BTreeMap::new(),
-        bindings: Bindings::default(),
-        front: Arc::default(),
-        unique_key: Box::new(move |class| format!("{stem}-{class}")),
+        vars: project.as_ref().map(vars).unwrap_or_default(),
+        bindings: project.as_ref().map(bindings).unwrap_or_default(),
+        front: Arc::new(Front {
+            assets: project.as_ref().and_then(assets).map(Arc::new),
+            ..Front::default()
+        }),
+        unique_key: Box::new(move |class| format!("{owner}-{class}")),
         logger: logger.clone(),
         clock,
         // The isolates' own numbers begin with the seed itself.
