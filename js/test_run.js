@@ -11,17 +11,22 @@ import { TestRunner } from "ext:stead/test_runner.js";
 import { makeVi } from "ext:stead/test_vi.js";
 import * as worker from "ext:stead/test_worker.js";
 import { setTimeout } from "ext:stead/timers.js";
-import { env } from "ext:stead/workers.js";
+import { enterContext } from "ext:stead/context.js";
+import { handlersOf } from "ext:stead/entrypoint.js";
+import { env } from "ext:stead/environment.js";
+import { ExecutionContext } from "ext:stead/execution_context.js";
+import { WorkerEvent } from "ext:stead/worker_event.js";
 
 /** @type {TestRunner | null} */
 let runner = null;
 
-/** The worker under test, once its module is evaluated. */
-const tested = {
-  module: /** @type {any} */ (null),
-  makeContext: /** @type {() => any} */ (() => null),
-  handlerFor: /** @type {(ctx: any) => any} */ (() => null),
-};
+/** The module of the worker under test, once it is evaluated. @type {any} */
+let tested = null;
+
+/** A context for a handler that a test calls. */
+function makeContext() {
+  return new ExecutionContext(new WorkerEvent(null, false), {});
+}
 
 /** What `exports` of cloudflare:test holds. @type {Record<string, any>} */
 const exports = {};
@@ -53,8 +58,7 @@ export function prepareTests(module, options) {
   const expect = createExpect(library, wait);
   library.shareExpect(expect);
   const self = worker.makeSelf(() => {
-    const ctx = tested.makeContext();
-    return { handler: tested.handlerFor(ctx), env };
+    return { handler: handlersOf("default", makeContext()), env };
   });
   exports.default = self;
   const { afterAll, afterEach, aroundAll, aroundEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, suite, test } = library;
@@ -65,30 +69,28 @@ export function prepareTests(module, options) {
   internals.cloudflareTest = platform;
   internals.steadTest = { ...writing, ...platform, clock, faults };
   runner = new TestRunner(library, expect, fake.reset, options);
-  runner.start();
+  // Tests are the worker's own code: what they hold is held by this event.
+  enterContext(new WorkerEvent(null, false), () => runner?.start());
 }
 
 /**
  * Takes the worker whose module is evaluated.
  * @param {any} module
  * @param {{ class: string }[]} namespaces
- * @param {() => any} makeContext
- * @param {(ctx: any) => any} handlerFor
  */
-export function setTestedWorker(module, namespaces, makeContext, handlerFor) {
+export function setTestedWorker(module, namespaces) {
   if (runner === null) return;
-  Object.assign(tested, { module, makeContext, handlerFor });
+  tested = module;
   worker.setNamespaceCount(namespaces.length);
   for (const namespace of namespaces) exports[namespace.class] = env[namespace.class];
 }
 
 /** Runs the tests of the evaluated module. */
 export function runTests() {
-  const { module } = tested;
   /** @type {[string, () => unknown][]} */
-  const exported = Object.keys(module)
-    .filter((name) => typeof module[name] === "object" && typeof module[name]?.test === "function")
-    .map((name) => [name, () => module[name].test({}, env, tested.makeContext())]);
+  const exported = Object.keys(tested)
+    .filter((name) => typeof tested[name] === "object" && typeof tested[name]?.test === "function")
+    .map((name) => [name, () => tested[name].test({}, env, makeContext())]);
   runner?.loaded(exported);
 }
 

@@ -8,11 +8,12 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { deserializeThrown } from "ext:stead/message.js";
 import { requestOf, requestToNative, Response, responseFromNative } from "ext:stead/http.js";
-import { DurableObjectId, DurableObjectNamespace, Fetcher, makeId } from "ext:stead/namespace.js";
+import { DurableObjectId, DurableObjectNamespace, makeId } from "ext:stead/namespace.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { ask } from "ext:stead/test_clock.js";
 
 let {
+  op_callee_object,
   op_id_parse,
   op_request_method,
   op_request_url,
@@ -23,6 +24,7 @@ let {
 } = core.ops;
 bindOps((ops) =>
   ({
+    op_callee_object,
     op_id_parse,
     op_request_method,
     op_request_url,
@@ -106,8 +108,8 @@ export async function runInDurableObject(stub, callback) {
     }
   });
   try {
-    const name = stub.id.name ?? null;
-    const calling = op_stub_fetch(currentHandle(), null, namespace, id, name, RUN_INSIDE, token, [], null);
+    const target = op_callee_object(namespace, id, stub.id.name ?? null);
+    const calling = op_stub_fetch(currentHandle(), null, target, RUN_INSIDE, token, [], null);
     const answer = await resumeAfter(op_stub_fetch_answer(calling));
     if (answer[0] !== 0) throw errorOf(answer);
   } finally {
@@ -164,7 +166,7 @@ export async function listDurableObjectIds(namespace) {
   if (index < 0) {
     throw new TypeError("Failed to execute 'listDurableObjectIds': parameter 1 is not of type 'DurableObjectNamespace'.");
   }
-  return (await ask({ ask: "ids", namespace: index })).map((/** @type {string} */ hex) => makeId(hex));
+  return (await ask({ ask: "ids", namespace: index })).map((/** @type {string} */ hex) => makeId(index, hex));
 }
 
 /** Deletes everything that is stored. */
@@ -247,7 +249,7 @@ export function makeSelf(makeHandler) {
       throw new Error("SELF.queue() is not implemented in Stead yet.");
     },
   };
-  return new Proxy(new Fetcher(), {
+  return new Proxy({}, {
     get(target, name) {
       if (Object.hasOwn(self, name)) return /** @type {any} */ (self)[name];
       if (typeof name === "symbol" || name === "then" || name in Object.prototype) return Reflect.get(target, name);

@@ -20,13 +20,19 @@ use std::time::Duration;
 use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
+use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
+use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
+use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::parcel::Parcel;
 use stead_ops::turn::Turns;
+use stead_storage::Lane;
+use stead_storage::LogEvent;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -58,8 +64,8 @@ const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
-/// What a commit's sync came to: which object, which instance, up to where.
-pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
+/// What the journal tells: of which object, of which instance, and what.
+pub type Synced = (ObjectKey, u64, LogEvent);
 
 /// A shard, as the tasks of its thread share it.
 pub struct Shard {
@@ -75,7 +81,11 @@ pub struct Shard {
     pub objects: RefCell<HashMap<ObjectKey, Resident>>,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
-    /// Hears of finished syncs.
+    /// What the objects of this shard have on its way to the disk.
+    pub lane: Lane,
+    /// Objects whose commits are kept back because that is too much already.
+    pub held: RefCell<HashMap<ObjectKey, Rc<Instance>>>,
+    /// Hears from the journal.
     pub synced: mpsc::UnboundedSender<Synced>,
     /// Turns true when connections are to end.
     pub stopping: watch::Sender<bool>,
@@ -89,6 +99,12 @@ pub struct Shard {
     counting: RefCell<Option<Counting>>,
     /// Whether the clock of tests has stopped for good.
     stalled: Cell<bool>,
+    /// What this shard's code exported.
+    pub exports: Exports,
+    /// Values whose instances have left memory, to be let go of.
+    pub forgotten: RefCell<Vec<u64>>,
+    /// The answers that entrypoints have not given yet.
+    pub worker_owes: Owes,
     /// Connections that are being served.
     pub connections: Cell<usize>,
 }
@@ -168,6 +184,7 @@ async fn bring_up(
     let heap_bytes = shared.limits.heap_bytes;
     let buffers = BufferBudget::new(heap_bytes);
     options.heap_limit = Some(heap_bytes);
+    options.compatibility_flags = shared.compatibility.flags().clone();
     options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
     options.inspector = shared
@@ -193,6 +210,9 @@ async fn bring_up(
     if let Some(testing) = &shared.testing {
         crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
+    if !shared.compatibility.is_on("allow_eval_during_startup") {
+        forbid_eval(&isolate);
+    }
     isolate.guard.begin();
     let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
     isolate.guard.end();
@@ -204,12 +224,12 @@ async fn bring_up(
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces = crate::exports::namespaces(&exports, &shared).map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces, &shared.bindings);
-    // From here on `eval` and `new Function` throw, as on the platform.
-    isolate.enter(|scope| {
-        scope
-            .get_current_context()
-            .set_allow_generation_from_strings(false)
-    });
+    if !shared
+        .compatibility
+        .is_on("allow_insecure_inefficient_logged_eval")
+    {
+        forbid_eval(&isolate);
+    }
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,
@@ -217,6 +237,8 @@ async fn bring_up(
         namespaces,
         objects: RefCell::default(),
         turn: Rc::default(),
+        lane: Lane::default(),
+        held: RefCell::default(),
         synced,
         stopping: watch::Sender::new(false),
         me: me.clone(),
@@ -225,6 +247,9 @@ async fn bring_up(
         root: RefCell::new(Waker::noop().clone()),
         stalled: Cell::new(false),
         counting: RefCell::new(counting),
+        exports: Exports::default(),
+        forgotten: RefCell::default(),
+        worker_owes: Owes::default(),
         connections: Cell::new(0),
     });
     if shard.shared.testing.is_some() {
@@ -236,6 +261,15 @@ async fn bring_up(
     op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
     deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
+}
+
+/// From here on `eval` and `new Function` throw.
+fn forbid_eval(isolate: &Isolate) {
+    isolate.enter(|scope| {
+        scope
+            .get_current_context()
+            .set_allow_generation_from_strings(false)
+    });
 }
 
 /// Runs the shard until it is told to stop; the sender says that it has.
@@ -252,9 +286,10 @@ async fn run(
         let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
         let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
         shard.root.borrow_mut().clone_from(cx.waker());
-        while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
-            shard.synced(key, incarnation, sequence, result);
+        while let Poll::Ready(Some((key, incarnation, event))) = done.poll_recv(cx) {
+            shard.hear(key, incarnation, event);
         }
+        shard.commit_held();
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
             let time = shard.shared.clock.virtual_time();
             time.inspect(|time| time.taken());
@@ -263,6 +298,7 @@ async fn run(
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
+        shard.take_mail(cx.waker());
         shard.queue.queue_calls();
         shard.deliver_queued();
         shard.run_due_timer();
@@ -316,15 +352,15 @@ fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<
 }
 
 impl Shard {
-    /// Queues an event for an object of this shard.
-    pub fn enqueue(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.queue.push((key, name, event));
+    /// Queues an event for this shard.
+    pub fn enqueue(&self, parcel: Parcel) {
+        self.queue.push(parcel);
         self.wake();
     }
 
     /// Queues a call that JavaScript made, for the next round.
-    pub fn enqueue_call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.queue.push_call((key, name, event));
+    pub fn enqueue_call(&self, call: Parcel) {
+        self.queue.push_call(call);
         self.wake();
     }
 
@@ -335,8 +371,8 @@ impl Shard {
     /// Queues events of one object ahead of all others, in their order.
     pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
         let events = events.into_iter();
-        self.queue
-            .push_first(events.map(|event| (key, name.map(str::to_owned), event)));
+        let name = |event| Parcel::Object(key, name.map(str::to_owned), event);
+        self.queue.push_first(events.map(name));
         self.wake();
     }
 
@@ -351,10 +387,14 @@ impl Shard {
                 None => self.queue.pop(),
                 Some(chance) => self.queue.pop_any(chance),
             };
-            let Some((key, name, event)) = next else {
+            let Some(parcel) = next else {
                 return;
             };
-            self.deliver(key, name, event);
+            match parcel {
+                Parcel::Object(key, name, event) => self.deliver(key, name, event),
+                Parcel::Export(call) => self.deliver_export_call(call),
+                Parcel::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
+            }
             self.relieve_heap();
             if self.chance().is_some_and(|chance| chance.below(2) == 0) {
                 // What the event made ready has its turn.
@@ -390,7 +430,9 @@ impl Shard {
     fn receive(&self, message: Message) -> Option<oneshot::Sender<()>> {
         match message {
             Message::Connection(stream) => self.serve_connection(stream),
-            Message::Event(key, name, event) => self.enqueue(key, name, event),
+            Message::Event(key, name, event) => {
+                self.enqueue(Parcel::Object(key, name, event));
+            }
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),
                 Err(error) => {
@@ -405,7 +447,9 @@ impl Shard {
                 let _ = emptied.send(());
             }
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
+            Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
+            Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.stalled.set(true),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);
@@ -419,6 +463,7 @@ impl Shard {
     fn has_stopped(&self) -> bool {
         self.connections.get() == 0
             && !self.has_more()
+            && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }
 }

@@ -139,6 +139,7 @@ impl VirtualTime {
     }
 
     /// Asks to be told once when nothing will ever happen again by itself.
+    #[allow(dead_code, reason = "for runs of several tests")]
     pub fn watch(&self, watched: bool) {
         self.watched.store(watched, SeqCst);
         self.stir();

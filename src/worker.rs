@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use serde_json::Value;
-use stead_storage::Committer;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::sync::mpsc;
@@ -23,6 +23,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::compatibility::Compatibility;
 use crate::exports::Export;
 use crate::exports::ExportKind;
 use crate::front::Front;
@@ -31,6 +32,7 @@ use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::shard;
 use crate::shard::StartError;
+use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
@@ -48,6 +50,8 @@ pub struct Config {
     pub shards: usize,
     /// The state directory, already locked for this process.
     pub state: StateDir,
+    /// Its journal.
+    pub journal: LocalJournal,
     /// How each object's storage is opened.
     pub storage: Options,
     /// The variables in `env`.
@@ -58,6 +62,8 @@ pub struct Config {
     pub front: Arc<Front>,
     /// What the code may use.
     pub limits: Limits,
+    /// Which of the platform's behaviours it was written for.
+    pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -96,10 +102,11 @@ impl Worker {
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
+            journal: config.journal,
             limits: config.limits,
+            compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
-            committer: Committer::start(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
@@ -202,6 +209,24 @@ impl Worker {
             .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
     }
 
+    /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,
+    /// noRetry }`, for a queue what became of the messages, with the fields of the
+    /// platform's `FetcherQueueResult`.
+    ///
+    /// # Errors
+    /// What it threw, as text.
+    #[allow(
+        dead_code,
+        reason = "for servers of projects, which have cron triggers"
+    )]
+    pub async fn handle(&self, event: HandlerEvent) -> Result<String, String> {
+        let (sender, outcome) = oneshot::channel();
+        let shard = &self.shared.shards[0];
+        drop(shard.send(Message::Handler(event, sender)).await);
+        let lost = || Err("the server is stopping".to_owned());
+        outcome.await.unwrap_or_else(|_| lost())
+    }
+
     /// Lets requests finish, closes the sockets with 1001 and every object's
     /// storage, and ends all threads.
     pub async fn stop(&self) {
@@ -227,8 +252,8 @@ impl Worker {
                     shared.logger.error(None, "a thread of the worker panicked");
                 }
             }
-            shared.committer.shutdown();
-            if let Err(error) = shared.state.mark_clean() {
+            let stopped = shared.journal.stop();
+            if let Err(error) = stopped.and_then(|()| shared.state.mark_clean()) {
                 shared.logger.error(None, error.to_string());
             }
         });

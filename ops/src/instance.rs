@@ -14,6 +14,7 @@ use stead_storage::OutputGate;
 use stead_storage::StorageError;
 
 use crate::answer::Owes;
+use crate::callee::Held;
 use crate::host::HostRef;
 use crate::host::object_label;
 use crate::message::Failure;
@@ -76,8 +77,10 @@ pub struct Instance {
     pub sockets: SocketSet,
     /// How a run of the alarm stands.
     pub alarm_run: Cell<AlarmRun>,
-    /// The commit that the committer is making durable, if any.
-    pub syncing: Cell<Option<u64>>,
+    /// Values that the object's code exported and others still hold.
+    pub exports: Cell<usize>,
+    /// The stubs that the object's code holds.
+    pub held: Held,
     host: HostRef,
     turn: Rc<Turn>,
     listed: Cell<bool>,
@@ -104,7 +107,8 @@ impl Instance {
             owes: Owes::default(),
             sockets: SocketSet::default(),
             alarm_run: Cell::new(AlarmRun::Idle),
-            syncing: Cell::new(None),
+            exports: Cell::new(0),
+            held: Held::default(),
             host,
             turn,
             listed: Cell::new(false),

@@ -288,7 +288,7 @@ impl Shard {
         for instance in residents {
             let reason = match leave {
                 Leave::Close => {
-                    if let Err(error) = instance.database.close() {
+                    if let Err(error) = instance.database.close(self.shared.clock.now_ms()) {
                         self.shared.logger.error(None, error.to_string());
                     }
                     TEST_ENDED

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use stead_storage::StateDir;
 use tokio::sync::mpsc;
 
 use super::report::FileReport;
@@ -96,8 +95,6 @@ async fn run_bundle(
 ) -> Result<(), Problem> {
     let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem, file)?;
-    let state = StateDir::open(&folder.path);
-    let state = state.map_err(|error| super::super::state_problem(&folder.path, &error))?;
     let shards = args.shards.map_or(1, |shards| usize::from(shards.get()));
     let clock: Arc<dyn Clock> = match args.real_time {
         true => Arc::new(SystemClock),
@@ -129,12 +126,16 @@ async fn run_bundle(
         false,
         Arc::new(|| SystemClock.now_ms().max(0) as u64),
     );
+    let (state, journal) = super::super::open_state(&folder.path, &args.history, &logger)?;
+    let compatibility = super::super::compatibility(&args.compatibility)?;
     let config = Config {
         bundle: bundle.clone(),
         shards,
         state,
+        journal,
         storage: super::super::storage_options(Durability::Strict, args.kv_limits),
         limits: args.limits.limits(),
+        compatibility,
         vars: project.as_ref().map(vars).unwrap_or_default(),
         bindings: project.as_ref().map(bindings).unwrap_or_default(),
         front: Arc::new(Front {
