@@ -3,7 +3,7 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
-import { core, internals } from "ext:core/mod.js";
+import { core } from "ext:core/mod.js";
 import { defineBindings } from "ext:stead/bindings.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
@@ -34,7 +34,8 @@ import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
 import { reportUncaught } from "ext:stead/errors.js";
-import { makeClock } from "ext:stead/test_clock.js";
+import { prepareTests, runTests, setTestedWorker, testsStalled } from "ext:stead/test_run.js";
+import { runInside } from "ext:stead/test_worker.js";
 import { runDueTimer } from "ext:stead/virtual_time.js";
 import "ext:stead/stored_http.js";
 
@@ -150,6 +151,7 @@ function configure(module, namespaces, others) {
   defineBindings(env, others);
   Object.assign(exports, makeExports(module, namespaces));
   setEntrypoints({ default: frontDoor(env, namespaces), ...module });
+  setTestedWorker(module, namespaces);
 }
 
 /** @param {any} native */
@@ -197,27 +199,6 @@ function runAsEvent(outcome, run) {
       event.release();
     }
   });
-}
-
-/**
- * Runs one exported test.
- * @param {any} module
- * @param {string} name
- * @param {any} outcome
- */
-function runTest(module, name, outcome) {
-  runAsEvent(outcome, async (event) => {
-    await module[name].test({}, env, new ExecutionContext(event, {}));
-    return "";
-  });
-}
-
-/**
- * Prepares what the modules of tests import. Called before the worker's modules are evaluated.
- * @param {boolean} virtualTime
- */
-function prepareTests(virtualTime) {
-  internals.steadTest = { clock: makeClock(virtualTime) };
 }
 
 /** Runs the earliest timer of a virtual clock if it is due. */
@@ -278,6 +259,7 @@ function jsonValue(_key, value) {
 function construct(handle, namespace, hex, name) {
   const record = new ObjectRecord(handle, hex);
   const ctx = new DurableObjectState(record, makeId(namespace, hex, name ?? undefined));
+  record.state = ctx;
   const instance = enterObject(record, () => new classes[namespace](ctx, env));
   record.instance = instance;
   /** @type {any} */
@@ -297,6 +279,8 @@ function construct(handle, namespace, hex, name) {
 function objectFetch(record, native) {
   return enterObject(record, async () => {
     try {
+      const inside = runInside(record, native);
+      if (inside !== null) return respond(native, await inside);
       const handler = record.handlers?.fetch;
       if (handler === undefined) throw new Error("Handler does not export a fetch() function.");
       const response = Reflect.apply(handler, record.instance, [requestFromNative(native)]);
@@ -420,8 +404,9 @@ export const dispatch = {
   configure,
   workerFetch,
   prepareTests,
-  runTest,
+  runTests,
   runTimer,
+  testsStalled,
   callForJson,
   construct,
   cloneThrown: serializeThrown,

@@ -37,8 +37,11 @@ export let clearTimer = timers.clearTimeout;
 /** Timers of the machine's own time, also where the others follow a clock of tests. */
 export const realTimers = { setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout };
 
+let isVirtual = false;
+
 /** From here on timers follow the clock of tests. Called before any user code. */
 export function useVirtualTimers() {
+  isVirtual = true;
   startTimer = startVirtualTimer;
   startInterval = startVirtualInterval;
   clearTimer = clearVirtualTimer;
@@ -135,7 +138,8 @@ function start(startOne, callback, delay, args) {
     // Of an interval one run waits, however many are due.
     if (SetPrototypeHas(held, id)) return;
     SetPrototypeAdd(held, id);
-    if (op_timer_due()) due[due.length] = { id, mapping: getAsyncContext(), run: fire };
+    // A clock of tests has each of its timers run in a turn of its own.
+    if (!isVirtual && op_timer_due()) due[due.length] = { id, mapping: getAsyncContext(), run: fire };
     else fire();
   }, delay);
   const fire = () => {

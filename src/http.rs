@@ -83,7 +83,7 @@ impl Shard {
     }
 
     /// Hands a request to the worker.
-    fn worker_fetch(
+    pub fn worker_fetch(
         &self,
         request: FetchRequest,
         note: RequestNote,

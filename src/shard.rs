@@ -20,7 +20,6 @@ use std::time::Duration;
 use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
-use deno_core::v8;
 use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
@@ -40,6 +39,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::bundle::loader::BundleLoader;
+use crate::clock::Random;
 use crate::exports::Export;
 use crate::guard::Guard;
 use crate::hang::OpenRequests;
@@ -54,6 +54,7 @@ use crate::quiet::Quiet;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
+use crate::testing::coverage::Counting;
 
 /// Stack of a shard's thread. V8 uses about one megabyte of it, bundled
 /// JavaScript parsers and SQLite the rest.
@@ -74,8 +75,6 @@ pub struct Shard {
     pub shared: Arc<Shared>,
     /// The way into JavaScript.
     pub isolate: Isolate,
-    /// The worker's module.
-    pub module: v8::Global<v8::Object>,
     /// The worker's object classes.
     pub namespaces: Vec<Namespace>,
     /// The objects in memory.
@@ -96,6 +95,10 @@ pub struct Shard {
     /// Requests that the worker's own code is answering.
     pub requests: OpenRequests,
     root: RefCell<Waker>,
+    /// Counts which code tests reach.
+    counting: RefCell<Option<Counting>>,
+    /// Whether the clock of tests has stopped for good.
+    stalled: Cell<bool>,
     /// What this shard's code exported.
     pub exports: Exports,
     /// Values whose instances have left memory, to be let go of.
@@ -158,6 +161,7 @@ async fn serve(
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
+            shard.end_counting();
             drop(runtime);
             // Nobody waits any more when the process ends at once.
             let _ = stopped.send(());
@@ -175,7 +179,7 @@ async fn bring_up(
     let loader = Rc::new(BundleLoader::new(shared.bundle.clone()));
     let specifier = loader.specifier().clone();
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
-    let output = Output::new(&shared.logger, index == 0);
+    let output = Output::new(&shared, index == 0);
     let sinks = output.clone();
     let heap_bytes = shared.limits.heap_bytes;
     let buffers = BufferBudget::new(heap_bytes);
@@ -183,6 +187,10 @@ async fn bring_up(
     options.compatibility_flags = shared.compatibility.flags().clone();
     options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
+    options.inspector = shared
+        .testing
+        .as_ref()
+        .is_some_and(|testing| testing.counts);
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
     let clock = shared.clock.clone();
     options.state = Box::new(move |state: &mut OpState| {
@@ -190,11 +198,17 @@ async fn bring_up(
         crate::testing::put_clock(state, clock, index);
     });
     let mut runtime = stead_ops::engine::new_runtime(options);
+    let counts = shared
+        .testing
+        .as_ref()
+        .is_some_and(|testing| testing.counts);
+    let counting = counts.then(|| Counting::start(&runtime));
     let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
-    let isolate = Isolate::new(&mut runtime, guard);
+    let mut isolate = Isolate::new(&mut runtime, guard);
+    isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &shared.vars);
-    if shared.testing.is_some() {
-        crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
+    if let Some(testing) = &shared.testing {
+        crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
     if !shared.compatibility.is_on("allow_eval_during_startup") {
         forbid_eval(&isolate);
@@ -208,9 +222,7 @@ async fn bring_up(
     let module = evaluated?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
-    let namespaces =
-        crate::exports::namespaces(&exports, &shared.bindings.objects, &shared.unique_key)
-            .map_err(StartError::Exports)?;
+    let namespaces = crate::exports::namespaces(&exports, &shared).map_err(StartError::Exports)?;
     crate::exports::configure(&isolate, &module, &namespaces, &shared.bindings);
     if !shared
         .compatibility
@@ -233,11 +245,12 @@ async fn bring_up(
         queue: EventQueue::default(),
         requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
+        stalled: Cell::new(false),
+        counting: RefCell::new(counting),
         exports: Exports::default(),
         forgotten: RefCell::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
-        module,
     });
     if shard.shared.testing.is_some() {
         crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
@@ -290,6 +303,9 @@ async fn run(
         shard.deliver_queued();
         shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
+        if shard.stalled.take() {
+            shard.tell_stalled(runtime);
+        }
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
@@ -367,7 +383,11 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some(parcel) = self.queue.pop() else {
+            let next = match self.chance() {
+                None => self.queue.pop(),
+                Some(chance) => self.queue.pop_any(chance),
+            };
+            let Some(parcel) = next else {
                 return;
             };
             match parcel {
@@ -376,6 +396,10 @@ impl Shard {
                 Parcel::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
             }
             self.relieve_heap();
+            if self.chance().is_some_and(|chance| chance.below(2) == 0) {
+                // What the event made ready has its turn.
+                return;
+            }
         }
     }
 
@@ -387,6 +411,19 @@ impl Shard {
             self.isolate.enter(|scope| drop(call(scope, fire, &[])));
             self.end_turn();
         }
+    }
+
+    /// Chooses among the events that are ready, if a test leaves their order to chance.
+    fn end_counting(&self) {
+        let counting = self.counting.take();
+        if let (Some(mut counting), Some(testing)) = (counting, &self.shared.testing) {
+            let url = self.shared.bundle.specifier();
+            crate::testing::lock(&testing.counted).extend(counting.take(url.as_str()));
+        }
+    }
+
+    fn chance(&self) -> Option<&Random> {
+        self.shared.testing.as_ref()?.order.as_ref()
     }
 
     /// Takes a message; a stop comes back as what to tell when it is done.
@@ -403,13 +440,18 @@ impl Shard {
                         .send(stead_ops::socket::Frame::Failed(error.to_string()));
                 }
             },
-            Message::Test(name, outcome) => self.run_test(&name, outcome),
+            Message::Tests => self.run_tests(),
+            Message::Empty(leave, emptied) => {
+                self.empty(&leave);
+                // Nobody waits any more when the run is being ended.
+                let _ = emptied.send(());
+            }
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Reopen(key, done) => self.reopen(key, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
             Message::AlarmOverdue(key) => self.end_alarm(key),
-            Message::Stalled => self.tell_stalled(),
+            Message::Stalled => self.stalled.set(true),
             Message::Stop(done) => {
                 self.stopping.send_replace(true);
                 return Some(done);

@@ -30,6 +30,7 @@ use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::testing::Leave;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
 
@@ -44,8 +45,10 @@ pub enum Message {
     Event(ObjectKey, Option<String>, ObjectEvent),
     /// A WebSocket connection moves to the shard, with what was read of it.
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
-    /// Runs an exported test.
-    Test(String, OutcomeSender),
+    /// Runs the tests of the worker's module.
+    Tests,
+    /// Takes all objects out of memory, for a test.
+    Empty(Leave, oneshot::Sender<()>),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
     /// An object is to start anew, from what is stored; tells when it has.
@@ -66,7 +69,7 @@ pub enum Message {
     Stop(oneshot::Sender<()>),
 }
 
-/// Where the outcome of a test or a call goes: a text, or that of what was thrown.
+/// Where the outcome of a call goes: a text, or that of what was thrown.
 pub type OutcomeSender = oneshot::Sender<Result<String, String>>;
 
 /// A call of an object's method by somebody who speaks JSON.

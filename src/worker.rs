@@ -44,6 +44,8 @@ use crate::stored::question::Answer;
 use crate::stored::question::Question;
 use crate::stored::question::Refused;
 use crate::testing::Testing;
+use crate::testing::coverage::ScriptCoverage;
+use crate::testing::lock;
 use crate::watchdog::Watchdog;
 
 /// What a worker is started with.
@@ -188,16 +190,17 @@ impl Worker {
             .await;
     }
 
-    /// Runs an exported test on the first shard.
-    ///
-    /// # Errors
-    /// What it threw, as text.
-    pub async fn test(&self, name: &str) -> Result<(), String> {
-        let (sender, outcome) = oneshot::channel();
-        let message = Message::Test(name.to_owned(), sender);
-        self.shared.message(0, message).await;
-        let lost = || Err("the test's isolate ended".to_owned());
-        outcome.await.unwrap_or_else(|_| lost()).map(drop)
+    /// Runs the module's tests on the first shard, which tells the news of them.
+    pub async fn run_tests(&self) {
+        self.shared.message(0, Message::Tests).await;
+    }
+
+    /// What was counted of the tests' code. The worker has stopped.
+    pub fn counted(&self) -> Vec<ScriptCoverage> {
+        let testing = self.shared.testing.as_ref();
+        testing.map_or_else(Vec::new, |testing| {
+            std::mem::take(&mut *lock(&testing.counted))
+        })
     }
 
     /// Calls a method of an object; the result as JSON.

@@ -2,6 +2,7 @@
 //!
 //! Every option here has an effect; one that is accepted and ignored is a defect.
 
+use std::io::IsTerminal;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
@@ -128,13 +129,29 @@ pub struct TestArgs {
     #[arg(value_name = "PATH", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// Run only the tests whose name contains PATTERN
+    /// Run only the tests whose name, with those of its suites, matches PATTERN, a regular expression
     #[arg(short = 't', long = "name", value_name = "PATTERN")]
     pub pattern: Option<String>,
 
-    /// Threads that run objects [default: the number of cores]
+    /// Run again whenever a file changes
+    #[arg(long)]
+    pub watch: bool,
+
+    /// How results are shown [default: spec on a terminal and for one file, otherwise dot]
+    #[arg(long, value_name = "FORM")]
+    pub reporter: Option<Reporter>,
+
+    /// Threads that run the objects of each file; tests reach into objects only with 1
     #[arg(long, value_name = "N", value_parser = parse_shards)]
     pub shards: Option<NonZeroU16>,
+
+    /// Fix all random numbers and ids; a run that fails prints its seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Run each file under N orders of the events that are ready, until one fails
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub fuzz_schedule: Option<u32>,
 
     /// Let time pass as the machine's clock does, instead of moving it whenever nothing is ready to run
     #[arg(long)]
@@ -143,6 +160,14 @@ pub struct TestArgs {
     /// Stop at the first test that fails
     #[arg(long)]
     pub bail: bool,
+
+    /// Count which lines are reached: a table, coverage/lcov.info and coverage/index.html
+    #[arg(long)]
+    pub coverage: bool,
+
+    /// Keep the storage of tests that fail below .stead/failed, as state directories
+    #[arg(long)]
+    pub keep_failed: bool,
 
     /// How large keys and values may be, and how many one call may name
     #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
@@ -160,6 +185,32 @@ pub struct TestArgs {
 
     #[command(flatten)]
     pub compatibility: CompatibilityArgs,
+}
+
+/// How the results of tests are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reporter {
+    /// A mark for each test
+    Dot,
+    /// A line for each test
+    Spec,
+    /// One JSON object, at the end
+    Json,
+    /// JUnit's XML, at the end
+    Junit,
+}
+
+impl TestArgs {
+    /// How results are shown.
+    pub fn reporter(&self) -> Reporter {
+        let is_file = |path: &PathBuf| path.is_file();
+        let one_file = self.paths.len() == 1 && self.paths.iter().all(is_file);
+        match self.reporter {
+            Some(reporter) => reporter,
+            None if one_file || std::io::stdout().is_terminal() => Reporter::Spec,
+            None => Reporter::Dot,
+        }
+    }
 }
 
 const TEST_EXAMPLES: &str = "\

@@ -56,10 +56,14 @@ pub fn shard_count(asked: Option<NonZeroU16>) -> usize {
 
 /// Bundles a file, or says with code frames why it does not load.
 fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
+    load_with(file, &BundleOptions::default(), style)
+}
+
+fn load_with(file: &Path, options: &BundleOptions, style: Style) -> Result<Arc<Bundle>, Problem> {
     if let Err(error) = std::fs::metadata(file) {
         return Err(Problem::file(file, &error));
     }
-    match crate::bundle::bundle(file, &BundleOptions::default()) {
+    match crate::bundle::bundle(file, options) {
         Ok(bundle) => Ok(Arc::new(bundle)),
         Err(diagnostics) => Err(diagnosed(&diagnostics, style)),
     }
@@ -140,9 +144,11 @@ pub fn open_state(
     Ok((state, journal))
 }
 
-fn journal_options(
+/// What the command line says of the journal.
+pub fn journal_options(
     history: &HistoryArgs,
     durability: Durability,
+    clock: Arc<dyn Clock>,
     logger: &Logger,
 ) -> JournalOptions {
     let logger = logger.clone();
@@ -150,7 +156,7 @@ fn journal_options(
         retention: history.retention(),
         is_relaxed: durability == Durability::Relaxed,
         report: Arc::new(move |text| logger.error(None, text)),
-        ..JournalOptions::new(Arc::new(|| SystemClock.now_ms()))
+        ..JournalOptions::new(Arc::new(move || clock.now_ms()))
     }
 }
 
@@ -204,7 +210,12 @@ async fn start(
     let compatibility = compatibility(&args.compatibility)?;
     note_deviations(&compatibility, logger);
     let bundle = load(&args.file, style)?;
-    let journal = journal_options(&args.history, args.durability, logger);
+    let journal = journal_options(
+        &args.history,
+        args.durability,
+        Arc::new(SystemClock),
+        logger,
+    );
     let (state, journal) = open_state(&args.state_dir(), journal, logger)?;
     let keys = args.clone();
     let config = Config {

@@ -8,7 +8,7 @@ mod current;
 mod keys;
 mod pages;
 mod server;
-mod session;
+pub mod session;
 mod watch;
 
 pub use pages::Pages;

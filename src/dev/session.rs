@@ -253,8 +253,13 @@ impl Session {
     ) -> Result<(Arc<Worker>, Classes), Failure> {
         let compatibility = self.compatibility(project)?;
         let path = self.state_dir();
-        let (state, journal) =
-            crate::commands::open_state(&path, &self.args.history, &self.logger)?;
+        let journal = crate::commands::journal_options(
+            &self.args.history,
+            self.args.durability,
+            Arc::new(SystemClock),
+            &self.logger,
+        );
+        let (state, journal) = crate::commands::open_state(&path, journal, &self.logger)?;
         let classes = classes::apply(&path, &project.name, &project.lifecycle);
         let (classes, notes) =
             classes.map_err(|error| Problem::state_not_writable(&path, &error))?;
@@ -361,7 +366,8 @@ const NAVIGATION_PREFERS_FILES: (&str, &str, &str) = (
     "2025-04-01",
 );
 
-fn assets(project: &Project) -> Option<Assets> {
+/// The static files of a project.
+pub fn assets(project: &Project) -> Option<Assets> {
     let (on, off, since) = NAVIGATION_PREFERS_FILES;
     let set = |flag: &str| project.compatibility_flags.iter().any(|set| set == flag);
     let dated = project
@@ -373,7 +379,8 @@ fn assets(project: &Project) -> Option<Assets> {
     Some(Assets::new(config, project.main.is_some(), prefers))
 }
 
-fn vars(project: &Project) -> BTreeMap<String, Value> {
+/// The variables of a project.
+pub fn vars(project: &Project) -> BTreeMap<String, Value> {
     let mut vars = project.vars.clone();
     if let Some(binding) = &project.version_metadata {
         let version = serde_json::json!({
@@ -386,7 +393,8 @@ fn vars(project: &Project) -> BTreeMap<String, Value> {
     vars
 }
 
-fn bindings(project: &Project) -> Bindings {
+/// The bindings of a project.
+pub fn bindings(project: &Project) -> Bindings {
     let own = project
         .objects
         .iter()

@@ -17,5 +17,6 @@ mod serving;
 mod starting;
 mod stopping;
 mod stored;
+mod testing;
 mod torture;
 mod websocket;

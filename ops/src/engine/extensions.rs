@@ -108,6 +108,12 @@ deno_core::extension!(
         "streams.js",
         "tasks.js",
         "test_clock.js",
+        "test_fetch_mock.js",
+        "test_library.js",
+        "test_run.js",
+        "test_runner.js",
+        "test_vi.js",
+        "test_worker.js",
         "timers.js",
         "tracing.js",
         "virtual_time.js",
@@ -122,7 +128,9 @@ deno_core::extension!(
         "ext:stead/node_async_hooks.js" = "stubs/node_async_hooks.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
+        "ext:stead/cloudflare_test.js" = "stubs/cloudflare_test.js",
         "ext:stead/stead_test.js" = "stubs/stead_test.js",
+        "ext:stead/vitest.js" = "stubs/vitest.js",
         // deno_fetch asks for these two packages; it gets stand-ins, so that neither they nor
         // what they need (QUIC, OpenTelemetry, a TypeScript transpiler) is in the binary.
         "ext:deno_net/02_tls.js" = "stubs/tls.js",
@@ -132,7 +140,9 @@ deno_core::extension!(
     synthetic_esm = [
         "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
         "node:async_hooks" = "ext:stead/node_async_hooks.js",
+        "cloudflare:test" = "ext:stead/cloudflare_test.js",
         "stead:test" = "ext:stead/stead_test.js",
+        "stead:vitest" = "ext:stead/vitest.js",
     ],
 );
 
