@@ -251,7 +251,6 @@ impl Session {
         project: &Project,
         bundle: &Arc<Bundle>,
     ) -> Result<(Arc<Worker>, Classes), Failure> {
-        let compatibility = self.compatibility(project)?;
         let path = self.state_dir();
         let journal = crate::commands::journal_options(
             &self.args.history,

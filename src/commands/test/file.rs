@@ -126,12 +126,8 @@ async fn run_bundle(
         false,
         Arc::new(|| SystemClock.now_ms().max(0) as u64),
     );
-    let journal = super::super::journal_options(
-        &args.history,
-        Durability::Strict,
-        clock.clone(),
-        &logger,
-    );
+    let journal =
+        super::super::journal_options(&args.history, Durability::Strict, clock.clone(), &logger);
     let (state, journal) = super::super::open_state(&folder.path, journal, &logger)?;
     let compatibility = super::super::compatibility(&args.compatibility)?;
     let config = Config {
