@@ -10,8 +10,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use stead_ops::message::ObjectKey;
 use serde_json::Value;
+use stead_ops::message::ObjectKey;
 use stead_storage::LocalJournal;
 use stead_storage::ObjectName;
 use stead_storage::Options;
@@ -258,6 +258,7 @@ impl Worker {
         // Without a word the shard is stopping: the object is restored when it is opened the next time.
         drop(done.await);
         Ok(())
+    }
 
     /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,
     /// noRetry }`, for a queue what became of the messages, with the fields of the
