@@ -36,18 +36,13 @@ use stead_storage::GateBroken;
 use stead_storage::LogEvent;
 use stead_storage::ObjectName;
 use stead_storage::StorageError;
-use tokio::sync::oneshot;
 
 use crate::assets::Asked;
 use crate::cli::logger::Level;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
-use crate::shared::Message;
 use crate::stalled::Progress;
-
-/// Why an object is reset that somebody takes to another state from outside.
-const RESTORED: &str = "Durable Object was reset because its storage was restored.";
 
 /// Answers that one object may owe; further events are refused.
 const OWED_MAX: usize = 64 * 1024;
@@ -150,7 +145,7 @@ impl Shard {
     }
 
     /// Opens the object's storage and runs its constructor.
-    fn instantiate(
+    pub fn instantiate(
         &self,
         key: ObjectKey,
         name: Option<String>,
@@ -451,29 +446,6 @@ impl Shard {
             resident.progress.has_stalled(waiting, durable)
         });
         stalled.map(|resident| resident.instance.clone()).collect()
-    }
-
-    /// Starts an object anew, so that what was written down for its next opening happens; `done` hears when it has.
-    pub fn reopen(&self, key: ObjectKey, done: oneshot::Sender<()>) {
-        let resident = self.objects.borrow().get(&key).map(|r| r.instance.clone());
-        let mut name = None;
-        if let Some(instance) = resident {
-            name = instance.name.borrow().clone();
-            self.reset(&instance, Failure::reset(RESTORED));
-        }
-        let shard = self.shared.placement.place(key, self.index);
-        if shard != self.index {
-            let message = Message::Reopen(key, done);
-            // A shard that is too busy to hear opens the object when it is needed.
-            drop(self.shared.shards[shard].try_send(message));
-            return;
-        }
-        if let Err(failure) = self.instantiate(key, name.clone()) {
-            let label = object_label(self, key.namespace, name.as_deref(), &key.id.to_string());
-            self.report(Some(label), &failure.message);
-        }
-        // Nobody waits any more when the asker has gone.
-        let _ = done.send(());
     }
 
     /// Ends an instance: nothing it has not made durable counts.

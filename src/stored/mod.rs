@@ -7,11 +7,13 @@
 //! |---|---|
 //! | `question` | what can be asked and answered, as data |
 //! | `answer` | answers from a journal |
+//! | `reopen` | having an object start anew on its shard |
 //! | `place` | which state directory and which object the command line means |
 
 pub mod answer;
 pub mod place;
 pub mod question;
+mod reopen;
 
 use std::path::Path;
 use std::sync::Arc;
