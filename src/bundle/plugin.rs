@@ -313,7 +313,7 @@ impl Plugin for WorkerModules {
             let is_js = *args.module_type == ModuleType::Js;
             let module_type = (may_be_jsx && is_js).then_some(ModuleType::Jsx);
             let automatic = may_be_jsx.then(|| automatic_runtime(source)).flatten();
-            let code = automatic.or(erased);
+            let code = automatic.or_else(|| erased.clone());
             if code.is_some() || module_type.is_some() {
                 output = Some(HookTransformOutput {
                     code,
