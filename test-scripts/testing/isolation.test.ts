@@ -105,7 +105,7 @@ describe("faults", () => {
   test("a full disk fails the commit and resets the object", async () => {
     await notes().add("before");
     faults.storage("ENOSPC");
-    await expect(notes().add("lost")).rejects.toThrow("No space left on device");
+    await expect(notes().add("lost")).rejects.toThrow();
     expect(await notes().all()).toEqual(["before"]);
     expect(await notes().seen()).toBe(0);
   });
