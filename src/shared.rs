@@ -49,10 +49,6 @@ pub enum Message {
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
     /// Runs a handler of the worker: `scheduled()` or `queue()`.
-    #[allow(
-        dead_code,
-        reason = "for servers of projects, which have cron triggers"
-    )]
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
@@ -84,10 +80,6 @@ pub struct JsonCall {
 /// <https://developers.cloudflare.com/workers/runtime-apis/handlers/>
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-#[allow(
-    dead_code,
-    reason = "for servers of projects, which have cron triggers"
-)]
 pub enum HandlerEvent {
     /// A cron trigger.
     #[serde(rename_all = "camelCase")]
