@@ -92,6 +92,7 @@ pub enum HandlerEvent {
         scheduled_time: i64,
     },
     /// A batch of a queue's messages.
+    #[allow(dead_code, reason = "for queues, which are not there yet")]
     #[serde(rename_all = "camelCase")]
     Queue {
         /// The entrypoint; `default` for the worker itself.
