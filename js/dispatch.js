@@ -13,6 +13,7 @@ import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
 import { currentContext, enterContext, runInMapping } from "ext:stead/context.js";
 import { settleRest } from "ext:stead/event_loop.js";
+import { beginEvaluation, endEvaluation } from "ext:stead/global_scope.js";
 import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
 import { fireTimer, restartTimers } from "ext:stead/timers.js";
 import { answerCall, ENTRYPOINT, VALUE } from "ext:stead/rpc.js";
@@ -97,6 +98,7 @@ function withoutOurFrames(stack) {
  */
 function setVars(vars) {
   Object.assign(env, JSON.parse(vars));
+  beginEvaluation();
 }
 
 /**
@@ -140,6 +142,7 @@ function handlerNamesOf(value) {
  * @param {import("ext:stead/bindings.js").OtherBindings} others
  */
 function configure(module, namespaces, others) {
+  endEvaluation();
   classes = namespaces.map((namespace) => module[namespace.class]);
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);

@@ -8,6 +8,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext } from "ext:stead/context.js";
 import { reportUncaught } from "ext:stead/errors.js";
+import { requireHandler } from "ext:stead/global_scope.js";
 import { isShutOut, sectionEnd } from "ext:stead/record.js";
 import {
   clearVirtualTimer,
@@ -81,6 +82,7 @@ function checkCallback(name, callback) {
  */
 export function setTimeout(callback, delay = 0, ...args) {
   checkCallback("setTimeout", callback);
+  requireHandler();
   return start(startTimer, callback, delay, args);
 }
 
@@ -92,17 +94,20 @@ export function setTimeout(callback, delay = 0, ...args) {
  */
 export function setInterval(callback, delay = 0, ...args) {
   checkCallback("setInterval", callback);
+  requireHandler();
   return start(startInterval, callback, delay, args);
 }
 
 /** @param {any} [id] */
 export function clearTimeout(id) {
+  requireHandler();
   SetPrototypeDelete(held, id);
   clearTimer(id);
 }
 
 /** @param {any} [id] */
 export function clearInterval(id) {
+  requireHandler();
   SetPrototypeDelete(held, id);
   clearTimer(id);
 }

@@ -21,14 +21,12 @@ use crate::bindings::OtherBindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::dev_args::DevArgs;
-use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
 use crate::clock::Random;
 use crate::clock::SystemClock;
 use crate::compatibility::Compatibility;
-use crate::compatibility::NEWEST_DATE;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
@@ -263,6 +261,7 @@ impl Session {
         for note in notes {
             self.logger.note(note);
         }
+        let compatibility = self.compatibility(project)?;
         let folders = classes.clone();
         let name = project.name.clone();
         let config = Config {
@@ -293,24 +292,22 @@ impl Session {
         Ok((Arc::new(worker), classes))
     }
 
-    /// Which of the platform's behaviours the project was written for. Flags that bring modules of
-    /// Node.js do not keep a project from starting: importing such a module is refused by its name.
+    /// What the project's date and flags mean; says what of it is not there yet.
     fn compatibility(&self, project: &Project) -> Result<Compatibility, Problem> {
-        let date = project.compatibility_date.as_deref();
-        let of_node = |flag: &&String| flag.starts_with("nodejs_");
-        let flags = &project.compatibility_flags;
-        if let Some(flag) = flags.iter().find(of_node) {
+        let (date, flags) = (
+            project.compatibility_date.as_deref(),
+            &project.compatibility_flags,
+        );
+        let meant = Compatibility::of_project(date, flags);
+        let (compatibility, missing) =
+            meant.map_err(|error| Problem::does_not_load(error.to_string()))?;
+        if !missing.is_empty() {
             self.logger.note(format!(
-                "compatibility flag {flag}: modules of Node.js are not implemented in Stead yet"
+                "compatibility flags that are not implemented in Stead yet: {}",
+                missing.join(", ")
             ));
         }
-        let others: Vec<String> = flags
-            .iter()
-            .filter(|flag| !of_node(flag))
-            .cloned()
-            .collect();
-        let compatibility = Compatibility::new(date.unwrap_or(NEWEST_DATE), &others);
-        compatibility.map_err(|error| Problem::new(ExitCode::Usage, error.to_string()))
+        Ok(compatibility)
     }
 
     /// Stops what runs.

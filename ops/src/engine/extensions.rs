@@ -85,6 +85,7 @@ deno_core::extension!(
         "exported.js",
         "fast_ops.js",
         "front_door.js",
+        "global_scope.js",
         "globals.js",
         "handlers.js",
         "http.js",
