@@ -185,7 +185,11 @@ async fn answer_in_front(shard: &Rc<Shard>, asked: &Asked, begun: Instant) -> Op
     let front = &shard.shared.front;
     let mut stopping = shard.stopping.subscribe();
     let stop = async move { drop(stopping.wait_for(|stop| *stop).await) };
-    let answer = front.answer(asked, stop).await?;
+    let answer = if front.pages.is_some() && crate::scheduled::is_asked(asked) {
+        shard.scheduled_by_request(asked).await
+    } else {
+        front.answer(asked, stop).await?
+    };
     let response = answer.map(|bytes| Outgoing(Body::Full(bytes)));
     if shard.shared.logger.wants_requests() && !front.is_own(asked) {
         let note = RequestNote::default();

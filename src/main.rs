@@ -30,6 +30,7 @@ mod placement;
 mod queue;
 mod quiet;
 mod rpc;
+mod scheduled;
 mod shard;
 mod shared;
 mod sockets;

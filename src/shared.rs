@@ -54,10 +54,6 @@ pub enum Message {
     /// An object is to start anew, from what is stored; tells when it has.
     Reopen(ObjectKey, oneshot::Sender<()>),
     /// Runs a handler of the worker: `scheduled()` or `queue()`.
-    #[allow(
-        dead_code,
-        reason = "for servers of projects, which have cron triggers"
-    )]
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
@@ -89,10 +85,6 @@ pub struct JsonCall {
 /// <https://developers.cloudflare.com/workers/runtime-apis/handlers/>
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-#[allow(
-    dead_code,
-    reason = "for servers of projects, which have cron triggers"
-)]
 pub enum HandlerEvent {
     /// A cron trigger.
     #[serde(rename_all = "camelCase")]
@@ -105,6 +97,7 @@ pub enum HandlerEvent {
         scheduled_time: i64,
     },
     /// A batch of a queue's messages.
+    #[allow(dead_code, reason = "for queues, which are not there yet")]
     #[serde(rename_all = "camelCase")]
     Queue {
         /// The entrypoint; `default` for the worker itself.

@@ -269,10 +269,6 @@ impl Worker {
     ///
     /// # Errors
     /// What it threw, as text.
-    #[allow(
-        dead_code,
-        reason = "for servers of projects, which have cron triggers"
-    )]
     pub async fn handle(&self, event: HandlerEvent) -> Result<String, String> {
         let (sender, outcome) = oneshot::channel();
         self.shared

@@ -9,6 +9,7 @@ mod keys;
 mod pages;
 mod server;
 pub mod session;
+mod triggers;
 mod watch;
 
 pub use pages::Pages;

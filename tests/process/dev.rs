@@ -453,3 +453,35 @@ fn what_wrangler_stored_is_gone_on_with() {
     assert_eq!(server.get("/").text(), "6");
     server.stop();
 }
+
+#[test]
+fn a_cron_trigger_is_fired_by_a_request() {
+    let project = Project::new(&[
+        (
+            "wrangler.jsonc",
+            r#"{ "name": "cron", "main": "index.js", "triggers": { "crons": ["0 4 * * *"] } }"#,
+        ),
+        (
+            "index.js",
+            "let last; export default {
+              scheduled(controller) {
+                if (controller.cron === 'fail') throw new Error('as asked');
+                last = [controller.cron, controller.scheduledTime];
+              },
+              fetch: () => Response.json(last),
+            };",
+        ),
+    ]);
+    let server = Server::dev(project.path(), &["--shards", "1"]);
+    let fired = server.get("/cdn-cgi/handler/scheduled?cron=0+4+*+*+*&time=1000");
+    assert_eq!((fired.status, fired.text()), (200, "ok"));
+    assert_eq!(server.get("/").text(), r#"["0 4 * * *",1000]"#);
+    let failed = server.get("/cdn-cgi/handler/scheduled?cron=fail");
+    assert_eq!((failed.status, failed.text()), (500, "exception"));
+    server.logged(|line| {
+        line["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("as asked"))
+    });
+    server.stop();
+}
