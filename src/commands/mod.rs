@@ -139,7 +139,8 @@ pub fn open_state(
     Ok((state, journal))
 }
 
-fn journal_options(
+/// How a command's options have the journal behave.
+pub fn journal_options(
     history: &HistoryArgs,
     durability: Durability,
     logger: &Logger,

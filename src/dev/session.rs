@@ -255,9 +255,12 @@ impl Session {
     ) -> Result<(Arc<Worker>, Classes), Failure> {
         let compatibility = self.compatibility(project)?;
         let path = self.state_dir();
-        let (state, journal) =
-            crate::commands::open_state(&path, &self.args.history, &self.logger)?;
+        let (durability, history) = (self.args.durability, &self.args.history);
+        let options = crate::commands::journal_options(history, durability, &self.logger);
+        let (state, journal) = crate::commands::open_state(&path, options, &self.logger)?;
         let classes = classes::apply(&path, &project.name, &project.lifecycle);
+        // Its threads would outlive the failure.
+        let classes = classes.inspect_err(|_| drop(journal.stop()));
         let (classes, notes) =
             classes.map_err(|error| Problem::state_not_writable(&path, &error))?;
         for note in notes {
