@@ -260,6 +260,8 @@ impl Session {
         );
         let (state, journal) = crate::commands::open_state(&path, journal, &self.logger)?;
         let classes = classes::apply(&path, &project.name, &project.lifecycle);
+        // Its threads would outlive the failure.
+        let classes = classes.inspect_err(|_| drop(journal.stop()));
         let (classes, notes) =
             classes.map_err(|error| Problem::state_not_writable(&path, &error))?;
         for note in notes {
