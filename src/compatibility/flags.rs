@@ -37,7 +37,7 @@ const fn node(name: &'static str, off: &'static str, since: &'static str) -> Fla
 const NODE_SINCE: &str = "2026-08-04";
 
 /// All of them, in the platform's order.
-#[rustfmt::skip] // One line for each.
+#[rustfmt::skip] // One flag, one line.
 pub static FLAGS: &[Flag] = &[
     flag("formdata_parser_supports_files", "formdata_parser_converts_files_to_strings", "2021-11-03"),
     flag("fetch_refuses_unknown_protocols", "fetch_treats_unknown_protocols_as_http", "2021-11-10"),
