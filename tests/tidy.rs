@@ -106,13 +106,8 @@ fn storage_knows_no_v8_and_ops_know_no_threads() {
     );
     for file in files("ops/src", &[".rs"]) {
         let text = fs::read_to_string(&file).unwrap();
-<<<<<<< HEAD
-        // Tests below the code may ask for one.
-        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-=======
         // Tests below the code may start some.
         let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
->>>>>>> limits
         assert!(
             !code.contains("std::thread::"),
             "{} starts or asks for a thread",
