@@ -22,7 +22,8 @@ export function assertThrows(body: () => unknown, expected: string | RegExp) {
 export async function assertRejects(body: PromiseLike<unknown> | (() => unknown), expected: string | RegExp) {
   let result;
   try {
-    result = await (typeof body === "function" ? body() : body);
+    // The promise of a call can be called, too.
+    result = await ("then" in body ? body : body());
   } catch (error) {
     return assertError(error, expected);
   }
