@@ -22,8 +22,8 @@ export function assertThrows(body: () => unknown, expected: string | RegExp) {
 export async function assertRejects(body: PromiseLike<unknown> | (() => unknown), expected: string | RegExp) {
   let result;
   try {
-    // The promise of a call can be called, too.
-    result = await ("then" in body ? body : body());
+    // The promise of a call is a function, too.
+    result = await (typeof (body as any).then === "function" ? body : (body as () => unknown)());
   } catch (error) {
     return assertError(error, expected);
   }
