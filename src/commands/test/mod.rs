@@ -39,6 +39,8 @@ const COVERAGE: &str = "coverage";
 /// Runs all tests below the given paths.
 pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
     let style = Style::of(&io::stdout());
+    // A mistake on the command line is none of a file's.
+    super::compatibility(&args.compatibility)?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Short enough to be typed again.
