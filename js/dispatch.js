@@ -12,6 +12,7 @@ import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
 import { enterContext } from "ext:stead/context.js";
 import { enterObject, ObjectRecord } from "ext:stead/record.js";
+import { clearTimer, startTimer } from "ext:stead/timers.js";
 import { answerCall } from "ext:stead/rpc.js";
 import {
   receiveClose,
@@ -30,7 +31,11 @@ let {
   op_call_path,
   op_call_return,
   op_call_throw,
+  op_object_active,
+  op_object_inactive,
+  op_object_reset,
   op_object_socket_remove,
+  op_object_socket_timeout_get,
   op_report_error,
   op_respond_error,
   op_outcome,
@@ -43,7 +48,11 @@ bindOps((ops) =>
     op_call_path,
     op_call_return,
     op_call_throw,
+    op_object_active,
+    op_object_inactive,
+    op_object_reset,
     op_object_socket_remove,
+    op_object_socket_timeout_get,
     op_report_error,
     op_respond_error,
     op_outcome,
@@ -55,6 +64,9 @@ defineValues({ fetch });
 
 /** The names under which an object's class may define a handler. */
 const HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"];
+
+/** What resets an object whose socket event takes longer than the object allows. */
+const SOCKET_EVENT_TIMEOUT = "Actor exceeded event execution time and was disconnected.";
 
 /** @type {any} */
 let worker;
@@ -332,11 +344,20 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
  * @param {any} frame
  */
 function objectSocket(record, number, frame) {
+  const { handle } = record;
   return enterObject(record, async () => {
+    op_object_active(handle);
+    const timeout = op_object_socket_timeout_get(handle);
+    const timer = timeout === 0 ? 0 : startTimer(() => {
+      op_object_reset(handle, SOCKET_EVENT_TIMEOUT, false, null, true);
+    }, timeout);
     try {
       await deliverFrame(record, number, frame);
     } catch (error) {
-      op_report_error(record.handle, describeError(error));
+      op_report_error(handle, describeError(error));
+    } finally {
+      if (timer !== 0) clearTimer(timer);
+      op_object_inactive(handle);
     }
   });
 }

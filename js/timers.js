@@ -12,7 +12,11 @@ import { isShutOut, sectionEnd } from "ext:stead/record.js";
 
 const {
   ReflectApply,
+  MapPrototypeDelete,
+  MapPrototypeGet,
+  MapPrototypeSet,
   SafeArrayIterator,
+  SafeMap,
   SafeSet,
   SetPrototypeAdd,
   SetPrototypeDelete,
@@ -25,8 +29,11 @@ export const startTimer = timers.setTimeout;
 const startInterval = timers.setInterval;
 export const clearTimer = timers.clearTimeout;
 
-let { op_object_is_broken } = core.ops;
-bindOps((ops) => ({ op_object_is_broken } = ops));
+let { op_object_active, op_object_inactive, op_object_is_broken } = core.ops;
+bindOps((ops) => ({ op_object_active, op_object_inactive, op_object_is_broken } = ops));
+
+/** The objects that pending timers keep in memory, by the timers' ids. @type {Map<number, any>} */
+const pending = new SafeMap();
 
 /** The timers that are due and wait for a critical section to end. @type {Set<number>} */
 const held = new SafeSet();
@@ -50,7 +57,7 @@ function checkCallback(name, callback) {
  */
 export function setTimeout(callback, delay = 0, ...args) {
   checkCallback("setTimeout", callback);
-  return start(startTimer, callback, delay, args);
+  return start(startTimer, callback, delay, args, true);
 }
 
 /**
@@ -61,19 +68,31 @@ export function setTimeout(callback, delay = 0, ...args) {
  */
 export function setInterval(callback, delay = 0, ...args) {
   checkCallback("setInterval", callback);
-  return start(startInterval, callback, delay, args);
+  return start(startInterval, callback, delay, args, false);
 }
 
 /** @param {any} [id] */
 export function clearTimeout(id) {
-  SetPrototypeDelete(held, id);
+  end(id);
   clearTimer(id);
 }
 
 /** @param {any} [id] */
 export function clearInterval(id) {
-  SetPrototypeDelete(held, id);
+  end(id);
   clearTimer(id);
+}
+
+/**
+ * Lets the object of a timer go that will not fire any more.
+ * @param {any} id
+ */
+function end(id) {
+  SetPrototypeDelete(held, id);
+  const handle = MapPrototypeGet(pending, id);
+  if (handle === undefined) return;
+  MapPrototypeDelete(pending, id);
+  op_object_inactive(handle);
 }
 
 /**
@@ -81,8 +100,9 @@ export function clearInterval(id) {
  * @param {(...args: any[]) => void} callback
  * @param {number} delay
  * @param {any[]} args
+ * @param {boolean} once
  */
-function start(startOne, callback, delay, args) {
+function start(startOne, callback, delay, args, once) {
   const context = currentContext();
   if (context?.record === undefined) {
     return startOne(callback, delay, ...new SafeArrayIterator(args));
@@ -94,14 +114,18 @@ function start(startOne, callback, delay, args) {
       // Reported here, where it is still known whose timer it is.
       reportUncaught(error);
     }
+    if (once) end(id);
   };
+  const { handle } = context.record;
   const id = startOne(() => {
-    if (op_object_is_broken(context.record.handle)) return clearTimer(id);
+    if (op_object_is_broken(handle)) return clearTimeout(id);
     // Of an interval one run waits, however many are due.
     if (SetPrototypeHas(held, id)) return;
     if (isShutOut(context)) return hold(id, context, run);
     run();
   }, delay);
+  op_object_active(handle);
+  MapPrototypeSet(pending, id, handle);
   return id;
 }
 

@@ -20,6 +20,7 @@ let {
   op_object_socket_attach,
   op_object_socket_attachment,
   op_object_socket_close,
+  op_object_socket_close_sent,
   op_object_socket_send,
   op_socket_accept,
   op_socket_attach,
@@ -35,6 +36,7 @@ bindOps((ops) =>
     op_object_socket_attach,
     op_object_socket_attachment,
     op_object_socket_close,
+    op_object_socket_close_sent,
     op_object_socket_send,
     op_socket_accept,
     op_socket_attach,
@@ -66,6 +68,8 @@ const CLIENT = 4; // made by `new WebSocket(url)`
 const LOST_CODE = 1006;
 const NO_STATUS_CODE = 1005;
 const REASON_BYTES_MAX = 123;
+/** Of an automatic answer's request and of its response. */
+const AUTO_BYTES_MAX = 2048;
 
 const encoder = new TextEncoder();
 
@@ -90,6 +94,8 @@ export let isSocket;
 export let receiveClose;
 /** Answers a Close frame that nobody has answered. @type {(socket: any, code: number, reason: string) => void} */
 export let replyToClose;
+/** @type {(value: any) => boolean} */
+export let isAutoResponse;
 /** Whether something has become of a socket. @type {(value: any) => boolean} */
 export let wasAccepted;
 
@@ -353,6 +359,10 @@ export class WebSocket extends EventTarget {
   static #restore(owner, number) {
     const socket = WebSocket.#make(null);
     WebSocket.#own(socket, owner, number);
+    if (op_object_socket_close_sent(owner.handle, number)) {
+      socket.#closeSent = true;
+      socket.#readyState = CLOSING;
+    }
     return socket;
   }
 
@@ -443,8 +453,18 @@ export class WebSocketRequestResponsePair {
    * @param {string} response
    */
   constructor(request, response) {
-    this.#request = `${request}`;
-    this.#response = `${response}`;
+    for (let index = 0; index < 2; index++) {
+      if (arguments.length > index) continue;
+      throw new TypeError(
+        `Failed to construct 'WebSocketRequestResponsePair': constructor parameter ${index + 1} is not of type 'string'.`,
+      );
+    }
+    this.#request = checkAutoText("Request", `${request}`);
+    this.#response = checkAutoText("Response", `${response}`);
+  }
+
+  static {
+    isAutoResponse = (value) => typeof value === "object" && value !== null && #request in value;
   }
 
   get request() {
@@ -456,6 +476,20 @@ export class WebSocketRequestResponsePair {
   }
 }
 tagClass(WebSocketRequestResponsePair);
+
+/**
+ * @param {string} what
+ * @param {string} text
+ */
+function checkAutoText(what, text) {
+  const { length } = encoder.encode(text);
+  if (length > AUTO_BYTES_MAX) {
+    throw new RangeError(
+      `${what} cannot be larger than ${AUTO_BYTES_MAX} bytes. A ${what.toLowerCase()} of size ${length} was provided.`,
+    );
+  }
+  return text;
+}
 
 /**
  * Text as it is, bytes as a view.

@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod control;
 mod diagnostic;
+mod eviction;
 mod exports;
 mod http;
 mod isolate;

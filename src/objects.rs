@@ -57,6 +57,12 @@ impl Shard {
     /// moment, that the object belongs here: so no two shards ever hold one object,
     /// wherever an event was sent before the object was reset.
     pub fn deliver(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        if let ObjectEvent::Socket { set, .. } = event
+            && !self.holds_sockets(key, set)
+        {
+            // The socket went when its object was reset.
+            return;
+        }
         let resident = self
             .objects
             .borrow()
@@ -65,7 +71,8 @@ impl Shard {
         let (instance, record) = match resident {
             Some(found) => found,
             None => {
-                if let ObjectEvent::Socket { .. } = event {
+                if matches!(event, ObjectEvent::Socket { .. }) && *self.stopping.borrow() {
+                    // No object wakes to hear that the process closed its sockets.
                     return;
                 }
                 let shard = self.shared.placement.place(key, self.index);
@@ -86,12 +93,6 @@ impl Shard {
                 }
             }
         };
-        if let ObjectEvent::Socket { incarnation, .. } = event
-            && incarnation != instance.incarnation
-        {
-            // The socket went with the instance that accepted it.
-            return;
-        }
         match instance.input.offer(event) {
             Ok(Some(event)) => self.enter(&instance, &record, event),
             Ok(None) => {}
@@ -108,6 +109,8 @@ impl Shard {
         let made = self.construct(key, name);
         if made.is_err() {
             self.objects.borrow_mut().remove(&key);
+            let sockets = self.sleeping.borrow_mut().remove(&key);
+            drop(sockets);
             self.shared.placement.release(key, self.index);
         }
         made
@@ -126,11 +129,13 @@ impl Shard {
         let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
+        let sockets = self.wake_sockets(key, name.as_deref());
         let instance = Instance::new(
             key,
             incarnation,
             name.clone(),
             database,
+            sockets,
             host,
             self.turn.clone(),
         );
@@ -172,6 +177,10 @@ impl Shard {
         };
         self.objects.borrow_mut().insert(key, resident);
         self.end_turn();
+        if !instance.is_active() {
+            // An event that does not enter leaves nothing behind that would tell.
+            self.note_idle(&instance);
+        }
         Ok((instance, record))
     }
 
@@ -368,6 +377,7 @@ impl Shard {
             }
             resident.instance.sockets.clear();
         }
+        self.sleeping.borrow_mut().clear();
     }
 }
 
@@ -435,6 +445,10 @@ impl Host for Shard {
             drop(resident);
             self.shared.placement.release(instance.key, self.index);
         }
+    }
+
+    fn idle(&self, instance: &Rc<Instance>) {
+        self.note_idle(instance);
     }
 
     fn connect(

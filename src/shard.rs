@@ -29,12 +29,14 @@ use stead_ops::instance::Turn;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::socket_set::SocketSet;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::bundle::loader::BundleLoader;
+use crate::eviction::IdleObjects;
 use crate::exports::Export;
 use crate::isolate::Isolate;
 use crate::objects::Resident;
@@ -71,6 +73,10 @@ pub struct Shard {
     pub namespaces: Vec<Namespace>,
     /// The objects in memory.
     pub objects: RefCell<HashMap<ObjectKey, Resident>>,
+    /// The sockets of objects that are not in memory at the moment.
+    pub sleeping: RefCell<HashMap<ObjectKey, Rc<SocketSet>>>,
+    /// The objects that may leave memory.
+    pub idle: IdleObjects,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
     /// Hears of finished syncs.
@@ -182,6 +188,8 @@ async fn bring_up(
         isolate,
         namespaces,
         objects: RefCell::default(),
+        sleeping: RefCell::default(),
+        idle: IdleObjects::default(),
         turn: Rc::default(),
         synced,
         stopping: watch::Sender::new(false),
@@ -206,6 +214,8 @@ async fn run(
 ) -> oneshot::Sender<()> {
     let mut stop: Option<oneshot::Sender<()>> = None;
     let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
+    let mut eviction = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+    let mut eviction_ms = None;
     poll_fn(|cx| {
         shard.root.borrow_mut().clone_from(cx.waker());
         while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
@@ -220,6 +230,17 @@ async fn run(
         shard.queue_calls();
         shard.deliver_queued();
         poll_javascript(runtime, shard, cx);
+        shard.evict_idle();
+        if let Some(at_ms) = shard.next_eviction_ms() {
+            if eviction_ms.replace(at_ms) != Some(at_ms) || eviction.is_elapsed() {
+                let wait_ms = at_ms.saturating_sub(shard.shared.clock.now_ms()).max(1);
+                let wait = Duration::from_millis(wait_ms as u64);
+                eviction.as_mut().reset(Instant::now() + wait);
+            }
+            if eviction.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();

@@ -22,6 +22,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::eviction::Evict;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 
@@ -76,6 +77,8 @@ pub struct Shared {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// When idle objects leave memory.
+    pub evict: Evict,
     /// Makes commits durable.
     pub committer: Committer,
     /// Wakes objects.

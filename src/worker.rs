@@ -21,6 +21,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Random;
 use crate::clock::SystemClock;
+use crate::eviction::Evict;
 use crate::exports::Export;
 use crate::exports::ExportKind;
 use crate::placement::Placement;
@@ -41,6 +42,8 @@ pub struct Config {
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// When idle objects leave memory.
+    pub evict: Evict,
     /// What `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
@@ -73,6 +76,7 @@ impl Worker {
             unique_key: config.unique_key,
             state: config.state,
             storage: config.storage,
+            evict: config.evict,
             committer: Committer::start(),
             alarms: Alarms::default(),
             clock: Arc::new(SystemClock),

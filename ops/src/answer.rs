@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
 
+use crate::activity::Activity;
 use crate::instance::Instance;
 use crate::message::AlarmOutcome;
 use crate::message::CallError;
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 pub struct Owed<T> {
     reply: RefCell<Option<Reply<T>>>,
     instance: Option<Rc<Instance>>,
+    activity: RefCell<Option<Activity>>,
 }
 
 impl<T: 'static> Owed<T> {
@@ -22,12 +24,18 @@ impl<T: 'static> Owed<T> {
     pub fn new(reply: Reply<T>, instance: Option<Rc<Instance>>) -> Rc<Owed<T>> {
         let owed = Rc::new(Owed {
             reply: RefCell::new(Some(reply)),
+            activity: RefCell::new(instance.as_ref().map(Instance::activity)),
             instance: instance.clone(),
         });
         if let Some(instance) = instance {
             instance.owes.add(owed.clone());
         }
         owed
+    }
+
+    /// The object that owes it.
+    pub fn instance(&self) -> Option<&Rc<Instance>> {
+        self.instance.as_ref()
     }
 
     /// Gives the answer; if an object says it, once all that it wrote is durable.
@@ -41,6 +49,7 @@ impl<T: 'static> Owed<T> {
             return;
         };
         let speaker = instance.clone();
+        let activity = self.activity.take();
         instance.say(move |durable| {
             drop(reply.send(match durable {
                 Ok(()) => answer,
@@ -51,6 +60,7 @@ impl<T: 'static> Owed<T> {
                     Err(CallError::Failed(failure))
                 }
             }));
+            drop(activity);
         });
     }
 }
@@ -66,6 +76,7 @@ impl<T> Unanswered for Owed<T> {
         if let Some(reply) = self.reply.borrow_mut().take() {
             drop(reply.send(Err(CallError::Failed(failure.clone()))));
         }
+        self.activity.take();
     }
 
     fn is_open(&self) -> bool {
@@ -76,13 +87,15 @@ impl<T> Unanswered for Owed<T> {
 /// The outcome of an alarm's run that the handler has not reached yet.
 pub struct OwedAlarm {
     reply: RefCell<Option<oneshot::Sender<AlarmOutcome>>>,
+    activity: RefCell<Option<Activity>>,
 }
 
 impl OwedAlarm {
     /// The outcome of a run that begins in `instance`.
-    pub fn new(reply: oneshot::Sender<AlarmOutcome>, instance: &Instance) -> Rc<OwedAlarm> {
+    pub fn new(reply: oneshot::Sender<AlarmOutcome>, instance: &Rc<Instance>) -> Rc<OwedAlarm> {
         let owed = Rc::new(OwedAlarm {
             reply: RefCell::new(Some(reply)),
+            activity: RefCell::new(Some(instance.activity())),
         });
         instance.owes.add(owed.clone());
         owed
@@ -90,6 +103,7 @@ impl OwedAlarm {
 
     /// Takes the way back; none if the object was reset meanwhile.
     pub fn take(&self) -> Option<oneshot::Sender<AlarmOutcome>> {
+        self.activity.take();
         self.reply.borrow_mut().take()
     }
 }

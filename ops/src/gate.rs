@@ -25,6 +25,7 @@ deno_core::extension!(
 #[smi]
 fn op_input_begin(#[cppgc] handle: &ObjectHandle) -> Result<u32, JsErrorBox> {
     let section = handle.0.check(handle.0.input.begin_section())?;
+    handle.0.begin_activity();
     Ok(section.to_number())
 }
 
@@ -35,6 +36,7 @@ fn op_input_end(#[cppgc] handle: &ObjectHandle, #[smi] section: u32) {
     if !events.is_empty() {
         handle.0.host().resume(&handle.0, events);
     }
+    handle.0.end_activity();
 }
 
 /// Drops the instance, its uncommitted writes with it. Its callers get what was

@@ -66,6 +66,9 @@ pub trait Host {
     /// Drops an instance: its callers get `failure`, the next event starts anew.
     fn reset(&self, instance: &Rc<Instance>, failure: Failure);
 
+    /// Hears that nothing is under way any more in the name of an object.
+    fn idle(&self, instance: &Rc<Instance>);
+
     /// Opens a client WebSocket.
     fn connect(
         &self,

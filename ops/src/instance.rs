@@ -72,12 +72,18 @@ pub struct Instance {
     pub input: InputGate<ObjectEvent>,
     /// The answers that running handlers have not given yet.
     pub owes: Owes,
-    /// The object's hibernatable sockets.
-    pub sockets: SocketSet,
+    /// The object's hibernatable sockets, which outlive the instance.
+    pub sockets: Rc<SocketSet>,
     /// How a run of the alarm stands.
     pub alarm_run: Cell<AlarmRun>,
     /// The commit that the committer is making durable, if any.
     pub syncing: Cell<Option<u64>>,
+    /// How many things are under way: see activity.rs.
+    pub(crate) activities: Cell<usize>,
+    /// Since when nothing has been, in milliseconds; set while nothing is.
+    pub idle_since_ms: Cell<i64>,
+    /// Whether the process has noted when to look whether the object may leave.
+    pub idle_listed: Cell<bool>,
     host: HostRef,
     turn: Rc<Turn>,
     listed: Cell<bool>,
@@ -91,6 +97,7 @@ impl Instance {
         incarnation: u64,
         name: Option<String>,
         database: Rc<Database>,
+        sockets: Rc<SocketSet>,
         host: HostRef,
         turn: Rc<Turn>,
     ) -> Rc<Instance> {
@@ -102,9 +109,12 @@ impl Instance {
             output: OutputGate::new(),
             input: InputGate::new(),
             owes: Owes::default(),
-            sockets: SocketSet::default(),
+            sockets,
             alarm_run: Cell::new(AlarmRun::Idle),
             syncing: Cell::new(None),
+            activities: Cell::new(0),
+            idle_since_ms: Cell::new(0),
+            idle_listed: Cell::new(false),
             host,
             turn,
             listed: Cell::new(false),

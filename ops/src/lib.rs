@@ -1,10 +1,12 @@
 //! What JavaScript may call: the engine and Stead's deno_core extensions, one file per area.
 
+pub mod activity;
 mod alarm;
 mod answer;
 pub mod body;
 mod clone;
 pub mod console;
+pub mod delivery;
 pub mod digest;
 pub mod engine;
 pub mod event;
@@ -16,8 +18,9 @@ pub mod instance;
 mod kv;
 mod md5;
 pub mod message;
+mod object_socket;
 pub mod socket;
-mod socket_set;
+pub mod socket_set;
 mod sql;
 mod stub;
 mod transaction;

@@ -15,6 +15,7 @@ use stead_storage::StorageError;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
+use crate::cli::args::Evict;
 use crate::cli::args::WorkerArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
@@ -98,6 +99,14 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
+fn eviction(evict: Evict) -> crate::eviction::Evict {
+    match evict {
+        Evict::Aggressive => crate::eviction::Evict::Aggressive,
+        Evict::Prod => crate::eviction::Evict::Prod,
+        Evict::Never => crate::eviction::Evict::Never,
+    }
+}
+
 fn storage_options(durability: Durability) -> Options {
     let durability = match durability {
         Durability::Strict => stead_storage::Durability::Strict,
@@ -125,6 +134,7 @@ async fn start(
         shards,
         state,
         storage: storage_options(args.durability),
+        evict: eviction(args.evict),
         vars,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),

@@ -144,6 +144,7 @@ async fn run_worker(
         shards: super::shard_count(args.shards),
         state,
         storage: Default::default(),
+        evict: super::eviction(args.evict),
         vars: BTreeMap::new(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),

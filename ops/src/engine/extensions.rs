@@ -10,6 +10,7 @@ use deno_tls::rustls::RootCertStore;
 use deno_web::BlobStore;
 use deno_web::InMemoryBroadcastChannel;
 
+use crate::activity::stead_activity;
 use crate::alarm::stead_alarm;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
@@ -18,6 +19,7 @@ use crate::event::stead_event;
 use crate::exception::stead_exception;
 use crate::gate::stead_gate;
 use crate::kv::stead_kv;
+use crate::object_socket::stead_object_socket;
 use crate::sql::stead_sql;
 use crate::stub::stead_stub;
 use crate::transaction::stead_transaction;
@@ -30,6 +32,7 @@ deno_core::extension!(
         deno_web,
         deno_crypto,
         deno_fetch,
+        stead_activity,
         stead_console,
         stead_digest,
         stead_exception,
@@ -41,7 +44,8 @@ deno_core::extension!(
         stead_gate,
         stead_stub,
         stead_event,
-        stead_websocket
+        stead_websocket,
+        stead_object_socket
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -112,6 +116,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         ),
         deno_crypto::deno_crypto::init(seed),
         deno_fetch::deno_fetch::init(fetch_options(user_agent)),
+        stead_activity::init(),
         stead_console::init(),
         stead_digest::init(),
         stead_exception::init(),
@@ -124,6 +129,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_stub::init(),
         stead_event::init(),
         stead_websocket::init(),
+        stead_object_socket::init(),
         stead::init(),
     ]
 }

@@ -1,0 +1,69 @@
+//! What keeps an object in memory: everything that is under way in its name.
+//!
+//! An object leaves memory only while nothing is active: no event that its code
+//! still handles, no timer, no I/O that its code waits for, no socket that it
+//! accepted for itself, no critical section, no `waitUntil()`.
+//! <https://developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle/>
+
+use std::rc::Rc;
+
+use deno_core::op2;
+
+use crate::instance::Instance;
+use crate::instance::ObjectHandle;
+
+deno_core::extension!(stead_activity, ops = [op_object_active, op_object_inactive],);
+
+/// Something that is under way in the name of an object, which stays in memory
+/// until this is dropped. Lives on the object's thread.
+pub struct Activity(Rc<Instance>);
+
+impl Activity {
+    /// The object in whose name it is.
+    pub fn instance(&self) -> &Rc<Instance> {
+        &self.0
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        self.0.end_activity();
+    }
+}
+
+impl Instance {
+    /// Keeps the object in memory until the returned guard is dropped.
+    pub fn activity(self: &Rc<Self>) -> Activity {
+        self.begin_activity();
+        Activity(self.clone())
+    }
+
+    /// Whether anything is under way.
+    pub fn is_active(&self) -> bool {
+        self.activities.get() > 0
+    }
+
+    /// Begins something that ends with `end_activity`.
+    pub(crate) fn begin_activity(&self) {
+        self.activities.set(self.activities.get() + 1);
+    }
+
+    pub(crate) fn end_activity(self: &Rc<Self>) {
+        let left = self.activities.get() - 1;
+        self.activities.set(left);
+        if left == 0 && !self.is_broken() {
+            self.host().idle(self);
+        }
+    }
+}
+
+/// Begins something that JavaScript ends with `op_object_inactive`.
+#[op2(fast)]
+fn op_object_active(#[cppgc] handle: &ObjectHandle) {
+    handle.0.begin_activity();
+}
+
+#[op2(fast)]
+fn op_object_inactive(#[cppgc] handle: &ObjectHandle) {
+    handle.0.end_activity();
+}
