@@ -20,8 +20,6 @@ use crate::shard::Shard;
 
 /// How long an object stays in memory with nothing to do.
 const IDLE_MS: i64 = 10_000;
-/// When to look again at an object that still waits for the disk.
-const LOOK_AGAIN_MS: i64 = 100;
 
 /// What old code gets that still holds an object which left memory.
 const EVICTED: &str = "This Durable Object left memory because it was idle.";
@@ -70,6 +68,16 @@ impl Shard {
         }
     }
 
+    /// Looks again at an object whose commits have become durable.
+    pub fn note_settled(&self, instance: &Rc<Instance>) {
+        let Some(idle_ms) = self.shared.evict.idle_ms() else {
+            return;
+        };
+        if !instance.is_active() && !instance.idle_listed.replace(true) {
+            self.list_idle(instance, instance.idle_since_ms.get() + idle_ms);
+        }
+    }
+
     fn list_idle(&self, instance: &Instance, at_ms: i64) {
         let mut idle = self.idle.0.borrow_mut();
         idle.insert((at_ms, instance.incarnation), instance.key);
@@ -103,7 +111,8 @@ impl Shard {
             } else if due_ms > now_ms {
                 self.list_idle(&instance, due_ms);
             } else if !self.is_settled(&instance) {
-                self.list_idle(&instance, now_ms + LOOK_AGAIN_MS);
+                // Listed again when its commits are durable.
+                instance.idle_listed.set(false);
             } else {
                 self.evict(&instance);
             }

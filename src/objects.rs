@@ -336,6 +336,7 @@ impl Shard {
                 instance.output.durable(sequence);
                 if self.bound_log(&instance) {
                     self.sync(&instance);
+                    self.note_settled(&instance);
                 }
             }
             Err(error) => self.reset(&instance, Failure::reset(error)),
@@ -432,7 +433,7 @@ impl Host for Shard {
     }
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
-        self.enqueue_first(instance.key, instance.name.borrow().as_deref(), events);
+        self.enqueue_first(instance, events);
     }
 
     fn reset(&self, instance: &Rc<Instance>, failure: Failure) {

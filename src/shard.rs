@@ -22,9 +22,11 @@ use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
 use deno_core::v8;
+use stead_ops::activity::Activity;
 use stead_ops::engine::EngineOptions;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
+use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
@@ -85,7 +87,7 @@ pub struct Shard {
     pub stopping: watch::Sender<bool>,
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
-    queue: RefCell<VecDeque<(ObjectKey, Option<String>, ObjectEvent)>>,
+    queue: RefCell<VecDeque<Queued>>,
     /// Calls that JavaScript made in the current round. They are queued when the
     /// next one begins, behind what the sockets of this thread brought meanwhile:
     /// a frame that was sent before a call was made arrives before it.
@@ -93,6 +95,15 @@ pub struct Shard {
     root: RefCell<Waker>,
     /// Connections that are being served.
     pub connections: Cell<usize>,
+}
+
+/// An event that waits to be delivered.
+struct Queued {
+    key: ObjectKey,
+    name: Option<String>,
+    event: ObjectEvent,
+    /// Keeps the instance that the event has waited for already.
+    activity: Option<Activity>,
 }
 
 /// Why a shard could not start.
@@ -272,7 +283,12 @@ impl Shard {
             drop(queue);
             return event.fail(Failure::overloaded());
         }
-        queue.push_back((key, name, event));
+        queue.push_back(Queued {
+            key,
+            name,
+            event,
+            activity: None,
+        });
         drop(queue);
         self.wake();
     }
@@ -294,10 +310,15 @@ impl Shard {
     }
 
     /// Queues events of one object ahead of all others, in their order.
-    pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
+    pub fn enqueue_first(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
         let mut queue = self.queue.borrow_mut();
         for event in events.into_iter().rev() {
-            queue.push_front((key, name.map(str::to_owned), event));
+            queue.push_front(Queued {
+                key: instance.key,
+                name: instance.name.borrow().clone(),
+                event,
+                activity: Some(instance.activity()),
+            });
         }
         drop(queue);
         self.wake();
@@ -310,10 +331,11 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some((key, name, event)) = self.queue.borrow_mut().pop_front() else {
+            let Some(queued) = self.queue.borrow_mut().pop_front() else {
                 return;
             };
-            self.deliver(key, name, event);
+            self.deliver(queued.key, queued.name, queued.event);
+            drop(queued.activity);
         }
     }
 

@@ -9,6 +9,7 @@ mod http;
 mod placing;
 mod server;
 mod serving;
+mod sleeping;
 mod starting;
 mod stopping;
 mod websocket;
