@@ -22,7 +22,7 @@ TSC = $(MODULES)/.bin/tsc
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers torture install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -59,6 +59,9 @@ cargo-test: v8
 peers: build $(TSC)
 	$(call step,scripts on workerd,node test-scripts/on-workerd.mjs --modules $(MODULES))
 	$(call step,state files exchanged with workerd,node test-scripts/state-exchange.mjs --modules $(MODULES) --stead $(STEAD))
+
+torture: v8 ## Kill the server 500 times under load, and look for what was lost
+	$(call step,kills,STEAD_TORTURE_KILLS=500 cargo test $(CARGO_PROFILE) --test process kills_at_random_moments -- --nocapture)
 
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .

@@ -127,6 +127,7 @@ impl Shard {
         shared.state.namespace_dir(unique_key).map_err(failed)?;
         let path = shared.state.object_path(unique_key, &key.id);
         let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
+        database.set_name(name.as_deref());
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
         let sockets = self.wake_sockets(key, name.as_deref());

@@ -1,7 +1,6 @@
-//! The smallest HTTP/1.1 client that is strict enough: one request per connection, and an answer that breaks off is an
-//! error, never a shorter body.
+//! The smallest HTTP/1.1 client that is strict enough: an answer that breaks off is an error, never a shorter body.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::server::DEADLINE;
@@ -45,6 +44,48 @@ pub fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Re
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     parse(&answer).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+}
+
+/// A connection that is kept for one request after the other.
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    pub fn open(address: SocketAddr) -> io::Result<Connection> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        stream.set_nodelay(true)?;
+        Ok(Connection {
+            stream: BufReader::new(stream),
+        })
+    }
+
+    /// Sends a request and reads the answer, which must say its length.
+    pub fn send(&mut self, method: &str, path: &str, body: &str) -> io::Result<Response> {
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n"
+        );
+        let stream = self.stream.get_mut();
+        stream.write_all(format!("{head}{body}").as_bytes())?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            if self.stream.read_until(b'\n', &mut answer)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        let length = head
+            .split("\r\ncontent-length: ")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+        let length: usize = length.ok_or_else(|| io::Error::other(format!("no length: {head}")))?;
+        let head_len = answer.len();
+        answer.resize(head_len + length, 0);
+        self.stream.read_exact(&mut answer[head_len..])?;
+        parse(&answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
 }
 
 /// The response in `answer`; None when it is not complete.

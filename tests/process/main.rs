@@ -4,7 +4,9 @@
 //! Each test has a state directory of its own and lets the system choose the port. Nothing waits for time to pass; what
 //! has to happen is waited for, with a deadline.
 
+mod bank;
 mod calling;
+mod faults;
 mod http;
 mod placing;
 mod server;
@@ -12,4 +14,5 @@ mod serving;
 mod sleeping;
 mod starting;
 mod stopping;
+mod torture;
 mod websocket;

@@ -38,7 +38,18 @@ pub fn temporary() -> TempDir {
 /// Runs `stead` to its end.
 #[track_caller]
 pub fn stead<'a>(args: impl IntoIterator<Item = &'a str>) -> Finished {
-    let mut child = command(args).spawn().expect("the binary starts");
+    stead_in(&[], args)
+}
+
+/// The same with variables in the process's environment.
+#[track_caller]
+pub fn stead_in<'a>(
+    environment: &[(&str, &Path)],
+    args: impl IntoIterator<Item = &'a str>,
+) -> Finished {
+    let mut command = command(args);
+    let child = command.envs(environment.iter().copied()).spawn();
+    let mut child = child.expect("the binary starts");
     let stdout = read_all(child.stdout.take().unwrap());
     let stderr = read_all(child.stderr.take().unwrap());
     let status = wait(&mut child);
@@ -108,6 +119,31 @@ impl Server {
         })
     }
 
+    /// The same with variables in the process's environment.
+    #[track_caller]
+    pub fn start_in(
+        environment: &[(&str, &Path)],
+        file: &Path,
+        state: &Path,
+        options: &[&str],
+    ) -> Server {
+        let log_format = ["--log-format", "json"];
+        let mut command = run_command(file, state, &[options, &log_format].concat());
+        command.envs(environment.iter().copied());
+        Server::wait_until_ready(command, |line| line["type"] == "ready")
+    }
+
+    /// Starts a server and kills it when `time` has passed, wherever it has got to.
+    #[track_caller]
+    pub fn kill_while_it_starts(file: &Path, state: &Path, time: Duration) {
+        let mut child = run_command(file, state, &[])
+            .spawn()
+            .expect("the binary starts");
+        std::thread::sleep(time);
+        child.kill().expect("the process runs");
+        child.wait().expect("the process ends");
+    }
+
     #[track_caller]
     fn start_with(
         file: &Path,
@@ -115,10 +151,12 @@ impl Server {
         options: &[&str],
         is_ready: impl Fn(&Value) -> bool,
     ) -> Server {
-        let own = ["run", text(file), "--state", text(state), "--port", "0"];
-        let mut child = command(own.iter().chain(options).copied())
-            .spawn()
-            .expect("the binary starts");
+        Server::wait_until_ready(run_command(file, state, options), is_ready)
+    }
+
+    #[track_caller]
+    fn wait_until_ready(mut command: Command, is_ready: impl Fn(&Value) -> bool) -> Server {
+        let mut child = command.spawn().expect("the binary starts");
         let log = Arc::new(Log::default());
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn({
@@ -169,9 +207,24 @@ impl Server {
 
     /// Ends the process at once, as a crash would.
     #[track_caller]
-    pub fn kill(mut self) {
+    pub fn kill(self) {
+        self.kill_and_read();
+    }
+
+    /// The same; what the process had logged.
+    #[track_caller]
+    pub fn kill_and_read(mut self) -> Vec<Value> {
         self.child.kill().expect("the process runs");
         self.child.wait().expect("the process ends");
+        self.log.whole()
+    }
+
+    /// Waits until the process, which was told to stop, has ended well; what it had logged.
+    #[track_caller]
+    pub fn stopped_and_read(mut self) -> Vec<Value> {
+        let status = wait(&mut self.child).expect("the process ends");
+        assert_eq!(status.code(), Some(0));
+        self.log.whole()
     }
 
     /// Ctrl-C.
@@ -209,6 +262,11 @@ impl Drop for Server {
 
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
+}
+
+fn run_command(file: &Path, state: &Path, options: &[&str]) -> Command {
+    let own = ["run", text(file), "--state", text(state), "--port", "0"];
+    command(own.iter().chain(options).copied())
 }
 
 fn command<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
@@ -274,6 +332,18 @@ impl Log {
             .wait_timeout_while(lines, DEADLINE, missing)
             .unwrap();
         lines.0.iter().find(|line| wanted(line)).cloned()
+    }
+
+    /// All lines, once the output has ended.
+    #[track_caller]
+    fn whole(&self) -> Vec<Value> {
+        let lines = self.lines.lock().unwrap();
+        let (lines, waited) = self
+            .changed
+            .wait_timeout_while(lines, DEADLINE, |(_, ended)| !*ended)
+            .unwrap();
+        assert!(!waited.timed_out(), "somebody holds the output open");
+        lines.0.clone()
     }
 
     fn lines(&self) -> Vec<Value> {

@@ -1,13 +1,15 @@
 //! `_cf_METADATA`: what the object's storage knows about itself. Key 1 is the
 //! alarm's time in nanoseconds since 1970, as in workerd; key 2, which counts
-//! workerd's local bookmarks, is left alone.
+//! workerd's local bookmarks, is left alone. Key -1, which is Stead's own, is
+//! the object's name, written with its first alarm: a name cannot be found
+//! from an id, and an object that only its alarm wakes must know its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::database::Database;
 use crate::pinned::Pinned;
 use crate::statement::Step;
-use crate::{Result, StorageError, ValueRef};
+use crate::{Binding, Result, StorageError, ValueRef};
 
 /// Nanoseconds in a millisecond.
 pub(crate) const NS_PER_MS: i64 = 1_000_000;
@@ -26,10 +28,17 @@ pub(crate) struct AlarmState {
     table: Cell<Table>,
     /// The alarm as last committed, remembered at the first change since.
     before: Cell<Option<Option<i64>>>,
+    /// The object's name, where it is known.
+    name: RefCell<Option<String>>,
+    /// Whether the table has it.
+    name_is_stored: Cell<bool>,
     get: Pinned,
     set: Pinned,
     delete: Pinned,
 }
+
+const GET_NAME: &str = "SELECT value FROM _cf_METADATA WHERE key = -1";
+const SET_NAME: &str = "INSERT OR REPLACE INTO _cf_METADATA VALUES (-1, ?)";
 
 /// Whether a table of ours exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +53,8 @@ impl AlarmState {
         AlarmState {
             table: Cell::new(Table::Unknown),
             before: Cell::new(None),
+            name: RefCell::new(None),
+            name_is_stored: Cell::new(false),
             get: Pinned::new("SELECT value FROM _cf_METADATA WHERE key = 1"),
             set: Pinned::new(
                 "INSERT INTO _cf_METADATA VALUES (1, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -66,6 +77,7 @@ impl AlarmState {
 
     pub(crate) fn forget(&self) {
         self.table.set(Table::Unknown);
+        self.name_is_stored.set(false);
     }
 }
 
@@ -112,6 +124,9 @@ impl Database {
             self.run_once("CREATE TABLE _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)")?;
             self.alarm.table.set(Table::Present);
         }
+        if at_ms.is_some() {
+            self.store_name()?;
+        }
         match at_ms {
             Some(at) => self.with(&self.alarm.set, |statement| {
                 statement.bind_integer(1, at.saturating_mul(NS_PER_MS))?;
@@ -119,6 +134,43 @@ impl Database {
             }),
             None => self.run(&self.alarm.delete),
         }
+    }
+
+    /// Tells the object's name, which is stored with the next alarm.
+    pub fn set_name(&self, name: Option<&str>) {
+        *self.alarm.name.borrow_mut() = name.map(str::to_owned);
+    }
+
+    /// The object's name, if it was known when an alarm was set.
+    ///
+    /// # Errors
+    /// The object's own error when it is broken or closed.
+    pub fn name(&self) -> Result<Option<String>> {
+        self.check_open()?;
+        if !self.has_table(&self.alarm.table, "_cf_METADATA")? {
+            return Ok(None);
+        }
+        let statement = self.prepare_own(GET_NAME)?;
+        match (self.step(&statement)?, statement.column(0)) {
+            (Step::Row, ValueRef::Text(name)) => {
+                Ok(Some(String::from_utf8_lossy(name).into_owned()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn store_name(&self) -> Result<()> {
+        let name = self.alarm.name.borrow().clone();
+        let Some(name) = name.filter(|_| !self.alarm.name_is_stored.get()) else {
+            return Ok(());
+        };
+        if self.name()?.as_deref() != Some(&*name) {
+            let statement = self.prepare_own(SET_NAME)?;
+            statement.bind(1, Binding::Text(&name))?;
+            self.step(&statement)?;
+        }
+        self.alarm.name_is_stored.set(true);
+        Ok(())
     }
 
     /// What the next commit will do to the alarm. The scheduler must know of

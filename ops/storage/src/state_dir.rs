@@ -224,7 +224,7 @@ fn recover_object(path: &Path, id: &ObjectId, index: &AlarmIndex) -> Result<usiz
     let alarm = database.alarm()?;
     let wrong = index.get(id)? != alarm;
     if wrong {
-        index.set(id, None, alarm)?;
+        index.set(id, database.name()?.as_deref(), alarm)?;
     }
     database.close()?;
     Ok(usize::from(wrong))
@@ -320,6 +320,7 @@ mod tests {
             let database =
                 Database::open(&state.object_path("ns", &id), &Options::default()).unwrap();
             database.kv_put("k", b"v").unwrap();
+            database.set_name(Some(name));
             database.set_alarm(stored).unwrap();
             database.commit().unwrap();
             database.abort();
@@ -345,6 +346,9 @@ mod tests {
         for (name, _, stored) in alarms {
             assert_eq!(index.get(&key.from_name(name)).unwrap(), stored, "{name}");
         }
+        let due = index.due(i64::MAX / 1_000_000, 10).unwrap();
+        let names: Vec<_> = due.iter().map(|entry| entry.name.as_deref()).collect();
+        assert_eq!(names, [Some("same"), Some("new"), Some("moved")]);
         assert_eq!(
             state.recover().unwrap().objects,
             0,
