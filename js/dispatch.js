@@ -159,7 +159,8 @@ function handlersOf(value) {
 }
 
 /**
- * Takes the worker's module and makes its bindings.
+ * Takes the worker's module and makes its bindings. A class that an earlier version of the code
+ * exported keeps its place in the list, without bindings.
  * @param {any} module
  * @param {{ class: string, bindings: string[] }[]} namespaces
  */
@@ -168,7 +169,8 @@ function configure(module, namespaces) {
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
-  worker = module.default ?? frontDoor(env, namespaces);
+  const exported = namespaces.filter((namespace) => namespace.bindings.length > 0);
+  worker = module.default ?? frontDoor(env, exported);
 }
 
 /** @param {any} ctx */
@@ -346,7 +348,7 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
 function objectSocket(record, number, frame) {
   const { handle } = record;
   return enterObject(record, async () => {
-    op_object_active(handle);
+    op_object_active(handle, false);
     const timeout = op_object_socket_timeout_get(handle);
     const timer = timeout === 0 ? 0 : startTimer(() => {
       op_object_reset(handle, SOCKET_EVENT_TIMEOUT, false, null, true);
@@ -357,7 +359,7 @@ function objectSocket(record, number, frame) {
       op_report_error(handle, describeError(error));
     } finally {
       if (timer !== 0) clearTimer(timer);
-      op_object_inactive(handle);
+      op_object_inactive(handle, false);
     }
   });
 }

@@ -28,8 +28,8 @@ type NativeAnswer = any[];
 
 /** `ops/src/activity.rs` */
 interface ActivityOps {
-  op_object_active(object: ObjectHandle): void;
-  op_object_inactive(object: ObjectHandle): void;
+  op_object_active(object: ObjectHandle, lasts: boolean): void;
+  op_object_inactive(object: ObjectHandle, lasts: boolean): void;
 }
 
 /** `ops/src/console.rs` */

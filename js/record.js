@@ -124,12 +124,12 @@ export function resumeAfter(io) {
  */
 async function resumeInside(context, io) {
   const { handle } = context.record;
-  op_object_active(handle);
+  op_object_active(handle, false);
   try {
     return await io;
   } finally {
     while (isShutOut(context)) await sectionEnd(context.record);
-    op_object_inactive(handle);
+    op_object_inactive(handle, false);
   }
 }
 
@@ -139,10 +139,10 @@ async function resumeInside(context, io) {
  * @param {any} promise
  */
 export async function keepActive({ handle }, promise) {
-  op_object_active(handle);
+  op_object_active(handle, false);
   try {
     await promise;
   } finally {
-    op_object_inactive(handle);
+    op_object_inactive(handle, false);
   }
 }

@@ -92,7 +92,7 @@ function end(id) {
   const handle = MapPrototypeGet(pending, id);
   if (handle === undefined) return;
   MapPrototypeDelete(pending, id);
-  op_object_inactive(handle);
+  op_object_inactive(handle, true);
 }
 
 /**
@@ -124,7 +124,7 @@ function start(startOne, callback, delay, args, once) {
     if (isShutOut(context)) return hold(id, context, run);
     run();
   }, delay);
-  op_object_active(handle);
+  op_object_active(handle, true);
   MapPrototypeSet(pending, id, handle);
   return id;
 }

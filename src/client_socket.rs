@@ -13,6 +13,7 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::shard::Phase;
 use crate::sockets::accept_key;
 use crate::sockets::pump;
 
@@ -22,7 +23,7 @@ use crate::sockets::pump;
 /// What failed, as text for the `error` event.
 pub async fn connect(
     request: ConnectRequest,
-    stopping: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
 ) -> Result<Connected, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let url = url::Url::parse(&request.url).map_err(|e| text(&e))?;
@@ -42,7 +43,7 @@ pub async fn connect(
         shake_hands(stream, handshake).await?
     };
     let (ours, network) = SocketEnd::pair();
-    deno_core::unsync::spawn(pump(read, write, Role::Client, network, stopping));
+    deno_core::unsync::spawn(pump(read, write, Role::Client, network, phase));
     Ok(Connected {
         end: ours,
         protocol,

@@ -93,7 +93,7 @@ async fn answer(worker: &Worker, stream: UnixStream) -> io::Result<()> {
         .read_line(&mut line)
         .await?;
     let answer = match serde_json::from_str::<JsonCall>(&line) {
-        Ok(call) if !worker.classes().contains(&call.class.as_str()) => Answer::Error(format!(
+        Ok(call) if !worker.classes().contains(&call.class) => Answer::Error(format!(
             "the running server has no object class `{}`",
             call.class
         )),

@@ -149,6 +149,14 @@ impl Shard {
         drop(resident);
     }
 
+    /// Has `placement` forget an object that it has just placed here for nothing.
+    pub fn release_unused(&self, key: ObjectKey) {
+        let used = self.objects.borrow().contains_key(&key);
+        if !used && !self.sleeping.borrow().contains_key(&key) {
+            self.shared.placement.release(key, self.index);
+        }
+    }
+
     /// The sockets that wait for the object's next instance, or an empty set.
     pub fn wake_sockets(&self, key: ObjectKey, name: Option<&str>) -> Rc<SocketSet> {
         if let Some(sockets) = self.sleeping.borrow_mut().remove(&key) {

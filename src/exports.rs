@@ -2,6 +2,7 @@
 //! the worker's own handlers, tests.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use deno_core::JsRuntime;
 use deno_core::ModuleSpecifier;
@@ -15,6 +16,7 @@ use stead_storage::IdKey;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::shard::StartError;
+use crate::shared::NamespaceNumbers;
 
 /// One exported name.
 #[derive(Clone, Debug, Deserialize)]
@@ -132,9 +134,29 @@ pub fn namespaces(
             class: class.to_owned(),
             ids: IdKey::new(&unique_key),
             unique_key,
+            exported: true,
         }
     };
     Ok(names.into_iter().map(namespace).collect())
+}
+
+/// The namespaces of a worker's code by their numbers, those included whose class
+/// an earlier version of the code had.
+pub fn numbered(namespaces: Vec<Namespace>, numbers: &NamespaceNumbers) -> Vec<Namespace> {
+    let known = numbers.assign(&namespaces);
+    let mut exported: HashMap<String, Namespace> = namespaces
+        .into_iter()
+        .map(|namespace| (namespace.unique_key.clone(), namespace))
+        .collect();
+    let numbered = known.into_iter().map(|(class, unique_key)| {
+        exported.remove(&unique_key).unwrap_or_else(|| Namespace {
+            class,
+            ids: IdKey::new(&unique_key),
+            unique_key,
+            exported: false,
+        })
+    });
+    numbered.collect()
 }
 
 /// The names under which `env` holds the namespace of a class: its own, and the
@@ -176,7 +198,10 @@ pub fn configure(isolate: &Isolate, module: &v8::Global<v8::Object>, namespaces:
         .iter()
         .map(|namespace| NamespaceBindings {
             class: &namespace.class,
-            bindings: bindings(&namespace.class),
+            bindings: match namespace.exported {
+                true => bindings(&namespace.class),
+                false => Vec::new(),
+            },
         })
         .collect();
     isolate.enter(|scope| {

@@ -38,6 +38,7 @@ use tokio::sync::oneshot;
 
 use crate::cli::request_log::RequestLine;
 use crate::isolate::call;
+use crate::shard::Phase;
 use crate::shard::Shard;
 use crate::shared::Message;
 use crate::shared::adopt;
@@ -54,7 +55,7 @@ impl Shard {
         let Ok(stream) = adopt(stream) else { return };
         // Small answers leave at once; a failure costs only that.
         drop(stream.set_nodelay(true));
-        let mut stopping = self.stopping.subscribe();
+        let mut phase = self.phase.subscribe();
         let counted = Counted::new(&shard);
         deno_core::unsync::spawn(async move {
             let service = hyper::service::service_fn({
@@ -68,7 +69,7 @@ impl Shard {
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             let mut connection = std::pin::pin!(connection);
-            let stop = stopping.wait_for(|stop| *stop);
+            let stop = phase.wait_for(|phase| *phase != Phase::Running);
             tokio::select! {
                 // What goes wrong on a connection is the client's to know.
                 _ = connection.as_mut() => {}
@@ -307,7 +308,7 @@ fn switch_protocols(
             Some(home) => {
                 if let Ok(stream) = stream.into_std() {
                     let message = Message::Socket(stream, parts.read_buf, end);
-                    drop(shard.shared.shards[home].send(message).await);
+                    drop(shard.shared.routes.sender(home).send(message).await);
                 }
             }
         }

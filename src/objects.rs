@@ -31,6 +31,7 @@ use stead_storage::GateBroken;
 
 use crate::isolate::call;
 use crate::isolate::string;
+use crate::shard::Phase;
 use crate::shard::Shard;
 
 /// An object in memory: its Rust half and its JavaScript half.
@@ -57,46 +58,69 @@ impl Shard {
     /// moment, that the object belongs here: so no two shards ever hold one object,
     /// wherever an event was sent before the object was reset.
     pub fn deliver(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        if let ObjectEvent::Socket { set, .. } = event
-            && !self.holds_sockets(key, set)
-        {
-            // The socket went when its object was reset.
-            return;
-        }
         let resident = self
             .objects
             .borrow()
             .get(&key)
             .map(|r| (r.instance.clone(), r.record.clone()));
-        let (instance, record) = match resident {
-            Some(found) => found,
-            None => {
-                if matches!(event, ObjectEvent::Socket { .. }) && *self.stopping.borrow() {
-                    // No object wakes to hear that the process closed its sockets.
-                    return;
-                }
-                let shard = self.shared.placement.place(key, self.index);
-                if shard != self.index {
-                    return self.shared.send_to(shard, key, name, event);
-                }
-                match self.instantiate(key, name.clone()) {
-                    Ok(made) => made,
-                    Err(failure) => {
-                        if let ObjectEvent::Alarm { .. } = event {
-                            // No caller hears of it.
-                            let id = key.id.to_string();
-                            let label = object_label(self, key.namespace, name.as_deref(), &id);
-                            self.report(Some(label), &failure.message);
-                        }
-                        return event.fail(failure);
-                    }
-                }
-            }
+        let (instance, record, event) = match resident {
+            Some((instance, record)) => (instance, record, event),
+            None => match self.admit(key, name, event) {
+                Some(made) => made,
+                None => return,
+            },
         };
+        if let ObjectEvent::Socket { set, .. } = event
+            && instance.sockets.id != set
+        {
+            return;
+        }
         match instance.input.offer(event) {
             Ok(Some(event)) => self.enter(&instance, &record, event),
             Ok(None) => {}
             Err(overloaded) => overloaded.0.fail(Failure::overloaded()),
+        }
+    }
+
+    /// Makes an instance for an event, unless the event is another shard's, or no
+    /// reason to make one; then it goes where it belongs and nothing comes back.
+    fn admit(
+        &self,
+        key: ObjectKey,
+        name: Option<String>,
+        event: ObjectEvent,
+    ) -> Option<(Rc<Instance>, v8::Global<v8::Value>, ObjectEvent)> {
+        let of_socket = matches!(event, ObjectEvent::Socket { .. });
+        if of_socket && *self.phase.borrow() == Phase::Stopping {
+            // No object wakes to hear that the process closed its sockets.
+            return None;
+        }
+        let (name, event) = self.hold_back(key, name, event)?;
+        let shard = self.shared.placement.place(key, self.index);
+        if shard != self.index {
+            self.shared.send_to(shard, key, name, event);
+            return None;
+        }
+        let (name, event) = self.pass_on(key, name, event)?;
+        if let ObjectEvent::Socket { set, .. } = event
+            && !self.holds_sockets(key, set)
+        {
+            // The socket went when its object was reset.
+            self.release_unused(key);
+            return None;
+        }
+        match self.instantiate(key, name.clone()) {
+            Ok((instance, record)) => Some((instance, record, event)),
+            Err(failure) => {
+                if let ObjectEvent::Alarm { .. } = event {
+                    // No caller hears of it.
+                    let id = key.id.to_string();
+                    let label = object_label(self, key.namespace, name.as_deref(), &id);
+                    self.report(Some(label), &failure.message);
+                }
+                event.fail(failure);
+                None
+            }
         }
     }
 
@@ -122,6 +146,13 @@ impl Shard {
         name: Option<String>,
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let shared = &self.shared;
+        if !self.exports_class(key.namespace) {
+            let class = &self.namespaces[key.namespace as usize].class;
+            return Err(Failure {
+                message: format!("the worker's code has no object class `{class}` any more"),
+                ..Failure::default()
+            });
+        }
         let unique_key = &self.namespaces[key.namespace as usize].unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
         shared.state.namespace_dir(unique_key).map_err(failed)?;
@@ -356,6 +387,13 @@ impl Shard {
         }
     }
 
+    /// Takes an instance out of memory. Its sockets are disconnected.
+    pub fn leave(&self, instance: &Rc<Instance>, failure: &Failure) {
+        let resident = self.objects.borrow_mut().remove(&instance.key);
+        self.drop_instance(instance, failure);
+        drop(resident);
+    }
+
     /// Ends an instance: nothing it has not made durable counts.
     fn drop_instance(&self, instance: &Rc<Instance>, failure: &Failure) {
         instance.fail(failure.clone());
@@ -459,7 +497,7 @@ impl Host for Shard {
     ) -> Pin<Box<dyn Future<Output = Result<Connected, String>>>> {
         Box::pin(crate::client_socket::connect(
             request,
-            self.stopping.subscribe(),
+            self.phase.subscribe(),
         ))
     }
 

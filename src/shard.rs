@@ -29,6 +29,7 @@ use stead_ops::host::Namespace;
 use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::Failure;
+use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket_set::SocketSet;
@@ -40,10 +41,13 @@ use tokio::time::Instant;
 use crate::bundle::loader::BundleLoader;
 use crate::eviction::IdleObjects;
 use crate::exports::Export;
+use crate::handover::Inheritance;
+use crate::handover::Retiring;
 use crate::isolate::Isolate;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
+use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
@@ -56,7 +60,18 @@ const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// Events that may wait to be delivered on one shard.
-const QUEUE_MAX: usize = 256 * 1024;
+pub const QUEUE_MAX: usize = 256 * 1024;
+
+/// Whether a shard's connections go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// They do.
+    Running,
+    /// Another shard takes this one's place: requests that run are finished.
+    Retiring,
+    /// The process ends.
+    Stopping,
+}
 
 /// What a commit's sync came to: which object, which instance, up to where.
 pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
@@ -83,8 +98,12 @@ pub struct Shard {
     pub turn: Rc<Turn>,
     /// Hears of finished syncs.
     pub synced: mpsc::UnboundedSender<Synced>,
-    /// Turns true when connections are to end.
-    pub stopping: watch::Sender<bool>,
+    /// Whether connections are to end.
+    pub phase: watch::Sender<Phase>,
+    /// What is left to do of a shard whose place another one takes.
+    pub retiring: RefCell<Option<Retiring>>,
+    /// What is known of the shard whose place this one takes.
+    pub inheritance: RefCell<Option<Inheritance>>,
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
     queue: RefCell<VecDeque<Queued>>,
@@ -115,18 +134,37 @@ pub enum StartError {
     Exports(crate::exports::ExportsError),
 }
 
-/// What a shard says when it is ready.
-pub type Started = Result<Vec<Export>, StartError>;
+/// A shard that is ready.
+pub struct Ready {
+    /// What the worker's module exports.
+    pub exports: Vec<Export>,
+    /// The way to end what its isolate runs.
+    pub isolate: v8::IsolateHandle,
+}
+
+/// What a shard says when it is ready, or why it never will be.
+pub type Started = Result<Ready, StartError>;
+
+/// What a shard is started with.
+pub struct Start {
+    /// Its number.
+    pub index: ShardIndex,
+    /// What all shards share.
+    pub shared: Arc<Shared>,
+    /// What it runs.
+    pub code: Arc<Code>,
+    /// What it is told.
+    pub messages: mpsc::Receiver<Message>,
+    /// What it hears from the shard whose place it takes, if there is one.
+    pub inheritance: Option<Inheritance>,
+    /// Where it says that it is ready.
+    pub started: oneshot::Sender<Started>,
+}
 
 /// Starts a shard's thread.
-pub fn start(
-    index: ShardIndex,
-    shared: Arc<Shared>,
-    messages: mpsc::Receiver<Message>,
-    started: oneshot::Sender<Started>,
-) -> JoinHandle<()> {
+pub fn start(start: Start) -> JoinHandle<()> {
     let thread = std::thread::Builder::new()
-        .name(format!("shard-{index}"))
+        .name(format!("shard-{}", start.index))
         .stack_size(STACK_BYTES);
     thread
         .spawn(move || {
@@ -136,7 +174,7 @@ pub fn start(
                 .expect("a process that cannot make an epoll instance cannot serve");
             // A task wakes itself without asking the system, which the root future cannot.
             runtime.block_on(async {
-                let served = deno_core::unsync::spawn(serve(index, shared, messages, started));
+                let served = deno_core::unsync::spawn(serve(start));
                 if let Err(error) = served.await {
                     std::panic::resume_unwind(error.into_panic());
                 }
@@ -145,22 +183,30 @@ pub fn start(
         .expect("a process that cannot start a thread cannot serve")
 }
 
-async fn serve(
-    index: ShardIndex,
-    shared: Arc<Shared>,
-    messages: mpsc::Receiver<Message>,
-    started: oneshot::Sender<Started>,
-) {
+async fn serve(start: Start) {
     let (synced, done) = mpsc::unbounded_channel();
-    match bring_up(index, shared, synced).await {
+    let (messages, started) = (start.messages, start.started);
+    let Start {
+        index,
+        shared,
+        code,
+        inheritance,
+        ..
+    } = start;
+    match bring_up(index, shared, &code, inheritance, synced).await {
         Ok((mut runtime, shard, exports)) => {
-            drop(started.send(Ok(exports)));
+            let isolate = runtime.v8_isolate().thread_safe_handle();
+            drop(started.send(Ok(Ready { exports, isolate })));
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
             drop(runtime);
-            // Nobody waits any more when the process ends at once.
-            let _ = stopped.send(());
+            // Who waited for the end of a shard that was replaced hears of it.
+            drop(shard.retiring.take());
+            if let Some(stopped) = stopped {
+                // Nobody waits any more when the process ends at once.
+                let _ = stopped.send(());
+            }
         }
         Err(error) => drop(started.send(Err(error))),
     }
@@ -170,9 +216,11 @@ async fn serve(
 async fn bring_up(
     index: ShardIndex,
     shared: Arc<Shared>,
+    code: &Code,
+    inheritance: Option<Inheritance>,
     synced: mpsc::UnboundedSender<Synced>,
 ) -> Result<(JsRuntime, Rc<Shard>, Vec<Export>), StartError> {
-    let loader = Rc::new(BundleLoader::new(shared.bundle.clone()));
+    let loader = Rc::new(BundleLoader::new(code.bundle.clone()));
     let specifier = loader.specifier().clone();
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared.logger, index == 0);
@@ -180,12 +228,13 @@ async fn bring_up(
     options.state = Box::new(move |state: &mut OpState| sinks.put_into(state));
     let mut runtime = stead_ops::engine::new_runtime(options);
     let isolate = Isolate::new(&mut runtime);
-    crate::exports::set_vars(&isolate, &shared.vars);
+    crate::exports::set_vars(&isolate, &code.vars);
     let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces =
-        crate::exports::namespaces(&exports, &shared.unique_key).map_err(StartError::Exports)?;
+        crate::exports::namespaces(&exports, &code.unique_key).map_err(StartError::Exports)?;
+    let namespaces = crate::exports::numbered(namespaces, &shared.numbers);
     crate::exports::configure(&isolate, &module, &namespaces);
     // From here on `eval` and `new Function` throw, as on the platform.
     isolate.enter(|scope| {
@@ -203,7 +252,9 @@ async fn bring_up(
         idle: IdleObjects::default(),
         turn: Rc::default(),
         synced,
-        stopping: watch::Sender::new(false),
+        phase: watch::Sender::new(Phase::Running),
+        retiring: RefCell::default(),
+        inheritance: RefCell::new(inheritance),
         me: me.clone(),
         queue: RefCell::default(),
         calls: RefCell::default(),
@@ -216,17 +267,20 @@ async fn bring_up(
     Ok((runtime, shard, exports))
 }
 
-/// Runs the shard until it is told to stop; the sender says that it has.
+/// Runs the shard until it is told to stop, or has been replaced; the sender, if
+/// there is one, says that it has stopped.
 async fn run(
     runtime: &mut JsRuntime,
     shard: &Rc<Shard>,
     mut messages: mpsc::Receiver<Message>,
     mut done: mpsc::UnboundedReceiver<Synced>,
-) -> oneshot::Sender<()> {
+) -> Option<oneshot::Sender<()>> {
     let mut stop: Option<oneshot::Sender<()>> = None;
     let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
     let mut eviction = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     let mut eviction_ms = None;
+    let mut retired = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+    let mut retired_at = None;
     poll_fn(|cx| {
         shard.root.borrow_mut().clone_from(cx.waker());
         while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
@@ -238,6 +292,7 @@ async fn run(
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
+        shard.poll_inheritance(cx);
         shard.queue_calls();
         shard.deliver_queued();
         poll_javascript(runtime, shard, cx);
@@ -256,6 +311,16 @@ async fn run(
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
         }
+        if let Some(deadline) = shard.retirement_deadline() {
+            shard.hand_over();
+            if retired_at.replace(deadline) != Some(deadline) {
+                retired.as_mut().reset(deadline);
+            }
+            let late = retired.as_mut().poll(cx).is_ready();
+            if shard.has_handed_over() && (late || shard.has_stopped()) {
+                return Poll::Ready(());
+            }
+        }
         if stop.is_some() && (shard.has_stopped() || drained.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(());
         }
@@ -263,7 +328,7 @@ async fn run(
     })
     .await;
     shard.close_all();
-    stop.expect("the loop ends only when it was told to")
+    stop
 }
 
 /// Lets timers, ops and microtasks run, and ends their turn.
@@ -299,7 +364,8 @@ impl Shard {
         self.wake();
     }
 
-    fn queue_calls(&self) {
+    /// Queues the calls that JavaScript made in this round.
+    pub fn queue_calls(&self) {
         for (key, name, event) in self.calls.take() {
             self.enqueue(key, name, event);
         }
@@ -307,6 +373,42 @@ impl Shard {
 
     fn has_more(&self) -> bool {
         !self.queue.borrow().is_empty() || !self.calls.borrow().is_empty()
+    }
+
+    /// Queues an event ahead of all others.
+    pub fn enqueue_front(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        self.queue.borrow_mut().push_front(Queued {
+            key,
+            name,
+            event,
+            activity: None,
+        });
+        self.wake();
+    }
+
+    /// Takes the waiting events of some objects out of the queue, in their order.
+    pub fn take_queued(
+        &self,
+        wanted: impl Fn(&ObjectKey) -> bool,
+    ) -> Vec<(ObjectKey, Option<String>, ObjectEvent)> {
+        let queue = std::mem::take(&mut *self.queue.borrow_mut());
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        for queued in queue {
+            if wanted(&queued.key) {
+                taken.push(queued);
+            } else {
+                left.push_back(queued);
+            }
+        }
+        *self.queue.borrow_mut() = left;
+        let parts = |queued: Queued| (queued.key, queued.name, queued.event);
+        taken.into_iter().map(parts).collect()
+    }
+
+    /// Whether the code has the class of a namespace.
+    pub fn exports_class(&self, namespace: NamespaceIndex) -> bool {
+        let namespace = self.namespaces.get(namespace as usize);
+        namespace.is_some_and(|namespace| namespace.exported)
     }
 
     /// Queues events of one object ahead of all others, in their order.
@@ -342,7 +444,14 @@ impl Shard {
     /// Takes a message; a stop comes back as what to tell when it is done.
     fn receive(&self, message: Message) -> Option<oneshot::Sender<()>> {
         match message {
+            Message::Connection(stream) if self.retirement_deadline().is_some() => {
+                let message = Message::Connection(stream);
+                // A successor with so much to read would not serve it either.
+                drop(self.shared.routes.try_send(self.index, message));
+            }
             Message::Connection(stream) => self.serve_connection(stream),
+            Message::Retire(retire) => self.begin_retirement(retire),
+            Message::CutOff => self.cut_off(),
             Message::Event(key, name, event) => self.enqueue(key, name, event),
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),
@@ -354,17 +463,23 @@ impl Shard {
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Stop(done) => {
-                self.stopping.send_replace(true);
+                self.phase.send_replace(Phase::Stopping);
                 return Some(done);
             }
         }
         None
     }
 
+    /// Whether the successor has everything.
+    fn has_handed_over(&self) -> bool {
+        !self.has_more() && self.objects.borrow().is_empty() && self.sleeping.borrow().is_empty()
+    }
+
     /// Whether everything that a stop waits for has ended.
     fn has_stopped(&self) -> bool {
         self.connections.get() == 0
             && !self.has_more()
+            && !self.holds_back()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use stead_ops::host::Namespace;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -23,8 +25,10 @@ use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::eviction::Evict;
+use crate::handover::Retire;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::routes::Routes;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -41,6 +45,10 @@ pub enum Message {
     Test(String, OutcomeSender),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
+    /// Another shard takes this one's place.
+    Retire(Retire),
+    /// A shard that another one takes the place of is to end now.
+    CutOff,
     /// Requests are to end: finish what runs, close the sockets, close the storage.
     Stop(oneshot::Sender<()>),
 }
@@ -61,18 +69,61 @@ pub struct JsonCall {
     pub arguments: String,
 }
 
-/// What all shards share. Its parts are changed only behind their own locks.
-pub struct Shared {
-    /// Where objects live.
-    pub placement: Placement,
-    /// The way to each shard.
-    pub shards: Vec<mpsc::Sender<Message>>,
+/// What the shards of a worker run.
+pub struct Code {
     /// The worker's code.
     pub bundle: Arc<Bundle>,
     /// What the worker's `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
+}
+
+/// The number of each namespace. It stays the same when the worker's code is
+/// updated: a namespace is named by the folder of its objects, and one whose class
+/// the code has no more keeps its number.
+#[derive(Default)]
+pub struct NamespaceNumbers(Mutex<Vec<(String, String)>>);
+
+impl NamespaceNumbers {
+    /// Numbers the namespaces of a worker that have no number yet. The classes and
+    /// folders of all that have one come back, in order.
+    pub fn assign(&self, namespaces: &[Namespace]) -> Vec<(String, String)> {
+        let mut known = self.lock();
+        for Namespace {
+            class, unique_key, ..
+        } in namespaces
+        {
+            match known.iter_mut().find(|(_, known)| known == unique_key) {
+                Some((known, _)) => class.clone_into(known),
+                None => known.push((class.clone(), unique_key.clone())),
+            }
+        }
+        known.clone()
+    }
+
+    /// The folders of the namespaces that come after the first `known`.
+    pub fn unique_keys_after(&self, known: usize) -> Vec<String> {
+        let numbers = self.lock();
+        let new = numbers.iter().skip(known);
+        new.map(|(_, unique_key)| unique_key.clone()).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, String)>> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// What all shards share. Its parts are changed only behind their own locks.
+pub struct Shared {
+    /// Where objects live.
+    pub placement: Placement,
+    /// The way to each shard.
+    pub routes: Routes,
+    /// The number of each namespace.
+    pub numbers: NamespaceNumbers,
     /// Where everything durable is.
     pub state: StateDir,
     /// How each object's storage is opened.
@@ -111,7 +162,10 @@ impl Shared {
         event: ObjectEvent,
     ) {
         use mpsc::error::TrySendError;
-        match self.shards[shard].try_send(Message::Event(key, name, event)) {
+        match self
+            .routes
+            .try_send(shard, Message::Event(key, name, event))
+        {
             Err(TrySendError::Full(Message::Event(_, _, event))) => {
                 event.fail(Failure::overloaded());
             }

@@ -31,6 +31,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
+use crate::shard::Phase;
 use crate::shard::Shard;
 
 /// Bytes that one message may have.
@@ -68,12 +69,12 @@ impl Shard {
         let Some(shard) = self.me.upgrade() else {
             return;
         };
-        let stopping = self.stopping.subscribe();
+        let phase = self.phase.subscribe();
         let counted = crate::http::Counted::new(&shard);
         let (read, write) = stream.into_split();
         let read = Cursor::new(rest).chain(read);
         deno_core::unsync::spawn(async move {
-            pump(read, write, Role::Server, end, stopping).await;
+            pump(read, write, Role::Server, end, phase).await;
             drop(counted);
         });
     }
@@ -85,7 +86,7 @@ pub async fn pump<R, W>(
     write: W,
     role: Role,
     end: SocketEnd,
-    stopping: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
 ) where
     R: AsyncRead + Unpin + 'static,
     W: AsyncWrite + Unpin,
@@ -109,7 +110,7 @@ pub async fn pump<R, W>(
         receiver,
         replies,
         read_done,
-        stopping,
+        phase,
     }
     .run()
     .await;
@@ -283,7 +284,7 @@ struct Writer<W> {
     replies: mpsc::Receiver<Reply>,
     /// Fails once the reader has ended.
     read_done: watch::Receiver<()>,
-    stopping: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
 }
 
 /// How the writer goes on.
@@ -311,7 +312,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     async fn step(&mut self) -> Step {
-        let mut stopping = self.stopping.clone();
+        let mut phase = self.phase.clone();
         tokio::select! {
             biased;
             reply = self.replies.recv() => match reply {
@@ -327,7 +328,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                 None => self.send_last().await,
             },
             frame = self.receiver.next() => self.send(frame).await,
-            _ = stopping.wait_for(|stop| *stop) => {
+            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => {
                 self.encode_close(Some(GOING_AWAY), "");
                 self.flush().await;
                 Step::Closed
@@ -405,9 +406,9 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
     /// Waits until the peer has answered our Close frame, or has had its time.
     async fn await_close(&mut self) {
-        let mut stopping = self.stopping.clone();
+        let mut phase = self.phase.clone();
         let cut = async {
-            drop(stopping.wait_for(|stop| *stop).await);
+            drop(phase.wait_for(|phase| *phase == Phase::Stopping).await);
             tokio::time::sleep(STOP_TIMEOUT).await;
         };
         let answered = async { while self.read_done.changed().await.is_ok() {} };

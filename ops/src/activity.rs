@@ -16,26 +16,44 @@ deno_core::extension!(stead_activity, ops = [op_object_active, op_object_inactiv
 
 /// Something that is under way in the name of an object, which stays in memory
 /// until this is dropped. Lives on the object's thread.
-pub struct Activity(Rc<Instance>);
+pub struct Activity {
+    instance: Rc<Instance>,
+    lasts: bool,
+}
 
 impl Activity {
     /// The object in whose name it is.
     pub fn instance(&self) -> &Rc<Instance> {
-        &self.0
+        &self.instance
     }
 }
 
 impl Drop for Activity {
     fn drop(&mut self) {
-        self.0.end_activity();
+        self.instance.end_activity(self.lasts);
     }
 }
 
 impl Instance {
-    /// Keeps the object in memory until the returned guard is dropped.
+    /// Keeps the object in memory until the returned guard is dropped. For what
+    /// ends by itself soon, such as the handling of an event: a code update waits
+    /// for it, for a while.
     pub fn activity(self: &Rc<Self>) -> Activity {
-        self.begin_activity();
-        Activity(self.clone())
+        self.begin_activity(false);
+        Activity {
+            instance: self.clone(),
+            lasts: false,
+        }
+    }
+
+    /// The same for what may last as long as it likes, such as a timer or a
+    /// connection. A code update does not wait for it.
+    pub fn lasting_activity(self: &Rc<Self>) -> Activity {
+        self.begin_activity(true);
+        Activity {
+            instance: self.clone(),
+            lasts: true,
+        }
     }
 
     /// Whether anything is under way.
@@ -43,14 +61,21 @@ impl Instance {
         self.activities.get() > 0
     }
 
-    /// Begins something that ends with `end_activity`.
-    pub(crate) fn begin_activity(&self) {
-        self.activities.set(self.activities.get() + 1);
+    /// Whether anything is under way that does not last.
+    pub fn is_handling(&self) -> bool {
+        self.activities.get() > self.lasting.get()
     }
 
-    pub(crate) fn end_activity(self: &Rc<Self>) {
+    /// Begins something that ends with `end_activity`.
+    pub(crate) fn begin_activity(&self, lasts: bool) {
+        self.activities.set(self.activities.get() + 1);
+        self.lasting.set(self.lasting.get() + usize::from(lasts));
+    }
+
+    pub(crate) fn end_activity(self: &Rc<Self>, lasts: bool) {
         let left = self.activities.get() - 1;
         self.activities.set(left);
+        self.lasting.set(self.lasting.get() - usize::from(lasts));
         if left == 0 && !self.is_broken() {
             self.host().idle(self);
         }
@@ -59,11 +84,11 @@ impl Instance {
 
 /// Begins something that JavaScript ends with `op_object_inactive`.
 #[op2(fast)]
-fn op_object_active(#[cppgc] handle: &ObjectHandle) {
-    handle.0.begin_activity();
+fn op_object_active(#[cppgc] handle: &ObjectHandle, lasts: bool) {
+    handle.0.begin_activity(lasts);
 }
 
 #[op2(fast)]
-fn op_object_inactive(#[cppgc] handle: &ObjectHandle) {
-    handle.0.end_activity();
+fn op_object_inactive(#[cppgc] handle: &ObjectHandle, lasts: bool) {
+    handle.0.end_activity(lasts);
 }

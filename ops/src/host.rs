@@ -22,6 +22,8 @@ pub struct Namespace {
     pub unique_key: String,
     /// Makes and checks the namespace's ids.
     pub ids: IdKey,
+    /// Whether the code has the class: an earlier version of it may have had it.
+    pub exported: bool,
 }
 
 /// A client WebSocket that is to be opened.

@@ -80,6 +80,8 @@ pub struct Instance {
     pub syncing: Cell<Option<u64>>,
     /// How many things are under way: see activity.rs.
     pub(crate) activities: Cell<usize>,
+    /// How many of them may last.
+    pub(crate) lasting: Cell<usize>,
     /// Since when nothing has been, in milliseconds; set while nothing is.
     pub idle_since_ms: Cell<i64>,
     /// Whether the process has noted when to look whether the object may leave.
@@ -113,6 +115,7 @@ impl Instance {
             alarm_run: Cell::new(AlarmRun::Idle),
             syncing: Cell::new(None),
             activities: Cell::new(0),
+            lasting: Cell::new(0),
             idle_since_ms: Cell::new(0),
             idle_listed: Cell::new(false),
             host,

@@ -141,7 +141,7 @@ fn op_socket_accept(
         instance: handle.map(|handle| handle.0.clone()),
     });
     *end.receiver.borrow_mut() = Some(taken.receiver);
-    *end.activity.borrow_mut() = handle.map(|handle| handle.0.activity());
+    *end.activity.borrow_mut() = handle.map(|handle| handle.0.lasting_activity());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ pub mod test;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stead_storage::Options;
 use stead_storage::StateDir;
@@ -24,6 +25,7 @@ use crate::cli::style::Style;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
 use crate::shard::StartError;
+use crate::shared::Code;
 use crate::worker::Config;
 use crate::worker::Worker;
 
@@ -141,6 +143,34 @@ async fn start(
     };
     let started = Worker::start(config).await;
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))
+}
+
+/// Puts what the file holds now in the place of what runs.
+async fn reload(
+    args: &WorkerArgs,
+    worker: &Worker,
+    drain: Duration,
+    logger: &Logger,
+) -> Result<(), Problem> {
+    let style = Style::PLAIN;
+    let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
+    let file = args.file.clone();
+    let loaded = tokio::task::spawn_blocking(move || load(&file, style)).await;
+    let bundle = loaded.map_err(|error| Problem::internal(error.to_string()))??;
+    let keys = args.clone();
+    let code = Code {
+        bundle: bundle.clone(),
+        vars,
+        unique_key: Box::new(move |class| keys.unique_key(class)),
+    };
+    let replaced = worker.replace(code, drain).await;
+    let replaced = replaced.map_err(|error| start_problem(&bundle, &args.file, error, style))?;
+    let logger = logger.clone();
+    tokio::spawn(async move {
+        replaced.ended().await;
+        logger.note("what the old code was running has ended");
+    });
+    Ok(())
 }
 
 fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) -> Problem {

@@ -151,8 +151,8 @@ async fn run_worker(
     };
     let started = Worker::start(config).await;
     let worker = started.map_err(|e| super::start_problem(&bundle, file, e, style))?;
-    let tests = worker
-        .exports()
+    let exports = worker.exports();
+    let tests = exports
         .iter()
         .filter(|export| export.kind == ExportKind::Test);
     for test in tests {

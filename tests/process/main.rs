@@ -15,4 +15,5 @@ mod sleeping;
 mod starting;
 mod stopping;
 mod torture;
+mod updating;
 mod websocket;
