@@ -13,6 +13,8 @@ import { setCompatibilityFlags } from "ext:stead/navigator.js";
 import { rebindOps } from "ext:stead/fast_ops.js";
 import { adoptGlobal } from "ext:stead/scope.js";
 import { startTasks } from "ext:stead/tasks.js";
+import { useVirtualTimers } from "ext:stead/timers.js";
+import { installVirtualTime } from "ext:stead/virtual_time.js";
 import "ext:stead/context.js";
 import { dispatch } from "ext:stead/dispatch.js";
 import "ext:stead/exceptions.js";
@@ -25,6 +27,7 @@ const { Number, ObjectDefineProperty } = primordials;
  * @property {Record<string, boolean>} compatibilityFlags
  * @property {boolean} inspector
  * @property {number | bigint | null} seed
+ * @property {boolean} virtualTime
  */
 
 /**
@@ -38,6 +41,10 @@ function start(options) {
   setColors(options.colors);
   setCompatibilityFlags(options.compatibilityFlags);
   if (options.seed !== null) seedMath(BigInt(options.seed));
+  if (options.virtualTime) {
+    installVirtualTime();
+    useVirtualTimers();
+  }
   if (options.inspector) connectToInspector();
   startTasks();
   startClone();

@@ -3,7 +3,7 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
-import { core } from "ext:core/mod.js";
+import { core, internals } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
@@ -23,6 +23,9 @@ import {
 } from "ext:stead/websocket.js";
 import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
 import { frontDoor } from "ext:stead/front_door.js";
+import { reportUncaught } from "ext:stead/errors.js";
+import { makeClock } from "ext:stead/test_clock.js";
+import { runDueTimer } from "ext:stead/virtual_time.js";
 
 let {
   op_alarm_end,
@@ -223,6 +226,23 @@ async function runTest(module, name, outcome) {
 }
 
 /**
+ * Prepares what the modules of tests import. Called before the worker's modules are evaluated.
+ * @param {boolean} virtualTime
+ */
+function prepareTests(virtualTime) {
+  internals.steadTest = { clock: makeClock(virtualTime) };
+}
+
+/** Runs the earliest timer of a virtual clock if it is due. */
+function runTimer() {
+  try {
+    runDueTimer();
+  } catch (error) {
+    reportUncaught(error);
+  }
+}
+
+/**
  * Calls a method of an object for somebody who speaks JSON.
  * @param {string} className
  * @param {string} name
@@ -401,7 +421,9 @@ export const dispatch = {
   describe,
   configure,
   workerFetch,
+  prepareTests,
   runTest,
+  runTimer,
   callForJson,
   construct,
   cloneThrown: serializeThrown,

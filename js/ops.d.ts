@@ -216,6 +216,19 @@ interface ObjectSocketOps {
   op_object_socket_timeout_get(handle: ObjectHandle): number;
 }
 
+/** `ops/src/testing.rs` */
+interface TestOps {
+  op_test_ask(command: any): Promise<string>;
+  op_test_tell(note: any): void;
+}
+
+/** `ops/src/time.rs` */
+interface TimeOps {
+  op_time_now(): number;
+  op_time_elapsed(): number;
+  op_time_next_timer(atMs: number): void;
+}
+
 /** Of deno_web. */
 interface StreamResourceOps {
   op_readable_stream_resource_allocate(): number;
@@ -245,5 +258,7 @@ interface Ops
     SqlOps,
     StreamResourceOps,
     StubOps,
+    TestOps,
+    TimeOps,
     TransactionOps,
     WebSocketOps {}

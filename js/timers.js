@@ -9,6 +9,11 @@ import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext } from "ext:stead/context.js";
 import { reportUncaught } from "ext:stead/errors.js";
 import { isShutOut, sectionEnd } from "ext:stead/record.js";
+import {
+  clearVirtualTimer,
+  startVirtualInterval,
+  startVirtualTimer,
+} from "ext:stead/virtual_time.js";
 
 const {
   ReflectApply,
@@ -25,9 +30,22 @@ const {
 } = primordials;
 const timers = core.loadExtScript("ext:deno_web/02_timers.js");
 // Timers that know of no object.
-export const startTimer = timers.setTimeout;
-const startInterval = timers.setInterval;
-export const clearTimer = timers.clearTimeout;
+/** @type {(callback: (...args: any[]) => void, delay: number, ...args: any[]) => number} */
+export let startTimer = timers.setTimeout;
+/** @type {(callback: (...args: any[]) => void, delay: number, ...args: any[]) => number} */
+let startInterval = timers.setInterval;
+/** @type {(id?: any) => void} */
+export let clearTimer = timers.clearTimeout;
+
+/** Timers of the machine's own time, also where the others follow a clock of tests. */
+export const realTimers = { setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout };
+
+/** From here on timers follow the clock of tests. Called before any user code. */
+export function useVirtualTimers() {
+  startTimer = startVirtualTimer;
+  startInterval = startVirtualInterval;
+  clearTimer = clearVirtualTimer;
+}
 
 let { op_object_active, op_object_inactive, op_object_is_broken } = core.ops;
 bindOps((ops) => ({ op_object_active, op_object_inactive, op_object_is_broken } = ops));

@@ -11,6 +11,7 @@ use std::sync::Weak;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use deno_core::futures::FutureExt;
 use deno_core::futures::StreamExt;
 use deno_core::futures::stream::FuturesUnordered;
 use stead_ops::message::AlarmOutcome;
@@ -23,7 +24,10 @@ use stead_storage::IdKey;
 use tokio::sync::Notify;
 use tokio::sync::oneshot;
 
+use crate::shared::Message;
 use crate::shared::Shared;
+use crate::virtual_time::Step;
+use crate::virtual_time::VirtualTime;
 
 /// Delay of the first retry; each further one doubles it.
 const RETRY_START_MS: u64 = 2_000;
@@ -35,6 +39,10 @@ const BACKOFF_MAX: u32 = 9;
 const RUNNING_MAX: usize = 256;
 /// How far ahead the index is read.
 const HORIZON_MS: i64 = 60_000;
+/// The same for a clock that does not move by itself: a hundred years.
+const VIRTUAL_HORIZON_MS: i64 = 100 * 366 * 86_400_000;
+/// Pending alarms of a namespace that are told to those who ask.
+const PENDING_MAX: usize = 10_000;
 
 /// The way to the alarm thread.
 #[derive(Clone, Default)]
@@ -47,6 +55,8 @@ struct Inner {
     /// The latest change of each object's alarm that the thread has not seen;
     /// bounded by the number of objects.
     changes: Mutex<HashMap<ObjectKey, Change>>,
+    /// Who wants to know what is pending.
+    asked: Mutex<Vec<oneshot::Sender<Vec<(ObjectKey, AlarmEntry)>>>>,
     wake: Notify,
 }
 
@@ -66,6 +76,17 @@ impl Alarms {
         };
         self.changes().insert(key, change);
         self.inner.wake.notify_one();
+    }
+
+    /// The alarms that are pending, with the time of their next run, earliest first.
+    pub fn pending(&self) -> oneshot::Receiver<Vec<(ObjectKey, AlarmEntry)>> {
+        let (sender, answer) = oneshot::channel();
+        let asked = self.inner.asked.lock();
+        asked
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .push(sender);
+        self.inner.wake.notify_one();
+        answer
     }
 
     fn changes(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Change>> {
@@ -156,12 +177,43 @@ impl Scheduler {
                 return self.apply_changes();
             };
             self.know(shared.numbers.unique_keys_after(self.namespaces.len()));
+            let clock = shared.clock.clone();
+            let time = clock.virtual_time();
+            let seen = time.map_or(0, VirtualTime::activity);
+            while let Some(Some((key, entry, outcome))) = running.next().now_or_never() {
+                self.finished(key, entry, outcome);
+            }
             self.open_existing(&shared);
             self.apply_changes();
-            let now_ms = shared.clock.now_ms();
-            let (due, next_ms) = self.due(now_ms, RUNNING_MAX - running.len());
+            let now_ms = clock.now_ms();
+            self.answer_asked(now_ms);
+            let horizon_ms = if time.is_some() {
+                VIRTUAL_HORIZON_MS
+            } else {
+                HORIZON_MS
+            };
+            let (due, next_ms) = self.due(now_ms, horizon_ms, RUNNING_MAX - running.len());
             for (key, entry) in due {
                 running.push(self.begin(&shared, key, entry));
+            }
+            if let Some(time) = time {
+                let next_ms = (next_ms < now_ms + horizon_ms).then_some(next_ms);
+                match time.step(seen, next_ms, !running.is_empty()) {
+                    Step::Moved => {
+                        shared.nudge(&time.due_shards(), || Message::Tick);
+                        continue;
+                    }
+                    Step::Still if time.take_watch() => shared.nudge(&[0], || Message::Stalled),
+                    Step::Still | Step::Busy => {}
+                }
+                drop(shared);
+                let inner = self.alarms.inner.clone();
+                tokio::select! {
+                    Some((key, entry, outcome)) = running.next() => self.finished(key, entry, outcome),
+                    () = inner.wake.notified() => {}
+                    () = time.changed.notified() => {}
+                }
+                continue;
             }
             drop(shared);
             let wait =
@@ -172,6 +224,56 @@ impl Scheduler {
                 () = inner.wake.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// Tells what is pending to those who asked.
+    fn answer_asked(&mut self, now_ms: i64) {
+        let asked = std::mem::take(
+            &mut *self
+                .alarms
+                .inner
+                .asked
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+        );
+        if asked.is_empty() {
+            return;
+        }
+        let mut pending = Vec::new();
+        for (at, namespace) in self.namespaces.iter().enumerate() {
+            let Some(index) = &namespace.index else {
+                continue;
+            };
+            for entry in index
+                .due(now_ms + VIRTUAL_HORIZON_MS, PENDING_MAX)
+                .unwrap_or_default()
+            {
+                let Ok(id) = namespace.ids.parse(&entry.id_hex) else {
+                    continue;
+                };
+                let key = ObjectKey {
+                    namespace: at as u16,
+                    id,
+                };
+                match self.busy.get(&key) {
+                    None => pending.push((key, entry)),
+                    Some(Busy::Running { .. }) => {}
+                    Some(Busy::Retry { at_ms, .. }) => {
+                        pending.push((
+                            key,
+                            AlarmEntry {
+                                at_ms: *at_ms,
+                                ..entry
+                            },
+                        ));
+                    }
+                }
+            }
+        }
+        pending.sort_by_key(|(_, entry)| entry.at_ms);
+        for sender in asked {
+            drop(sender.send(pending.clone()));
         }
     }
 
@@ -244,15 +346,20 @@ impl Scheduler {
     }
 
     /// The alarms to run now, at most `room`, and when to look again.
-    fn due(&mut self, now_ms: i64, room: usize) -> (Vec<(ObjectKey, AlarmEntry)>, i64) {
+    fn due(
+        &mut self,
+        now_ms: i64,
+        horizon_ms: i64,
+        room: usize,
+    ) -> (Vec<(ObjectKey, AlarmEntry)>, i64) {
         let mut due = Vec::new();
-        let mut next_ms = now_ms + HORIZON_MS;
+        let mut next_ms = now_ms + horizon_ms;
         let mut failed = None;
         for (at, namespace) in self.namespaces.iter().enumerate() {
             let Some(index) = &namespace.index else {
                 continue;
             };
-            match index.due(now_ms + HORIZON_MS, RUNNING_MAX + self.busy.len()) {
+            match index.due(now_ms + horizon_ms, RUNNING_MAX + self.busy.len()) {
                 Ok(entries) => {
                     for entry in entries {
                         let Ok(id) = namespace.ids.parse(&entry.id_hex) else {

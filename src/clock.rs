@@ -8,10 +8,17 @@ use rand::RngCore;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::virtual_time::VirtualTime;
+
 /// Where the process takes its time from.
 pub trait Clock: Send + Sync {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> i64;
+
+    /// The same clock, if it is one of tests, which moves only when nothing is ready to run.
+    fn virtual_time(&self) -> Option<&VirtualTime> {
+        None
+    }
 }
 
 /// The machine's own clock.
@@ -35,6 +42,23 @@ impl Random {
         Random {
             generator: Mutex::new(StdRng::from_os_rng()),
         }
+    }
+
+    /// The same numbers in every process.
+    pub fn from_seed(seed: u64) -> Random {
+        Random {
+            generator: Mutex::new(StdRng::seed_from_u64(seed)),
+        }
+    }
+
+    /// Begins the numbers of a seed.
+    pub fn reseed(&self, seed: u64) {
+        *self.lock() = StdRng::seed_from_u64(seed);
+    }
+
+    /// A number that may serve as a seed.
+    pub fn seed(&self) -> u64 {
+        self.lock().next_u64()
     }
 
     /// Sixteen random bytes.

@@ -308,7 +308,7 @@ fn switch_protocols(
             Some(home) => {
                 if let Ok(stream) = stream.into_std() {
                     let message = Message::Socket(stream, parts.read_buf, end);
-                    drop(shard.shared.routes.sender(home).send(message).await);
+                    shard.shared.message(home, message).await;
                 }
             }
         }

@@ -20,8 +20,12 @@ pub struct Dispatch {
     pub configure: v8::Global<v8::Function>,
     /// Answers a request with the worker's `fetch`.
     pub worker_fetch: v8::Global<v8::Function>,
+    /// Prepares what the modules of tests import.
+    pub prepare_tests: v8::Global<v8::Function>,
     /// Runs one exported test.
     pub run_test: v8::Global<v8::Function>,
+    /// Runs the earliest timer of a virtual clock if it is due.
+    pub run_timer: v8::Global<v8::Function>,
     /// Calls a method of an object, with JSON on both sides.
     pub call_for_json: v8::Global<v8::Function>,
     /// Makes an instance of an object.
@@ -72,7 +76,9 @@ impl Isolate {
             describe: function("describe"),
             configure: function("configure"),
             worker_fetch: function("workerFetch"),
+            prepare_tests: function("prepareTests"),
             run_test: function("runTest"),
+            run_timer: function("runTimer"),
             call_for_json: function("callForJson"),
             construct: function("construct"),
             clone_thrown: function("cloneThrown"),

@@ -17,10 +17,13 @@ mod objects;
 mod output;
 mod outside;
 mod placement;
+mod quiet;
 mod routes;
 mod shard;
 mod shared;
 mod sockets;
+mod testing;
+mod virtual_time;
 mod worker;
 
 use std::io;

@@ -48,6 +48,12 @@ impl Resident {
         let instance = &self.instance;
         instance.owes.any() || !instance.output.is_open(instance.database.wait_point())
     }
+
+    /// Whether all commits are durable; what an open transaction has written is none.
+    pub fn is_durable(&self) -> bool {
+        let instance = &self.instance;
+        instance.output.is_open(instance.database.sequence())
+    }
 }
 
 impl Shard {

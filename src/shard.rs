@@ -47,6 +47,7 @@ use crate::isolate::Isolate;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
+use crate::quiet::Quiet;
 use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
@@ -225,10 +226,19 @@ async fn bring_up(
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared.logger, index == 0);
     let sinks = output.clone();
-    options.state = Box::new(move |state: &mut OpState| sinks.put_into(state));
+    options.virtual_time = shared.clock.virtual_time().is_some();
+    options.seed = shared.testing.as_ref().map(|testing| testing.seed);
+    let clock = shared.clock.clone();
+    options.state = Box::new(move |state: &mut OpState| {
+        sinks.put_into(state);
+        crate::testing::put_clock(state, clock, index);
+    });
     let mut runtime = stead_ops::engine::new_runtime(options);
     let isolate = Isolate::new(&mut runtime);
     crate::exports::set_vars(&isolate, &code.vars);
+    if shared.testing.is_some() {
+        crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
+    }
     let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
@@ -262,6 +272,9 @@ async fn bring_up(
         connections: Cell::new(0),
         module,
     });
+    if shard.shared.testing.is_some() {
+        crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
+    }
     let host: HostRef = shard.clone();
     runtime.op_state().borrow_mut().put::<HostRef>(host);
     Ok((runtime, shard, exports))
@@ -276,17 +289,22 @@ async fn run(
     mut done: mpsc::UnboundedReceiver<Synced>,
 ) -> Option<oneshot::Sender<()>> {
     let mut stop: Option<oneshot::Sender<()>> = None;
+    let mut quiet = Quiet::of(shard);
     let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
     let mut eviction = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     let mut eviction_ms = None;
     let mut retired = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     let mut retired_at = None;
-    poll_fn(|cx| {
+    poll_fn(|task| {
+        let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
+        let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
         shard.root.borrow_mut().clone_from(cx.waker());
         while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
             shard.synced(key, incarnation, sequence, result);
         }
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
+            let time = shard.shared.clock.virtual_time();
+            time.inspect(|time| time.taken());
             if let Some(sender) = shard.receive(message) {
                 stop = Some(sender);
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
@@ -294,9 +312,11 @@ async fn run(
         }
         shard.poll_inheritance(cx);
         shard.queue_calls();
-        shard.deliver_queued();
-        poll_javascript(runtime, shard, cx);
+        // Before the events that might find an object which was to have left.
         shard.evict_idle();
+        shard.deliver_queued();
+        shard.run_due_timer();
+        poll_javascript(runtime, shard, cx);
         if let Some(at_ms) = shard.next_eviction_ms() {
             if eviction_ms.replace(at_ms) != Some(at_ms) || eviction.is_elapsed() {
                 let wait_ms = at_ms.saturating_sub(shard.shared.clock.now_ms()).max(1);
@@ -323,6 +343,9 @@ async fn run(
         }
         if stop.is_some() && (shard.has_stopped() || drained.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(());
+        }
+        if let Some(quiet) = &mut quiet {
+            quiet.end(task, || shard.waits_for_world(runtime));
         }
         Poll::Pending
     })
@@ -462,6 +485,8 @@ impl Shard {
             },
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
+            Message::Tick => {}
+            Message::Stalled => self.tell_stalled(),
             Message::Stop(done) => {
                 self.phase.send_replace(Phase::Stopping);
                 return Some(done);

@@ -29,6 +29,7 @@ use crate::handover::Retire;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::routes::Routes;
+use crate::testing::Testing;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -49,6 +50,10 @@ pub enum Message {
     Retire(Retire),
     /// A shard that another one takes the place of is to end now.
     CutOff,
+    /// The clock of tests has moved: a timer is due.
+    Tick,
+    /// The clock of tests will not move again by itself, and somebody watches it.
+    Stalled,
     /// Requests are to end: finish what runs, close the sockets, close the storage.
     Stop(oneshot::Sender<()>),
 }
@@ -138,6 +143,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub random: Random,
+    /// What `stead test` has added.
+    pub testing: Option<Testing>,
     /// Prints.
     pub logger: Logger,
     /// Numbers instances.
@@ -147,6 +154,33 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Sends a message to a shard; false if the shard has ended.
+    pub async fn message(&self, shard: ShardIndex, message: Message) -> bool {
+        self.message_by(&self.routes.sender(shard), message).await
+    }
+
+    /// The same by a way that may not be the current one to any shard.
+    pub async fn message_by(&self, sender: &mpsc::Sender<Message>, message: Message) -> bool {
+        let time = self.clock.virtual_time();
+        time.inspect(|time| time.sent());
+        let sent = sender.send(message).await.is_ok();
+        if !sent {
+            time.inspect(|time| time.taken());
+        }
+        sent
+    }
+
+    /// Tells shards of something that they also find out by themselves if they are too busy to hear.
+    pub fn nudge(&self, shards: &[ShardIndex], message: fn() -> Message) {
+        let time = self.clock.virtual_time();
+        for shard in shards {
+            time.inspect(|time| time.sent());
+            if self.routes.try_send(*shard, message()).is_err() {
+                time.inspect(|time| time.taken());
+            }
+        }
+    }
+
     /// Sends an event to its object, from outside of any shard.
     pub fn send(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
         let shard = self.placement.place(key, self.placement.least_busy());
@@ -162,10 +196,15 @@ impl Shared {
         event: ObjectEvent,
     ) {
         use mpsc::error::TrySendError;
-        match self
+        let time = self.clock.virtual_time();
+        time.inspect(|time| time.sent());
+        let sent = self
             .routes
-            .try_send(shard, Message::Event(key, name, event))
-        {
+            .try_send(shard, Message::Event(key, name, event));
+        if sent.is_err() {
+            time.inspect(|time| time.taken());
+        }
+        match sent {
             Err(TrySendError::Full(Message::Event(_, _, event))) => {
                 event.fail(Failure::overloaded());
             }

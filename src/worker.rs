@@ -23,8 +23,8 @@ use tokio::time::Instant;
 use crate::alarms::Alarms;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
+use crate::clock::Clock;
 use crate::clock::Random;
-use crate::clock::SystemClock;
 use crate::eviction::Evict;
 use crate::exports::Export;
 use crate::exports::ExportKind;
@@ -42,6 +42,7 @@ use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::NamespaceNumbers;
 use crate::shared::Shared;
+use crate::testing::Testing;
 
 /// How long after the time that was given to it a replaced shard's code may run.
 const TERMINATE_AFTER: Duration = Duration::from_secs(1);
@@ -64,6 +65,12 @@ pub struct Config {
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
     pub logger: Logger,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub random: Random,
+    /// What `stead test` adds.
+    pub testing: Option<Testing>,
 }
 
 /// A running worker. It must be stopped: dropping it leaves its threads running.
@@ -106,8 +113,9 @@ impl Worker {
             evict: config.evict,
             committer: Committer::start(),
             alarms: Alarms::default(),
-            clock: Arc::new(SystemClock),
-            random: Random::from_system(),
+            clock: config.clock,
+            random: config.random,
+            testing: config.testing,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -118,7 +126,7 @@ impl Worker {
         let (exports, isolates) = match started {
             Ok(started) => started,
             Err(error) => {
-                end_shards(senders).await;
+                end_shards(&shared, senders).await;
                 end_process(shared, threads).await;
                 return Err(error);
             }
@@ -207,13 +215,13 @@ impl Worker {
             Ok(started) => started,
             Err(error) => {
                 let senders = successors.into_iter().map(|(_, sender)| sender);
-                end_shards(senders.collect()).await;
+                end_shards(&self.shared, senders.collect()).await;
                 return Err(error);
             }
         };
         // What an earlier replacement left is over before its successor is replaced.
         for retirement in replacing.drain(..) {
-            retirement.cut_off().await;
+            retirement.cut_off(&self.shared).await;
         }
         let old = self.shared.routes.replace(successors);
         let deadline = Instant::now() + drain;
@@ -226,7 +234,9 @@ impl Worker {
                 ended,
             };
             // A shard that is gone hands nothing over; its successor hears of that.
-            drop(sender.send(Message::Retire(retire)).await);
+            self.shared
+                .message_by(&sender, Message::Retire(retire))
+                .await;
             replacing.push(Retirement {
                 sender,
                 isolate,
@@ -304,8 +314,10 @@ impl Worker {
 
     /// Hands a client's connection to a shard.
     pub async fn connect(&self, shard: usize, stream: std::net::TcpStream) {
-        let shard = self.shared.routes.sender(shard % self.shared.routes.len());
-        drop(shard.send(Message::Connection(stream)).await);
+        let shard = shard % self.shared.routes.len();
+        self.shared
+            .message(shard, Message::Connection(stream))
+            .await;
     }
 
     /// Runs an exported test on the first shard.
@@ -314,8 +326,8 @@ impl Worker {
     /// What it threw, as text.
     pub async fn test(&self, name: &str) -> Result<(), String> {
         let (sender, outcome) = oneshot::channel();
-        let shard = self.shared.routes.sender(0);
-        drop(shard.send(Message::Test(name.to_owned(), sender)).await);
+        let message = Message::Test(name.to_owned(), sender);
+        self.shared.message(0, message).await;
         let lost = || Err("the test's isolate ended".to_owned());
         outcome.await.unwrap_or_else(|_| lost()).map(drop)
     }
@@ -326,8 +338,7 @@ impl Worker {
     /// What it threw, as text.
     pub async fn call(&self, call: JsonCall) -> Result<String, String> {
         let (sender, outcome) = oneshot::channel();
-        let shard = self.shared.routes.sender(0);
-        drop(shard.send(Message::Call(call, sender)).await);
+        self.shared.message(0, Message::Call(call, sender)).await;
         outcome
             .await
             .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
@@ -340,7 +351,7 @@ impl Worker {
         let replacing = self.replacing.lock().await;
         let mut senders = self.shared.routes.all();
         senders.extend(replacing.iter().map(|retirement| retirement.sender.clone()));
-        end_shards(senders).await;
+        end_shards(&self.shared, senders).await;
         self.shared.alarms.wake();
         let threads = std::mem::take(&mut *self.threads());
         end_process(self.shared.clone(), threads).await;
@@ -372,8 +383,8 @@ struct Retirement {
 
 impl Retirement {
     /// Ends it now.
-    async fn cut_off(self) {
-        drop(self.sender.try_send(Message::CutOff));
+    async fn cut_off(self, shared: &Shared) {
+        shared.message_by(&self.sender, Message::CutOff).await;
         self.enforce(Instant::now()).await;
     }
 
@@ -441,11 +452,11 @@ async fn start_shards(
 }
 
 /// Has shards finish what runs, and waits for that.
-async fn end_shards(senders: Vec<mpsc::Sender<Message>>) {
+async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
     let mut stopped = Vec::new();
     for shard in senders {
         let (sender, done) = oneshot::channel();
-        if shard.send(Message::Stop(sender)).await.is_ok() {
+        if shared.message_by(&shard, Message::Stop(sender)).await {
             stopped.push(done);
         }
     }

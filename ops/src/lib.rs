@@ -23,6 +23,8 @@ pub mod socket;
 pub mod socket_set;
 mod sql;
 mod stub;
+pub mod testing;
+pub mod time;
 mod transaction;
 mod websocket;
 

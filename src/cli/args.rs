@@ -119,6 +119,10 @@ pub struct TestArgs {
     #[arg(long, value_name = "N", value_parser = parse_shards)]
     pub shards: Option<NonZeroU16>,
 
+    /// Let time pass as the machine's clock does, instead of moving it whenever nothing is ready to run
+    #[arg(long)]
+    pub real_time: bool,
+
     /// Stop at the first test that fails
     #[arg(long)]
     pub bail: bool,

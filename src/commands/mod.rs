@@ -22,6 +22,8 @@ use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
+use crate::clock::Random;
+use crate::clock::SystemClock;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
 use crate::shard::StartError;
@@ -140,6 +142,9 @@ async fn start(
         vars,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
+        clock: Arc::new(SystemClock),
+        random: Random::from_system(),
+        testing: None,
     };
     let started = Worker::start(config).await;
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))

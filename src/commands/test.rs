@@ -22,8 +22,11 @@ use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
 use crate::clock::Clock;
+use crate::clock::Random;
 use crate::clock::SystemClock;
 use crate::exports::ExportKind;
+use crate::testing::Testing;
+use crate::virtual_time::VirtualTime;
 use crate::worker::Config;
 use crate::worker::Worker;
 
@@ -139,15 +142,23 @@ async fn run_worker(
     let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
     let state = StateDir::open(&folder.path).map_err(|e| super::state_problem(&folder.path, &e))?;
+    let shards = super::shard_count(args.shards);
+    let seed = 1;
     let config = Config {
         bundle: bundle.clone(),
-        shards: super::shard_count(args.shards),
+        shards,
         state,
         storage: Default::default(),
         evict: super::eviction(args.evict),
         vars: BTreeMap::new(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
+        clock: match args.real_time {
+            true => Arc::new(SystemClock),
+            false => Arc::new(VirtualTime::new(shards)),
+        },
+        random: Random::from_seed(seed),
+        testing: Some(Testing { seed }),
     };
     let started = Worker::start(config).await;
     let worker = started.map_err(|e| super::start_problem(&bundle, file, e, style))?;

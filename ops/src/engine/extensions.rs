@@ -22,6 +22,8 @@ use crate::kv::stead_kv;
 use crate::object_socket::stead_object_socket;
 use crate::sql::stead_sql;
 use crate::stub::stead_stub;
+use crate::testing::stead_testing;
+use crate::time::stead_time;
 use crate::transaction::stead_transaction;
 use crate::websocket::stead_websocket;
 
@@ -44,6 +46,8 @@ deno_core::extension!(
         stead_gate,
         stead_stub,
         stead_event,
+        stead_time,
+        stead_testing,
         stead_websocket,
         stead_object_socket
     ],
@@ -82,7 +86,9 @@ deno_core::extension!(
         "storage.js",
         "streams.js",
         "tasks.js",
+        "test_clock.js",
         "timers.js",
+        "virtual_time.js",
         "websocket.js",
         "workers.js",
     ],
@@ -91,13 +97,17 @@ deno_core::extension!(
         "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
+        "ext:stead/stead_test.js" = "stubs/stead_test.js",
         // deno_fetch asks for these two packages; it gets stand-ins, so that neither they nor
         // what they need (QUIC, OpenTelemetry, a TypeScript transpiler) is in the binary.
         "ext:deno_net/02_tls.js" = "stubs/tls.js",
         "ext:deno_telemetry/telemetry.ts" = "stubs/telemetry.js",
         "ext:deno_telemetry/util.ts" = "stubs/telemetry_util.js",
     ],
-    synthetic_esm = ["cloudflare:workers" = "ext:stead/cloudflare_workers.js"],
+    synthetic_esm = [
+        "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
+        "stead:test" = "ext:stead/stead_test.js",
+    ],
 );
 
 /// Every extension, in the order in which they are initialised. Used to make the snapshot and
@@ -128,6 +138,8 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_gate::init(),
         stead_stub::init(),
         stead_event::init(),
+        stead_time::init(),
+        stead_testing::init(),
         stead_websocket::init(),
         stead_object_socket::init(),
         stead::init(),

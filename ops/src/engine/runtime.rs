@@ -36,6 +36,8 @@ pub struct EngineOptions {
     pub colors: bool,
     /// Whether a debugger may attach.
     pub inspector: bool,
+    /// Whether time is that of the `VirtualClockRef` which `state` puts into the state.
+    pub virtual_time: bool,
     /// Puts into the state what ops expect to find there. Runs before any JavaScript does.
     pub state: Box<dyn FnOnce(&mut OpState)>,
 }
@@ -52,6 +54,7 @@ impl EngineOptions {
             compatibility_flags: BTreeMap::new(),
             colors: false,
             inspector: false,
+            virtual_time: false,
             state: Box::new(|_| {}),
         }
     }
@@ -68,6 +71,7 @@ struct StartOptions<'a> {
     compatibility_flags: &'a BTreeMap<String, bool>,
     inspector: bool,
     seed: Option<u64>,
+    virtual_time: bool,
 }
 
 /// Starts V8. Called once by `main`, before any thread that will hold a runtime is started:
@@ -123,6 +127,7 @@ pub fn new_runtime(options: EngineOptions) -> JsRuntime {
             compatibility_flags: &options.compatibility_flags,
             inspector: options.inspector,
             seed: options.seed,
+            virtual_time: options.virtual_time,
         },
     );
     runtime.op_state().borrow_mut().put(DispatchTable(dispatch));

@@ -1,0 +1,22 @@
+// The module `stead:test`, for editors and `tsc`.
+
+declare module "stead:test" {
+  /** Milliseconds, or a text such as "500ms", "30s", "3h" or "1d 12h". */
+  type Duration = number | string;
+
+  /** The clock of the tests. It moves by itself only when nothing is ready to run. */
+  export const clock: {
+    /** Milliseconds since the Unix epoch. */
+    now(): number;
+    /** Sets the time: forward together with everything that is due by then, backward the wall clock alone. */
+    set(time: number | string | Date): void;
+    /** Lets time pass; timers and alarms that are due on the way run in their order. */
+    advance(duration: Duration): Promise<void>;
+    /** Moves to the earliest alarm and runs it; false if there is none. */
+    runToNextAlarm(): Promise<boolean>;
+    /** Runs alarms until none is pending; answers how many ran. */
+    runAllAlarms(): Promise<number>;
+    /** The pending alarms, earliest first. */
+    alarms(): Promise<{ class: string; id: string; name: string | null; time: number }[]>;
+  };
+}
