@@ -5,6 +5,7 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { currentHandle } from "ext:stead/record.js";
 import { bytesOf, fixedLengthOf } from "ext:stead/streams.js";
 
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
@@ -12,6 +13,8 @@ const streams = core.loadExtScript("ext:deno_web/06_streams.js");
 
 let {
   op_body_take,
+  op_output_open,
+  op_output_wait,
   op_readable_stream_resource_allocate,
   op_readable_stream_resource_allocate_sized,
   op_readable_stream_resource_await_close,
@@ -24,6 +27,8 @@ let {
 bindOps((ops) =>
   ({
     op_body_take,
+    op_output_open,
+    op_output_wait,
     op_readable_stream_resource_allocate,
     op_readable_stream_resource_allocate_sized,
     op_readable_stream_resource_await_close,
@@ -148,7 +153,7 @@ function resourceOf(stream, length) {
     : op_readable_stream_resource_allocate_sized(length);
   const cancel = () => reader.cancel("the body is not read any more").catch(() => {});
   op_readable_stream_resource_await_close(rid).then(cancel, () => {});
-  feed(reader, op_readable_stream_resource_get_sink(rid), cancel);
+  feed(reader, op_readable_stream_resource_get_sink(rid), cancel, currentHandle());
   return rid;
 }
 
@@ -156,11 +161,14 @@ function resourceOf(stream, length) {
  * @param {any} reader
  * @param {any} sink
  * @param {() => void} cancel
+ * @param {any} speaker the object whose stream it is, or null
  */
-async function feed(reader, sink, cancel) {
+async function feed(reader, sink, cancel, speaker) {
   try {
     for (;;) {
       const { done, value } = await reader.read();
+      // What a chunk tells may follow from something that is not durable yet.
+      if (speaker !== null && !op_output_open(speaker)) await op_output_wait(speaker);
       if (done) return;
       const bytes = bytesOf(value);
       if (bytes === null) throw new TypeError("This ReadableStream did not return bytes.");
@@ -176,4 +184,25 @@ async function feed(reader, sink, cancel) {
   } finally {
     op_readable_stream_resource_close(sink);
   }
+}
+
+/**
+ * A stream of the speaking object's whose chunks wait for the object's output gate.
+ * @param {any} stream
+ */
+export function gatedStream(stream) {
+  const speaker = currentHandle();
+  if (speaker === null) return stream;
+  const reader = stream.getReader();
+  return new streams.ReadableStream({
+    /** @param {any} controller */
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (!op_output_open(speaker)) await op_output_wait(speaker);
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    /** @param {any} reason */
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
 }

@@ -8,9 +8,10 @@ import { dataCloneError, reasonAgainst } from "ext:stead/cloning.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+const { Blob, File, getParts } = core.loadExtScript("ext:deno_web/09_file.js");
 
-let { op_clone_read, op_clone_setup, op_clone_write } = core.ops;
-bindOps((ops) => ({ op_clone_read, op_clone_setup, op_clone_write } = ops));
+let { op_blob_bytes, op_clone_read, op_clone_setup, op_clone_write } = core.ops;
+bindOps((ops) => ({ op_blob_bytes, op_clone_read, op_clone_setup, op_clone_write } = ops));
 
 /** What deno_core says of objects that can only be transferred: streams and ports. */
 const TRANSFERABLE = "Unsupported object type";
@@ -18,6 +19,7 @@ const TRANSFERABLE = "Unsupported object type";
 const TAG_DOM_EXCEPTION_V1 = 7;
 const TAG_DOM_EXCEPTION = 8;
 const TAG_ERROR = 10;
+const TAG_BLOB = 15;
 
 /** The language's own errors by their number in stored values; 0 is any other. */
 const ERRORS = new Map(/** @type {[number, any][]} */ ([
@@ -42,6 +44,37 @@ function refuse(message) {
 }
 
 /**
+ * @typedef {object} StoredClass a class of the platform whose objects can be stored
+ * @property {number} tag its number in clone.rs
+ * @property {any} base
+ * @property {(object: any) => any[]} describe the parts of an object: numbers, texts, bytes and,
+ *     each in an array of its own, values
+ * @property {(parts: any[]) => any} make makes an object of what clone.rs read
+ */
+
+/** @type {StoredClass[]} */
+const storedClasses = [];
+
+/**
+ * Makes the objects of a class storable.
+ * @param {StoredClass} stored
+ */
+export function addStoredClass(stored) {
+  storedClasses.push(stored);
+}
+
+addStoredClass({
+  tag: TAG_BLOB,
+  base: Blob,
+  describe(blob) {
+    // The platform stores blobs, but no files.
+    if (blob instanceof File) throw reasonAgainst(blob);
+    return [blob.type, op_blob_bytes(getParts(blob))];
+  },
+  make: ([type, bytes]) => new Blob([bytes], { type }),
+});
+
+/**
  * Takes an object apart that V8 cannot clone by itself.
  * @param {any} object
  */
@@ -49,7 +82,11 @@ function describe(object) {
   if (object instanceof DOMException) {
     return [TAG_DOM_EXCEPTION, object.name, object.message, object.stack ?? ""];
   }
-  if (!core.isNativeError(object)) throw reasonAgainst(object);
+  if (!core.isNativeError(object)) {
+    const stored = storedClasses.find(({ base }) => object instanceof base);
+    if (stored === undefined) throw reasonAgainst(object);
+    return [stored.tag, ...stored.describe(object)];
+  }
   const name = `${object.name}`;
   const kind = KINDS.get(name) ?? KIND_OTHER;
   /** @type {Record<string, any>} */
@@ -59,7 +96,8 @@ function describe(object) {
     if (key === "name" || key === "message" || typeof value === "function") continue;
     properties[key] = value;
   }
-  return [TAG_ERROR, kind, name, object.message, properties];
+  const described = [[object.message], [properties]];
+  return [TAG_ERROR, kind, ...(kind === KIND_OTHER ? [[name], ...described] : described)];
 }
 
 /**
@@ -73,6 +111,8 @@ function make([tag, ...parts]) {
     if (stack) define(exception, "stack", stack, false);
     return exception;
   }
+  const stored = storedClasses.find((candidate) => candidate.tag === tag);
+  if (stored !== undefined) return stored.make(parts);
   if (tag !== TAG_ERROR) {
     refuse(`A stored value holds an object of a kind (${tag}) that Stead cannot read yet.`);
   }

@@ -23,6 +23,7 @@ import {
 } from "ext:stead/websocket.js";
 import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
 import { frontDoor } from "ext:stead/front_door.js";
+import "ext:stead/stored_http.js";
 import { reportUncaught } from "ext:stead/errors.js";
 import { makeClock } from "ext:stead/test_clock.js";
 import { runDueTimer } from "ext:stead/virtual_time.js";

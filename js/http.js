@@ -7,7 +7,7 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
-import { BODY_USED, innerBody, nativeBody, nativeStream } from "ext:stead/body.js";
+import { BODY_USED, gatedStream, innerBody, nativeBody, nativeStream } from "ext:stead/body.js";
 import { addHostClass } from "ext:stead/message.js";
 import { endForResponse, isSocket, makeSocket } from "ext:stead/websocket.js";
 
@@ -339,7 +339,19 @@ export async function fetch(input, init) {
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
   if (made.headers.get("upgrade")?.toLowerCase() === "websocket") return await connect(made);
+  gateBody(request.toInnerRequest(made).body);
   return await resumeAfter(denoFetch(made));
+}
+
+/**
+ * Has the chunks of a request's streamed body wait for the object that sends it.
+ * @param {any} body
+ */
+function gateBody(body) {
+  const source = body?.streamOrStatic;
+  if (!(source instanceof streams.ReadableStream)) return;
+  const backing = streams.getReadableStreamResourceBacking(source);
+  if (backing === null || backing === undefined) body.streamOrStatic = gatedStream(source);
 }
 
 /** @param {any} made */

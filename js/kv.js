@@ -26,18 +26,20 @@ export function kvGet(handle, key) {
  * @param {any} handle
  * @param {string} key
  * @param {unknown} value
+ * @param {boolean} unconfirmed whether nothing waits for the write
  */
-export function kvPut(handle, key, value) {
-  op_kv_put(handle, key, serialize(value));
+export function kvPut(handle, key, value, unconfirmed) {
+  op_kv_put(handle, key, serialize(value), unconfirmed);
 }
 
 /**
  * @param {any} handle
  * @param {string} key
+ * @param {boolean} unconfirmed whether nothing waits for the write
  * @returns {boolean}
  */
-export function kvDelete(handle, key) {
-  return op_kv_delete(handle, key);
+export function kvDelete(handle, key, unconfirmed) {
+  return op_kv_delete(handle, key, unconfirmed);
 }
 
 /**
@@ -106,13 +108,13 @@ export class SyncKvStorage {
   put(key, value) {
     if (arguments.length === 0) refuseArgument("SyncKvStorage", "put", 1, "string");
     if (arguments.length === 1) refuseArgument("SyncKvStorage", "put", 2, "Value");
-    kvPut(this.#handle, `${key}`, value);
+    kvPut(this.#handle, `${key}`, value, false);
   }
 
   /** @param {string} key */
   delete(key) {
     if (arguments.length === 0) refuseArgument("SyncKvStorage", "delete", 1, "string");
-    return kvDelete(this.#handle, `${key}`);
+    return kvDelete(this.#handle, `${key}`, false);
   }
 
   /** @param {any} [options] */

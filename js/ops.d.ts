@@ -77,9 +77,10 @@ interface SqlOps {
 /** `ops/src/kv.rs` */
 interface KvOps {
   op_kv_get(handle: ObjectHandle, key: string): Uint8Array | null | undefined;
-  op_kv_put(handle: ObjectHandle, key: string, value: Uint8Array): void;
-  op_kv_put_many(handle: ObjectHandle, entries: [string, Uint8Array][]): void;
-  op_kv_delete(handle: ObjectHandle, key: string): boolean;
+  op_blob_bytes(parts: string[]): Uint8Array;
+  op_kv_put(handle: ObjectHandle, key: string, value: Uint8Array, unconfirmed: boolean): void;
+  op_kv_put_many(handle: ObjectHandle, entries: [string, Uint8Array][], unconfirmed: boolean): void;
+  op_kv_delete(handle: ObjectHandle, key: string, unconfirmed: boolean): boolean;
   op_kv_check_count(handle: ObjectHandle, count: number): void;
   op_kv_list(handle: ObjectHandle, options: KvListOptions): KvListing;
   op_kv_next(handle: ObjectHandle, listing: KvListing): [string, Uint8Array] | null | undefined;
@@ -102,13 +103,15 @@ interface TransactionOps {
   op_transaction_rollback(handle: ObjectHandle, depth: number): void;
   op_output_open(handle: ObjectHandle): boolean;
   op_output_wait(handle: ObjectHandle): Promise<void>;
+  op_storage_synced(handle: ObjectHandle): boolean;
+  op_storage_sync(handle: ObjectHandle): Promise<void>;
 }
 
 /** `ops/src/alarm.rs` */
 interface AlarmOps {
   op_alarm_get(handle: ObjectHandle): number | null;
-  op_alarm_set(handle: ObjectHandle, atMs: number): void;
-  op_alarm_delete(handle: ObjectHandle): void;
+  op_alarm_set(handle: ObjectHandle, atMs: number, unconfirmed: boolean): void;
+  op_alarm_delete(handle: ObjectHandle, unconfirmed: boolean): void;
   op_alarm_end(handle: ObjectHandle, reply: AlarmReply, threw: boolean): void;
 }
 

@@ -21,8 +21,8 @@ let {
   op_kv_check_count,
   op_kv_delete_all,
   op_kv_put_many,
-  op_output_open,
-  op_output_wait,
+  op_storage_sync,
+  op_storage_synced,
   op_transaction_begin,
   op_transaction_commit,
   op_transaction_rollback,
@@ -35,8 +35,8 @@ bindOps((ops) =>
     op_kv_check_count,
     op_kv_delete_all,
     op_kv_put_many,
-    op_output_open,
-    op_output_wait,
+    op_storage_sync,
+    op_storage_synced,
     op_transaction_begin,
     op_transaction_commit,
     op_transaction_rollback,
@@ -87,17 +87,18 @@ function operations(record, owner) {
       checkOptions(owner, "put", 3, "PutOptions", options);
       if (isEntries(first)) return putEntries(first, second);
       if (second === undefined) throw new TypeError("put() called with undefined value.");
-      kvPut(handle, `${first}`, second);
+      kvPut(handle, `${first}`, second, isUnconfirmed(options));
     },
     /** @param {any[]} args */
     delete(...args) {
       if (args.length === 0) refuseArgument(owner, "delete", 1, "string or Array");
       const [key, options] = args;
       checkOptions(owner, "delete", 2, "PutOptions", options);
-      if (!Array.isArray(key)) return kvDelete(handle, `${key}`);
+      const unconfirmed = isUnconfirmed(options);
+      if (!Array.isArray(key)) return kvDelete(handle, `${key}`, unconfirmed);
       op_kv_check_count(handle, key.length);
       let deleted = 0;
-      for (const name of key) if (kvDelete(handle, `${name}`)) deleted++;
+      for (const name of key) if (kvDelete(handle, `${name}`, unconfirmed)) deleted++;
       return deleted;
     },
     /** @param {any} [options] */
@@ -117,12 +118,12 @@ function operations(record, owner) {
       if (handlers !== undefined && handlers.alarm === undefined) {
         throw new TypeError(NO_ALARM_HANDLER);
       }
-      op_alarm_set(handle, at);
+      op_alarm_set(handle, at, isUnconfirmed(options));
     },
     /** @param {any} [options] */
     deleteAlarm(options) {
       checkOptions(owner, "deleteAlarm", 1, "SetAlarmOptions", options);
-      op_alarm_delete(handle);
+      op_alarm_delete(handle, isUnconfirmed(options));
     },
   };
 
@@ -135,8 +136,17 @@ function operations(record, owner) {
       throw new TypeError(PUT_USAGE);
     }
     const present = Object.entries(entries).filter(([, value]) => value !== undefined);
-    op_kv_put_many(handle, present.map(([key, value]) => [key, serialize(value)]));
+    const unconfirmed = isUnconfirmed(options);
+    op_kv_put_many(handle, present.map(([key, value]) => [key, serialize(value)]), unconfirmed);
   }
+}
+
+/**
+ * Whether the options say that nothing waits for the write.
+ * @param {any} options
+ */
+function isUnconfirmed(options) {
+  return Boolean(options?.allowUnconfirmed);
 }
 
 /**
@@ -251,7 +261,7 @@ export class DurableObjectStorage {
   }
 
   async sync() {
-    await resumeAfter(op_output_wait(this.#record.handle));
+    await resumeAfter(op_storage_sync(this.#record.handle));
   }
 
   /**
@@ -289,7 +299,7 @@ export class DurableObjectStorage {
   async #transact(callback) {
     const { handle } = this.#record;
     // What was written before is a commit of its own.
-    if (this.#transactions === 0 && !op_output_open(handle)) await op_output_wait(handle);
+    if (this.#transactions === 0 && !op_storage_synced(handle)) await op_storage_sync(handle);
     const depth = op_transaction_begin(handle, true);
     this.#transactions++;
     /** @type {TransactionState} */

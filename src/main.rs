@@ -22,6 +22,7 @@ mod routes;
 mod shard;
 mod shared;
 mod sockets;
+mod stalled;
 mod testing;
 mod virtual_time;
 mod worker;

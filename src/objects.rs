@@ -33,6 +33,7 @@ use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Phase;
 use crate::shard::Shard;
+use crate::stalled::Progress;
 
 /// An object in memory: its Rust half and its JavaScript half.
 pub struct Resident {
@@ -40,6 +41,8 @@ pub struct Resident {
     pub instance: Rc<Instance>,
     /// The `ObjectRecord` of record.js.
     record: v8::Global<v8::Value>,
+    /// Whether its writes become durable.
+    progress: Progress,
 }
 
 impl Resident {
@@ -212,6 +215,7 @@ impl Shard {
         let resident = Resident {
             instance: instance.clone(),
             record: record.clone(),
+            progress: Progress::default(),
         };
         self.objects.borrow_mut().insert(key, resident);
         self.end_turn();
@@ -398,6 +402,18 @@ impl Shard {
         let resident = self.objects.borrow_mut().remove(&instance.key);
         self.drop_instance(instance, failure);
         drop(resident);
+    }
+
+    /// The objects whose writes have not become durable for too long. To be asked at regular intervals.
+    pub fn stalled(&self) -> Vec<Rc<Instance>> {
+        let objects = self.objects.borrow();
+        let stalled = objects.values().filter(|resident| {
+            let instance = &resident.instance;
+            let durable = instance.output.durable_sequence();
+            let waiting = durable < instance.database.sequence();
+            resident.progress.has_stalled(waiting, durable)
+        });
+        stalled.map(|resident| resident.instance.clone()).collect()
     }
 
     /// Ends an instance: nothing it has not made durable counts.

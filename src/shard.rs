@@ -277,6 +277,7 @@ async fn bring_up(
     }
     let host: HostRef = shard.clone();
     runtime.op_state().borrow_mut().put::<HostRef>(host);
+    deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
 }
 

@@ -21,6 +21,10 @@ export class Store extends DurableObject<Env> {
       expression: /a+b/giu,
       nothing: null,
       loop,
+      headers: new Headers([["Content-Type", "text/html"], ["X-Mark", mark], ["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]]),
+      blob: new Blob([`žluťoučký ${mark}`], { type: "text/plain" }),
+      request: new Request("http://example.com/a?b", { method: "PUT", headers: { "X-Mark": mark }, redirect: "manual" }),
+      response: new Response(null, { status: 404, statusText: mark, headers: { "X-Mark": mark } }),
     });
     storage.kv.put(`by ${mark}`, { list: [mark, true, undefined] });
     storage.sql.exec("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, mark TEXT, score REAL, data BLOB)");
@@ -31,7 +35,9 @@ export class Store extends DurableObject<Env> {
   async read(): Promise<string[]> {
     const { storage } = this.ctx;
     const lines = [`id ${this.ctx.id}`, `alarm ${await storage.getAlarm()}`];
-    for (const [key, value] of await storage.list()) lines.push(`${key} = ${show(value)}`);
+    for (const [key, value] of await storage.list()) {
+      lines.push(`${key} = ${value instanceof Blob ? `${value.type} ${await value.text()}` : show(value)}`);
+    }
     for (const row of storage.sql.exec("SELECT * FROM notes ORDER BY id")) lines.push(`note ${show(row)}`);
     return lines;
   }
@@ -45,6 +51,9 @@ function show(value: unknown, seen = new Set<unknown>()): string {
   seen.add(value);
   if (value instanceof Date) return `date ${value.getTime()}`;
   if (value instanceof RegExp || value instanceof Error) return `${value.constructor.name} ${value}`;
+  if (value instanceof Headers) return `headers ${[...value]}`;
+  if (value instanceof Request) return `${value.method} ${value.url} ${value.redirect} ${[...value.headers]}`;
+  if (value instanceof Response) return `${value.status} ${value.statusText} ${[...value.headers]}`;
   if (value instanceof ArrayBuffer) return `buffer ${new Uint8Array(value)}`;
   if (value instanceof Uint8Array) return `bytes ${value}`;
   if (value instanceof Map) return `map {${[...value].map(([k, v]) => `${show(k, seen)}: ${show(v, seen)}`)}}`;

@@ -12,6 +12,7 @@ use deno_error::JsErrorBox;
 use crate::answer::OwedAlarm;
 use crate::instance::AlarmRun;
 use crate::instance::ObjectHandle;
+use crate::kv::write;
 use crate::message::AlarmOutcome;
 
 deno_core::extension!(
@@ -43,21 +44,27 @@ fn op_alarm_get(#[cppgc] handle: &ObjectHandle) -> Result<Option<f64>, JsErrorBo
 
 /// Sets the alarm; a time that has passed becomes now.
 #[op2(fast)]
-fn op_alarm_set(#[cppgc] handle: &ObjectHandle, at_ms: f64) -> Result<(), JsErrorBox> {
+fn op_alarm_set(
+    #[cppgc] handle: &ObjectHandle,
+    at_ms: f64,
+    unconfirmed: bool,
+) -> Result<(), JsErrorBox> {
     let at_ms = at_ms as i64;
     let at_ms = if at_ms > 0 {
         at_ms.max(handle.0.host().now_ms())
     } else {
         at_ms
     };
-    handle.0.check(handle.0.database.set_alarm(Some(at_ms)))?;
+    write(handle, unconfirmed, |database| {
+        database.set_alarm(Some(at_ms))
+    })?;
     note_change(handle);
     Ok(())
 }
 
 #[op2(fast)]
-fn op_alarm_delete(#[cppgc] handle: &ObjectHandle) -> Result<(), JsErrorBox> {
-    handle.0.check(handle.0.database.set_alarm(None))?;
+fn op_alarm_delete(#[cppgc] handle: &ObjectHandle, unconfirmed: bool) -> Result<(), JsErrorBox> {
+    write(handle, unconfirmed, |database| database.set_alarm(None))?;
     note_change(handle);
     Ok(())
 }
@@ -92,7 +99,7 @@ fn op_alarm_end(
         (true, _) => AlarmOutcome::Threw,
         (false, _) => AlarmOutcome::Done(next),
     };
-    instance.say(move |durable| {
+    instance.say_when_synced(move |durable| {
         let outcome = if durable.is_ok() {
             outcome
         } else {

@@ -6,30 +6,44 @@
 //!
 //! | tag | parts |
 //! |---|---|
-//! | 8 | DOMException: name, message and stack, each a length and UTF-8 bytes |
+//! | 4 | Headers: guard, number of pairs; of each the number of its name, or 0 and the name, and its value |
+//! | 5 | Request: URL, an object of what else `new Request()` takes |
+//! | 6 | Response: body, which is null, an object of what else `new Response()` takes |
+//! | 8 | DOMException: name, message and stack |
 //! | 10 | error: kind, its name where the kind is 0, message, an object of its own properties |
+//! | 15 | Blob: type, bytes |
+//!
+//! Texts and bytes are a length and what follows; texts are UTF-8. What clone.js passes as a part is
+//! written by its class: a number, a text, bytes, or an array with a value in it, which V8 clones.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use deno_core::JsBuffer;
 use deno_core::OpState;
 use deno_core::convert::Uint8Array;
+use deno_core::futures::FutureExt;
 use deno_core::op2;
 use deno_core::v8;
 use deno_core::v8::ValueDeserializerHelper;
 use deno_core::v8::ValueSerializerHelper;
 use deno_error::JsErrorBox;
+use deno_web::BlobStoreTrait;
 
 deno_core::extension!(
     stead_clone,
-    ops = [op_clone_setup, op_clone_write, op_clone_read]
+    ops = [op_clone_setup, op_clone_write, op_clone_read, op_blob_bytes]
 );
 
 /// Tag of a DOMException without a stack, as older versions wrote it.
 const TAG_DOM_EXCEPTION_V1: u32 = 7;
 const TAG_DOM_EXCEPTION: u32 = 8;
 const TAG_ERROR: u32 = 10;
+const TAG_HEADERS: u32 = 4;
+const TAG_REQUEST: u32 = 5;
+const TAG_RESPONSE: u32 = 6;
+const TAG_BLOB: u32 = 15;
 /// The kind of an error whose class is none of the language's own.
 const KIND_OTHER: u32 = 0;
 
@@ -145,20 +159,9 @@ impl v8::ValueSerializerImpl for Delegate {
         let parts = v8::Local::<v8::Array>::try_from(parts).ok()?;
         let tag = parts.get_index(scope, 0)?.uint32_value(scope)?;
         serializer.write_uint32(tag);
-        if tag != TAG_ERROR {
-            for index in 1..parts.length() {
-                let text = parts.get_index(scope, index)?.to_rust_string_lossy(scope);
-                serializer.write_uint32(text.len() as u32);
-                serializer.write_raw_bytes(text.as_bytes());
-            }
-            return Some(true);
-        }
-        let kind = parts.get_index(scope, 1)?.uint32_value(scope)?;
-        serializer.write_uint32(kind);
-        let context = scope.get_current_context();
-        for index in if kind == KIND_OTHER { 2 } else { 3 }..parts.length() {
+        for index in 1..parts.length() {
             let part = parts.get_index(scope, index)?;
-            serializer.write_value(context, part)?;
+            write_part(scope, serializer, part)?;
         }
         Some(true)
     }
@@ -175,6 +178,24 @@ impl v8::ValueDeserializerImpl for Delegate {
         let mut parts = vec![v8::Integer::new_from_unsigned(scope, tag).into()];
         match tag {
             TAG_ERROR => read_error(scope, deserializer, &mut parts)?,
+            TAG_HEADERS => read_headers(scope, deserializer, &mut parts)?,
+            TAG_REQUEST => {
+                read_texts(scope, deserializer, 1, &mut parts)?;
+                parts.push(deserializer.read_value(scope.get_current_context())?);
+            }
+            TAG_RESPONSE => {
+                let context = scope.get_current_context();
+                parts.push(deserializer.read_value(context)?);
+                parts.push(deserializer.read_value(context)?);
+            }
+            TAG_BLOB => {
+                read_texts(scope, deserializer, 1, &mut parts)?;
+                let mut length = 0;
+                deserializer.read_uint32(&mut length).then_some(())?;
+                let bytes = deserializer.read_raw_bytes(length as usize)?.to_vec();
+                let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+                parts.push(v8::ArrayBuffer::with_backing_store(scope, &store).into());
+            }
             TAG_DOM_EXCEPTION => read_texts(scope, deserializer, 3, &mut parts)?,
             TAG_DOM_EXCEPTION_V1 => read_texts(scope, deserializer, 2, &mut parts)?,
             // clone.js says that it does not know the tag.
@@ -188,6 +209,72 @@ impl v8::ValueDeserializerImpl for Delegate {
         let made = make.call(scope, receiver, &[parts.into()])?;
         made.to_object(scope)
     }
+}
+
+/// Writes a part of a host object in the form that its class stands for.
+fn write_part<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    serializer: &dyn ValueSerializerHelper,
+    part: v8::Local<'s, v8::Value>,
+) -> Option<()> {
+    if let Ok(holder) = v8::Local::<v8::Array>::try_from(part) {
+        let value = holder.get_index(scope, 0)?;
+        serializer.write_value(scope.get_current_context(), value)?;
+    } else if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(part) {
+        let mut bytes = vec![0; view.byte_length()];
+        view.copy_contents(&mut bytes);
+        serializer.write_uint32(bytes.len() as u32);
+        serializer.write_raw_bytes(&bytes);
+    } else if part.is_number() {
+        serializer.write_uint32(part.uint32_value(scope)?);
+    } else {
+        let text = part.to_rust_string_lossy(scope);
+        serializer.write_uint32(text.len() as u32);
+        serializer.write_raw_bytes(text.as_bytes());
+    }
+    Some(())
+}
+
+/// Reads the guard of headers and their pairs: number or name, then value.
+fn read_headers<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    deserializer: &dyn ValueDeserializerHelper,
+    parts: &mut Vec<v8::Local<'s, v8::Value>>,
+) -> Option<()> {
+    let (mut guard, mut count) = (0, 0);
+    deserializer.read_uint32(&mut guard).then_some(())?;
+    deserializer.read_uint32(&mut count).then_some(())?;
+    parts.push(v8::Integer::new_from_unsigned(scope, guard).into());
+    for _ in 0..count {
+        let mut number = 0;
+        deserializer.read_uint32(&mut number).then_some(())?;
+        if number == 0 {
+            read_texts(scope, deserializer, 2, parts)?;
+        } else {
+            parts.push(v8::Integer::new_from_unsigned(scope, number).into());
+            read_texts(scope, deserializer, 1, parts)?;
+        }
+    }
+    Some(())
+}
+
+/// The bytes of a blob's parts, which deno_web keeps in memory.
+#[op2]
+fn op_blob_bytes(
+    state: &mut OpState,
+    #[serde] parts: Vec<String>,
+) -> Result<Uint8Array, JsErrorBox> {
+    let store = state.borrow::<Arc<dyn BlobStoreTrait>>().clone();
+    let mut bytes = Vec::new();
+    for id in parts {
+        let id = uuid::Uuid::parse_str(&id);
+        let id = id.map_err(|error| JsErrorBox::type_error(error.to_string()))?;
+        let part = store.get_part(&id);
+        let part = part.ok_or_else(|| JsErrorBox::type_error("Blob part not found"))?;
+        let read = part.read().now_or_never();
+        bytes.extend_from_slice(read.expect("a part in memory is read at once"));
+    }
+    Ok(bytes.into())
 }
 
 /// Reads an error's kind, name, message and own properties.

@@ -66,7 +66,9 @@ impl Default for ConsoleSink {
     }
 }
 
-/// Hands one formatted line to the sink.
+/// Hands one formatted line to the sink. A line of an object tells what it knows, so it waits for
+/// the output gate like everything that the object says. If the gate breaks, the line is printed
+/// all the same: it may be what explains why.
 #[op2(fast)]
 fn op_console_print(
     state: &mut OpState,
@@ -75,10 +77,28 @@ fn op_console_print(
     #[string] method: &str,
 ) {
     let sink = state.borrow::<ConsoleSink>().clone();
-    let object = object.map(|handle| handle.0.label());
-    (sink.0)(ConsoleLine {
-        object: object.as_deref(),
-        level: ConsoleLevel::from_method(method),
-        text,
+    let level = ConsoleLevel::from_method(method);
+    let Some(ObjectHandle(instance)) = object else {
+        return (sink.0)(ConsoleLine {
+            object: None,
+            level,
+            text,
+        });
+    };
+    let label = instance.label();
+    if instance.may_speak() || instance.is_broken() {
+        return (sink.0)(ConsoleLine {
+            object: Some(&label),
+            level,
+            text,
+        });
+    }
+    let text = text.to_owned();
+    instance.print(move || {
+        (sink.0)(ConsoleLine {
+            object: Some(&label),
+            level,
+            text: &text,
+        });
     });
 }

@@ -158,17 +158,50 @@ impl Instance {
         }
     }
 
-    /// Runs `output` once all that the object has written so far is durable; at
-    /// once if it is. Outputs run in the order in which they were said.
+    /// Runs `output` once all that the object has written so far is durable, except
+    /// for what it wrote with `allowUnconfirmed`; at once if it is. Outputs run in the
+    /// order in which they were said.
     pub fn say(self: &Rc<Self>, output: impl FnOnce(Result<(), GateBroken>) + 'static) {
         if let Some(failure) = self.failure() {
             return output(Err(GateBroken {
                 message: failure.message,
             }));
         }
-        let point = self.database.wait_point();
+        self.say_after(self.database.confirmed_point(), output);
+    }
+
+    /// Whether [`Instance::say`] would run its output at once.
+    pub fn may_speak(&self) -> bool {
+        !self.is_broken() && self.output.is_open(self.database.confirmed_point())
+    }
+
+    /// Runs `output` once all that the object has written so far is durable, also what
+    /// was written with `allowUnconfirmed`.
+    pub fn say_when_synced(self: &Rc<Self>, output: impl FnOnce(Result<(), GateBroken>) + 'static) {
+        if let Some(failure) = self.failure() {
+            return output(Err(GateBroken {
+                message: failure.message,
+            }));
+        }
+        self.say_after(self.database.wait_point(), output);
+    }
+
+    fn say_after(
+        self: &Rc<Self>,
+        point: u64,
+        output: impl FnOnce(Result<(), GateBroken>) + 'static,
+    ) {
         if self.output.push(point, Box::new(output)).is_err() {
             self.host.reset(self, Failure::overloaded());
+        }
+    }
+
+    /// The same for an output that the object's end does not stop, and that leaves early
+    /// rather than cost the object its life: a line of the console.
+    pub fn print(self: &Rc<Self>, output: impl FnOnce() + 'static) {
+        let point = self.database.confirmed_point();
+        if let Err(full) = self.output.push(point, Box::new(|_| output())) {
+            (full.0)(Ok(()));
         }
     }
 

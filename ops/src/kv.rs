@@ -11,8 +11,10 @@ use deno_core::convert::Uint8Array;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
+use stead_storage::Database;
 use stead_storage::KvCursor;
 use stead_storage::KvRange;
+use stead_storage::StorageError;
 
 use crate::instance::ObjectHandle;
 
@@ -43,6 +45,21 @@ unsafe impl GarbageCollected for KvListing {
     }
 }
 
+/// Makes a write; with `unconfirmed`, nothing that the object says waits for it.
+pub(crate) fn write<T>(
+    handle: &ObjectHandle,
+    unconfirmed: bool,
+    write: impl FnOnce(&Database) -> Result<T, StorageError>,
+) -> Result<T, JsErrorBox> {
+    let database = &*handle.0.database;
+    let result = if unconfirmed {
+        database.unconfirmed(|| write(database))
+    } else {
+        write(database)
+    };
+    handle.0.check(result)
+}
+
 #[op2]
 fn op_kv_get(
     #[cppgc] handle: &ObjectHandle,
@@ -61,25 +78,33 @@ fn op_kv_put(
     #[cppgc] handle: &ObjectHandle,
     #[string] key: &str,
     #[buffer] value: &[u8],
+    unconfirmed: bool,
 ) -> Result<(), JsErrorBox> {
-    handle.0.check(handle.0.database.kv_put(key, value))
+    write(handle, unconfirmed, |database| database.kv_put(key, value))
 }
 
 #[op2]
 fn op_kv_put_many(
     #[cppgc] handle: &ObjectHandle,
     #[serde] entries: Vec<(String, deno_core::JsBuffer)>,
+    unconfirmed: bool,
 ) -> Result<(), JsErrorBox> {
     let entries: Vec<(&str, &[u8])> = entries
         .iter()
         .map(|(key, value)| (key.as_str(), &value[..]))
         .collect();
-    handle.0.check(handle.0.database.kv_put_many(&entries))
+    write(handle, unconfirmed, |database| {
+        database.kv_put_many(&entries)
+    })
 }
 
 #[op2(fast)]
-fn op_kv_delete(#[cppgc] handle: &ObjectHandle, #[string] key: &str) -> Result<bool, JsErrorBox> {
-    handle.0.check(handle.0.database.kv_delete(key))
+fn op_kv_delete(
+    #[cppgc] handle: &ObjectHandle,
+    #[string] key: &str,
+    unconfirmed: bool,
+) -> Result<bool, JsErrorBox> {
+    write(handle, unconfirmed, |database| database.kv_delete(key))
 }
 
 /// Refuses a call that names too many keys, before its first key is looked at.

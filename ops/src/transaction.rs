@@ -4,6 +4,7 @@
 
 use deno_core::op2;
 use deno_error::JsErrorBox;
+use stead_storage::GateBroken;
 use stead_storage::TransactionDepth;
 use stead_storage::TransactionKind;
 use tokio::sync::oneshot;
@@ -19,6 +20,8 @@ deno_core::extension!(
         op_transaction_rollback,
         op_output_open,
         op_output_wait,
+        op_storage_synced,
+        op_storage_sync,
     ],
 );
 
@@ -63,16 +66,32 @@ fn op_transaction_rollback(
     )
 }
 
-/// Whether nothing that the object wrote is still on its way to the disk.
+/// Whether the object may say something to the outside now.
 #[op2(fast)]
 fn op_output_open(#[cppgc] handle: &ObjectHandle) -> bool {
+    handle.0.may_speak()
+}
+
+/// Waits until the object may say to the outside what it knows now.
+#[op2]
+fn op_output_wait(
+    #[cppgc] handle: &ObjectHandle,
+) -> impl Future<Output = Result<(), JsErrorBox>> + use<> {
+    let (sender, receiver) = oneshot::channel();
+    handle.0.say(move |result| drop(sender.send(result)));
+    opened(receiver)
+}
+
+/// Whether nothing that the object wrote is still on its way to the disk.
+#[op2(fast)]
+fn op_storage_synced(#[cppgc] handle: &ObjectHandle) -> bool {
     let instance = &handle.0;
-    instance.failure().is_none() && instance.output.is_open(instance.database.wait_point())
+    !instance.is_broken() && instance.output.is_open(instance.database.wait_point())
 }
 
 /// Waits until all that the object has written so far is durable.
 #[op2]
-fn op_output_wait(
+fn op_storage_sync(
     #[cppgc] handle: &ObjectHandle,
 ) -> impl Future<Output = Result<(), JsErrorBox>> + use<> {
     durable(&handle.0)
@@ -83,7 +102,13 @@ pub fn durable(
     instance: &std::rc::Rc<Instance>,
 ) -> impl Future<Output = Result<(), JsErrorBox>> + use<> {
     let (sender, receiver) = oneshot::channel();
-    instance.say(move |result| drop(sender.send(result)));
+    instance.say_when_synced(move |result| drop(sender.send(result)));
+    opened(receiver)
+}
+
+fn opened(
+    receiver: oneshot::Receiver<Result<(), GateBroken>>,
+) -> impl Future<Output = Result<(), JsErrorBox>> {
     async move {
         match receiver.await {
             Ok(Ok(())) => Ok(()),

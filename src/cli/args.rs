@@ -131,6 +131,10 @@ pub struct TestArgs {
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Evict::Prod)]
     pub evict: Evict,
 
+    /// How large keys and values may be, and how many one call may name
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub limits: Limits,
+
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
@@ -190,6 +194,10 @@ pub struct WorkerArgs {
     /// When a write counts as done
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Durability::Strict)]
     pub durability: Durability,
+
+    /// How large keys and values may be, and how many one call may name
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub limits: Limits,
 }
 
 impl WorkerArgs {
@@ -266,6 +274,14 @@ pub enum Durability {
     Strict,
     /// The operating system has the writes, the disk follows: faster, and a power failure may lose the last moments
     Relaxed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Limits {
+    /// The hosted platform's: keys of 2048 bytes, key and value of 2 MiB together, 128 keys in one call
+    Platform,
+    /// workerd's, which has none but SQLite's: key and value of 8 MiB together
+    Workerd,
 }
 
 impl Durability {

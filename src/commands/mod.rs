@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stead_storage::KvLimits;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
@@ -17,6 +18,7 @@ use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
 use crate::cli::args::Evict;
+use crate::cli::args::Limits;
 use crate::cli::args::WorkerArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
@@ -111,15 +113,16 @@ fn eviction(evict: Evict) -> crate::eviction::Evict {
     }
 }
 
-fn storage_options(durability: Durability) -> Options {
+fn storage_options(durability: Durability, limits: Limits) -> Options {
     let durability = match durability {
         Durability::Strict => stead_storage::Durability::Strict,
         Durability::Relaxed => stead_storage::Durability::Relaxed,
     };
-    Options {
-        durability,
-        ..Options::default()
-    }
+    let limits = match limits {
+        Limits::Platform => KvLimits::Platform,
+        Limits::Workerd => KvLimits::Local,
+    };
+    Options { durability, limits }
 }
 
 /// Starts the worker of a command line.
@@ -137,7 +140,7 @@ async fn start(
         bundle: bundle.clone(),
         shards,
         state,
-        storage: storage_options(args.durability),
+        storage: storage_options(args.durability, args.limits),
         evict: eviction(args.evict),
         vars,
         unique_key: Box::new(move |class| keys.unique_key(class)),

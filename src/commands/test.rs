@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use stead_storage::StateDir;
 
+use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
 use crate::cli::exit::ExitCode;
@@ -148,7 +149,7 @@ async fn run_worker(
         bundle: bundle.clone(),
         shards,
         state,
-        storage: Default::default(),
+        storage: super::storage_options(Durability::Strict, args.limits),
         evict: super::eviction(args.evict),
         vars: BTreeMap::new(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),

@@ -350,3 +350,15 @@ export const deleteAllEndsTheCursorsBefore = inside(async ({ storage }) => {
   assertThrows(() => [...cursors[2].raw()], canceled);
   assertEquals(cursors[0].columnNames, ["id"]);
 });
+
+export const rTreesFindWhatOverlaps = inside(({ storage }) => {
+  const { sql } = storage;
+  sql.exec("CREATE VIRTUAL TABLE places USING rtree (id, left, right, bottom, top)");
+  sql.exec("CREATE VIRTUAL TABLE tiles USING rtree_i32 (id, left, right)");
+  sql.exec("INSERT INTO places VALUES (1, 0, 1, 0, 1), (2, 5, 6, 5, 6), (3, 0.5, 5.5, 0.5, 5.5)");
+  sql.exec("INSERT INTO tiles VALUES (1, 0, 10), (2, 20, 30)");
+  const near = "SELECT id FROM places WHERE left <= ? AND right >= ? AND bottom <= ? AND top >= ? ORDER BY id";
+  assertEquals(sql.exec(near, 1, 1, 1, 1).toArray(), [{ id: 1 }, { id: 3 }]);
+  assertEquals(sql.exec("SELECT id FROM tiles WHERE left > 10").toArray(), [{ id: 2 }]);
+  assertEquals(sql.exec("SELECT rtreecheck('places') AS found").one(), { found: "ok" });
+});

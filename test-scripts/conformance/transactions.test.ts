@@ -284,3 +284,17 @@ export const otherEventsWaitForATransaction = {
     assertEquals(await account.balance(), 10);
   },
 };
+
+export const anAlarmCanBeDeletedWithinATransaction = inside(async ({ storage }) => {
+  const time = Date.now() + 3600_000;
+  await storage.setAlarm(time);
+  const rolledBack = storage.transaction(async (txn) => {
+    await txn.deleteAlarm();
+    assertEquals(await txn.getAlarm(), null);
+    throw new Error("no");
+  });
+  await assertRejects(rolledBack, "Error: no");
+  assertEquals(await storage.getAlarm(), time);
+  await storage.transaction((txn) => txn.deleteAlarm());
+  assertEquals(await storage.getAlarm(), null);
+});

@@ -117,3 +117,47 @@ export const aLargeValueSurvives = inside(({ storage }) => {
   const text = "0123456789".repeat(100_000);
   assertEquals(stored(storage, text), text);
 });
+
+export const headersSurvive = inside(({ storage }) => {
+  const headers = new Headers([["Content-Type", "text/html"], ["X-Own", "1"], ["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]]);
+  const copy = stored(storage, { headers }).headers;
+  assert(copy instanceof Headers && copy !== headers);
+  assertEquals(Array.from(copy), [["content-type", "text/html"], ["set-cookie", "a=1"], ["set-cookie", "b=2"], ["x-own", "1"]]);
+  copy.set("x-own", "2");
+  assertEquals(headers.get("x-own"), "1");
+});
+
+export const blobsSurvive = inside(async ({ storage }) => {
+  const blob = new Blob(["two ", new Blob(["parts, "]), new Uint8Array([0xc3, 0xa9])], { type: "text/plain" });
+  for (const copy of stored(storage, [blob, blob.slice(4)])) {
+    assert(copy instanceof Blob);
+    assert("two parts, é".endsWith(await copy.text()));
+  }
+  const copy = stored(storage, blob);
+  assertEquals([copy.type, copy.size], ["text/plain", 13]);
+  assertEquals(stored(storage, new Blob([])).size, 0);
+});
+
+export const requestsAndResponsesWithoutABodySurvive = inside(({ storage }) => {
+  const request = stored(storage, new Request("http://example.com/a?b", { method: "PUT", headers: { "x-own": "1" }, redirect: "manual" }));
+  assert(request instanceof Request);
+  assertEquals([request.url, request.method, request.redirect, request.body], ["http://example.com/a?b", "PUT", "manual", null]);
+  assertEquals(Array.from(request.headers), [["x-own", "1"]]);
+  const plain = stored(storage, new Request("http://example.com/"));
+  assertEquals([plain.method, plain.redirect], ["GET", "follow"]);
+
+  const response = stored(storage, new Response(null, { status: 404, statusText: "Nowhere", headers: { "x-own": "1" } }));
+  assert(response instanceof Response);
+  assertEquals([response.status, response.statusText, response.body], [404, "Nowhere", null]);
+  assertEquals(Array.from(response.headers), [["x-own", "1"]]);
+  assertEquals(stored(storage, new Response(null)).status, 200);
+});
+
+export const bodiesAndFilesAreRefused = inside(({ storage }) => {
+  const request = new Request("http://example.com/", { method: "POST", body: "text" });
+  assertThrows(() => stored(storage, request), "DataCloneError: ReadableStream can only be serialized for RPC.");
+  assertThrows(
+    () => stored(storage, new File(["text"], "name")),
+    'DataCloneError: Could not serialize object of type "File". This type does not support serialization.',
+  );
+});

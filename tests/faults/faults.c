@@ -19,14 +19,18 @@
 
 enum { OPEN = 1, WRITE = 2, SYNC = 4, RESIZE = 8 };
 
+/* The error of a call that neither succeeds nor fails until the order is changed. */
+#define HANG 0xffffffffu
+
 /* The same layout is written by faults.rs. */
 struct control {
   _Atomic uint32_t operations; /* those that fail */
-  _Atomic uint32_t error;      /* the errno they fail with; 0: writes are only cut short */
+  _Atomic uint32_t error;      /* the errno they fail with; 0: writes are only cut short; HANG: see below */
   _Atomic int32_t pass;        /* calls that still succeed */
   _Atomic uint32_t halve;      /* how many writes are cut in half before they fail; with error 0, all of them */
   _Atomic uint32_t hits;       /* calls that did not do what they were asked to */
-  char pattern[492];           /* a part of the path of the files concerned */
+  _Atomic uint32_t order;      /* tells this order from the one before */
+  char pattern[488];           /* a part of the path of the files concerned */
 };
 
 static struct control *control;
@@ -46,7 +50,10 @@ static int due(void) {
   if (atomic_fetch_sub(&control->pass, 1) > 0) return 0;
   atomic_store(&control->pass, 0);
   atomic_fetch_add(&control->hits, 1);
-  return 1;
+  if (atomic_load(&control->error) != HANG) return 1;
+  uint32_t order = atomic_load(&control->order);
+  while (atomic_load(&control->operations) != 0 && atomic_load(&control->order) == order) usleep(500);
+  return 0;
 }
 
 static int fails_path(uint32_t operation, const char *path) {

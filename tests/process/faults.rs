@@ -8,11 +8,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
 use crate::bank::{Transfer, Writer, audit};
-use crate::http::{Connection, Response};
+use crate::http::{Connection, Response, Stream};
 use crate::server::{Server, fixture, temporary, text};
 
 /// The operations of faults.c.
@@ -20,12 +21,14 @@ const OPEN: u32 = 1;
 const WRITE: u32 = 2;
 const SYNC: u32 = 4;
 const RESIZE: u32 = 8;
+/// The error of faults.c that is none.
+const HANG: i32 = -1;
 
 /// What goes wrong.
 #[derive(Clone, Copy)]
 struct Fault {
     operations: u32,
-    /// The system's error; 0 cuts writes short, which is no error.
+    /// The system's error; 0 cuts writes short, which is no error; HANG lets them wait until the fault is cleared.
     error: i32,
     /// Operations that still succeed before the first that fails.
     pass: i32,
@@ -65,12 +68,15 @@ impl Faults {
 
     /// From now on `fault` happens to files whose path contains `pattern`.
     fn order(&self, fault: Fault, pattern: &str) {
+        static ORDERS: AtomicU32 = AtomicU32::new(1);
         self.clear();
         let mut rest = Vec::new();
         rest.extend(fault.error.to_ne_bytes());
         rest.extend(fault.pass.to_ne_bytes());
         rest.extend(fault.halve.to_ne_bytes());
         rest.extend(0_u32.to_ne_bytes());
+        let order = ORDERS.fetch_add(1, Ordering::Relaxed);
+        rest.extend(order.to_ne_bytes());
         rest.extend(pattern.as_bytes());
         rest.push(0);
         self.control.write_all_at(&rest, 4).unwrap();
@@ -369,6 +375,98 @@ fn a_start_on_a_read_only_directory_says_so() {
     crate::server::stead_in(&environment, line).failed(5, &["cannot be written", "Read-only"]);
 }
 
+/// Sends a request that is not answered before `then` has run and the disk goes on; its answer.
+#[track_caller]
+fn while_it_waits(bank: &Bank, path: &str, then: impl FnOnce()) -> Response {
+    bank.faults.order(fault(SYNC, HANG), text(&bank.state));
+    let server = &bank.server;
+    std::thread::scope(|scope| {
+        let request = scope.spawn(|| server.send("POST", path, ""));
+        while bank.faults.hits() == 0 {
+            std::thread::yield_now();
+        }
+        // What would leave too early has a little time to do so.
+        for _ in 0..20 {
+            server.get("/nobody/note");
+        }
+        then();
+        let answered = request.is_finished();
+        bank.faults.clear();
+        assert!(!answered, "the answer did not wait for the disk");
+        request.join().unwrap()
+    })
+}
+
+#[test]
+fn answers_and_lines_of_the_console_wait_for_the_disk() {
+    let bank = Bank::open();
+    let said = |line: &serde_json::Value| line["text"] == "ann has stored 1";
+    let answer = while_it_waits(&bank, "/ann/say/1", || {
+        bank.server
+            .logged(|line| line["text"] == "nobody was noted");
+        assert!(!bank.server.has_logged(said));
+    });
+    assert_eq!(answer.status, 200);
+    bank.server.logged(said);
+    bank.check_recovers();
+}
+
+#[test]
+fn chunks_of_a_streamed_body_wait_for_the_disk() {
+    let bank = Bank::open();
+    let mut stream = Stream::open(bank.server.address, "/ann/stream");
+    assert_eq!(stream.next_line(), "begun");
+    let (sender, lines) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || drop(sender.send(stream.next_line())));
+    let answer = while_it_waits(&bank, "/ann/say/1", || {
+        assert_eq!(lines.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+    });
+    assert_eq!(answer.status, 200);
+    assert_eq!(lines.recv().as_deref(), Ok("stored 1"));
+    reader.join().unwrap();
+    bank.check_recovers();
+}
+
+#[test]
+fn nothing_waits_for_what_is_written_with_allow_unconfirmed() {
+    let bank = Bank::open();
+    bank.faults.order(fault(SYNC, HANG), text(&bank.state));
+    for action in ["put", "delete", "set-alarm", "delete-alarm"] {
+        let answer = bank
+            .server
+            .send("POST", &format!("/ann/loose/{action}"), "");
+        assert_eq!((answer.status, answer.text()), (200, "done"), "{action}");
+    }
+    bank.faults.clear();
+    // Together with a write that somebody waits for, it is waited for.
+    assert_eq!(while_it_waits(&bank, "/ann/loose/both", || ()).status, 200);
+    // So it is by those who ask for it.
+    assert_eq!(while_it_waits(&bank, "/ann/loose/sync", || ()).status, 200);
+    bank.check_recovers();
+}
+
+#[test]
+fn an_unconfirmed_write_that_fails_breaks_the_object() {
+    let bank = Bank::open();
+    let calls = || {
+        bank.server.get("/ann/audit").json()["calls"]
+            .as_u64()
+            .unwrap()
+    };
+    let before = calls();
+    assert_eq!(calls(), before + 1);
+    bank.faults
+        .order(fault(SYNC | WRITE, libc::EIO), text(&bank.state));
+    bank.server.send("POST", "/ann/loose/put", "");
+    while bank.faults.hits() == 0 {
+        std::thread::yield_now();
+    }
+    bank.faults.clear();
+    // The failure is reported to the object's own thread, behind which requests queue.
+    while calls() > 1 {}
+    bank.check_recovers();
+}
+
 /// A stopped server's file of one account, as something outside of Stead has left it.
 #[track_caller]
 fn check_damaged_file(damage: impl FnOnce(&mut Vec<u8>), words: &[&str]) {
@@ -397,7 +495,7 @@ fn check_damaged_file(damage: impl FnOnce(&mut Vec<u8>), words: &[&str]) {
 }
 
 const PAGE: usize = 4096;
-const MALFORMED: &[&str] = &["malformed", "is not a database"];
+const MALFORMED: &[&str] = &["malformed", "is not a database", "is damaged"];
 
 #[test]
 fn a_file_that_is_no_database_is_refused_and_harms_no_other() {

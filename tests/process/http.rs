@@ -88,6 +88,47 @@ impl Connection {
     }
 }
 
+/// A response whose body arrives line by line.
+pub struct Stream {
+    stream: BufReader<TcpStream>,
+}
+
+impl Stream {
+    /// Sends a GET and reads the head of the answer.
+    #[track_caller]
+    pub fn open(address: SocketAddr, path: &str) -> Stream {
+        let mut stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut stream = Stream {
+            stream: BufReader::new(stream),
+        };
+        let status = stream.line();
+        assert!(status.starts_with("HTTP/1.1 200"), "{status}");
+        while !stream.line().is_empty() {}
+        stream
+    }
+
+    /// The next line of the body, which has a chunk of its own.
+    #[track_caller]
+    pub fn next_line(&mut self) -> String {
+        let size = self.line();
+        assert_ne!(size, "0", "the body has ended");
+        let line = self.line();
+        assert_eq!(self.line(), "", "the end of the chunk");
+        line
+    }
+
+    #[track_caller]
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("a line");
+        assert!(line.ends_with('\n'), "the answer broke off");
+        line.trim_end().to_owned()
+    }
+}
+
 /// The response in `answer`; None when it is not complete.
 fn parse(answer: &[u8]) -> Option<Response> {
     let head_len = find(answer, b"\r\n\r\n")?;

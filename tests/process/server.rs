@@ -214,6 +214,11 @@ impl Server {
         assert!(found, "not {count} such lines: {:#?}", self.log.lines());
     }
 
+    /// Whether the log has such a line by now.
+    pub fn has_logged(&self, wanted: impl Fn(&Value) -> bool) -> bool {
+        self.log.lines().iter().any(wanted)
+    }
+
     /// Ends the process at once, as a crash would.
     #[track_caller]
     pub fn kill(self) {

@@ -83,6 +83,7 @@ deno_core::extension!(
         "scheduler.js",
         "scope.js",
         "sql.js",
+        "stored_http.js",
         "storage.js",
         "streams.js",
         "tasks.js",

@@ -21,6 +21,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::ffi;
 
 use crate::authorizer::Authority;
+use crate::confirmation::Confirmation;
 use crate::kv::KvState;
 use crate::limits::KvLimits;
 use crate::metadata::{AlarmChange, AlarmState};
@@ -91,6 +92,7 @@ pub struct Database {
     pub(crate) alarm: AlarmState,
     pub(crate) transactions: Transactions,
     pub(crate) sync: SyncState,
+    pub(crate) confirmation: Confirmation,
     own: Own,
 }
 
@@ -140,6 +142,7 @@ impl Database {
             alarm: AlarmState::new(),
             transactions: Transactions::new(),
             sync,
+            confirmation: Confirmation::default(),
             own: Own {
                 begin: Pinned::new("BEGIN TRANSACTION"),
                 commit: Pinned::new("COMMIT TRANSACTION"),
@@ -181,8 +184,8 @@ impl Database {
         self.sequence.get()
     }
 
-    /// The commit that must be durable before a message that leaves now may be
-    /// seen: the one that is due, or else the last one.
+    /// The commit with which all that was written so far is durable: the one
+    /// that is due, or else the last one.
     pub fn wait_point(&self) -> u64 {
         self.sequence.get() + u64::from(self.dirty.get())
     }
@@ -210,6 +213,7 @@ impl Database {
         self.dirty.set(false);
         self.alarm.committed();
         self.sequence.set(self.sequence.get() + 1);
+        self.confirmation.committed(self.sequence.get());
         self.after_first_commit()?;
         Ok(Some(Commit {
             sequence: self.sequence.get(),
@@ -262,6 +266,7 @@ impl Database {
 
     /// Opens the implicit transaction unless it is open.
     pub(crate) fn begin_implicit(&self) -> Result<()> {
+        self.confirmation.wrote();
         if !self.dirty.get() {
             self.run(&self.own.begin)?;
             self.dirty.set(true);

@@ -11,6 +11,7 @@
 //!   sql, cursor    statements of the application      (authorizer, limits, statement_cache, counts)
 //!   kv             keys and values
 //!   metadata       the alarm
+//!   confirmation   writes for which nobody waits
 //!   transaction    explicit transactions
 //!   sync           which files make its commits durable
 //! committer        the thread that syncs them
@@ -25,6 +26,7 @@ mod alarm_index;
 mod authorizer;
 mod checkpoint;
 mod committer;
+mod confirmation;
 pub mod counts;
 mod cursor;
 mod database;
