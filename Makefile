@@ -22,7 +22,7 @@ TSC = $(MODULES)/.bin/tsc
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers torture install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers torture bench install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -62,6 +62,12 @@ peers: build $(TSC)
 
 torture: v8 ## Kill the server 500 times under load, and look for what was lost
 	$(call step,kills,STEAD_TORTURE_KILLS=500 cargo test $(CARGO_PROFILE) --test process kills_at_random_moments -- --nocapture)
+
+BENCH_JS = $(CARGO_TARGET_DIR)/bench/worker.js
+
+bench: build $(TSC) ## Measure Stead beside workerd: make bench ARGS='--quick', '--row hello', '--json', '--scaling'
+	@$(MODULES)/.bin/esbuild benches/worker.ts --bundle --format=esm --external:cloudflare:workers --log-level=warning --outfile=$(BENCH_JS)
+	@$(CARGO_TARGET_DIR)/release/stead-bench --stead $(STEAD) --workerd $(MODULES)/.bin/workerd --worker-js $(BENCH_JS) --machine $(ARGS)
 
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .

@@ -68,6 +68,22 @@ export function runInContext(context, fn, ...args) {
 }
 
 /**
+ * Calls `fn` with what V8 kept for code that was running then.
+ * @template T
+ * @param {unknown} mapping
+ * @param {() => T} fn
+ * @returns {T}
+ */
+export function runInMapping(mapping, fn) {
+  setAsyncContext(mapping);
+  try {
+    return fn();
+  } finally {
+    setAsyncContext(undefined);
+  }
+}
+
+/**
  * Calls `fn` in `context` when Rust delivers an event: whatever the code that ran last on this
  * isolate left behind is not seen, and nothing is left behind.
  * @template T

@@ -10,9 +10,10 @@ import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";
 import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
-import { enterContext } from "ext:stead/context.js";
-import { enterObject, ObjectRecord } from "ext:stead/record.js";
-import { clearTimer, startTimer } from "ext:stead/timers.js";
+import { enterContext, runInMapping } from "ext:stead/context.js";
+import { settleRest } from "ext:stead/event_loop.js";
+import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
+import { clearTimer, fireTimer, restartTimers, startTimer } from "ext:stead/timers.js";
 import { answerCall } from "ext:stead/rpc.js";
 import {
   receiveClose,
@@ -23,10 +24,10 @@ import {
 } from "ext:stead/websocket.js";
 import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
 import { frontDoor } from "ext:stead/front_door.js";
-import "ext:stead/stored_http.js";
 import { reportUncaught } from "ext:stead/errors.js";
 import { makeClock } from "ext:stead/test_clock.js";
 import { runDueTimer } from "ext:stead/virtual_time.js";
+import "ext:stead/stored_http.js";
 
 let {
   op_alarm_end,
@@ -416,6 +417,20 @@ async function deliverFrame(record, number, frame) {
   }
 }
 
+/**
+ * The object, or else the request, on whose behalf code spoke that was terminated.
+ * @param {unknown} mapping what V8 kept for that code
+ */
+function speaker(mapping) {
+  return runInMapping(mapping, () => currentHandle() ?? currentRequest());
+}
+
+/** Goes on with what waited behind code that was terminated. */
+function resume() {
+  restartTimers();
+  settleRest();
+}
+
 /** The functions that Rust calls, by name. */
 export const dispatch = {
   setVars,
@@ -432,4 +447,7 @@ export const dispatch = {
   objectCall,
   objectAlarm,
   objectSocket,
+  fireTimer,
+  speaker,
+  resume,
 };

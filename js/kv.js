@@ -7,7 +7,6 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
-import { deserialize, serialize } from "ext:stead/clone.js";
 import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
 
 let { op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next } = core.ops;
@@ -18,8 +17,7 @@ bindOps((ops) => ({ op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next }
  * @param {string} key
  */
 export function kvGet(handle, key) {
-  const bytes = op_kv_get(handle, key);
-  return bytes === null || bytes === undefined ? undefined : deserialize(bytes);
+  return op_kv_get(handle, key);
 }
 
 /**
@@ -29,7 +27,7 @@ export function kvGet(handle, key) {
  * @param {boolean} unconfirmed whether nothing waits for the write
  */
 export function kvPut(handle, key, value, unconfirmed) {
-  op_kv_put(handle, key, serialize(value), unconfirmed);
+  op_kv_put(handle, key, value, unconfirmed);
 }
 
 /**
@@ -80,8 +78,7 @@ class ListIterator {
 
   next() {
     const entry = op_kv_next(this.#handle, this.#listing);
-    if (entry === null || entry === undefined) return { done: true, value: undefined };
-    return { done: false, value: [entry[0], deserialize(entry[1])] };
+    return { done: entry === undefined, value: entry };
   }
 }
 Object.setPrototypeOf(ListIterator.prototype, Iterator.prototype);

@@ -76,14 +76,14 @@ interface SqlOps {
 
 /** `ops/src/kv.rs` */
 interface KvOps {
-  op_kv_get(handle: ObjectHandle, key: string): Uint8Array | null | undefined;
+  op_kv_get(handle: ObjectHandle, key: string): any;
   op_blob_bytes(parts: string[]): Uint8Array;
-  op_kv_put(handle: ObjectHandle, key: string, value: Uint8Array, unconfirmed: boolean): void;
+  op_kv_put(handle: ObjectHandle, key: string, value: unknown, unconfirmed: boolean): void;
   op_kv_put_many(handle: ObjectHandle, entries: [string, Uint8Array][], unconfirmed: boolean): void;
   op_kv_delete(handle: ObjectHandle, key: string, unconfirmed: boolean): boolean;
   op_kv_check_count(handle: ObjectHandle, count: number): void;
   op_kv_list(handle: ObjectHandle, options: KvListOptions): KvListing;
-  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, Uint8Array] | null | undefined;
+  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, any] | undefined;
   op_kv_delete_all(handle: ObjectHandle, deleteAlarm: boolean): void;
 }
 
@@ -126,6 +126,7 @@ interface GateOps {
     thrown: Uint8Array | null,
     retryAlarm: boolean,
   ): void;
+  op_object_abort(handle: ObjectHandle, message: string, retryAlarm: boolean): void;
   op_object_is_broken(handle: ObjectHandle): boolean;
 }
 
@@ -219,6 +220,13 @@ interface ObjectSocketOps {
   op_object_socket_timeout_get(handle: ObjectHandle): number;
 }
 
+/** `ops/src/turn.rs`, and of deno_core. */
+interface TurnOps {
+  op_turn_next(): void;
+  op_timer_due(): boolean;
+  op_run_microtasks(): void;
+}
+
 /** `ops/src/testing.rs` */
 interface TestOps {
   op_test_ask(command: any): Promise<string>;
@@ -264,4 +272,5 @@ interface Ops
     TestOps,
     TimeOps,
     TransactionOps,
+    TurnOps,
     WebSocketOps {}

@@ -1,8 +1,8 @@
 // @ts-check
 /// <reference path="./types.d.ts" />
 
-// Timers with numeric ids. Unlike the web's, they do not evaluate strings, and those of an object
-// end with it and wait while a critical section runs.
+// Timers with numeric ids. Unlike the web's, they do not evaluate strings, each fires in a turn of
+// its own, and those of an object end with it and wait while a critical section runs.
 
 import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
@@ -20,7 +20,6 @@ const {
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
-  SafeArrayIterator,
   SafeMap,
   SafeSet,
   SetPrototypeAdd,
@@ -29,6 +28,7 @@ const {
   TypeError,
 } = primordials;
 const timers = core.loadExtScript("ext:deno_web/02_timers.js");
+const { getAsyncContext, setAsyncContext } = core;
 // Timers that know of no object.
 /** @type {(callback: (...args: any[]) => void, delay: number, ...args: any[]) => number} */
 export let startTimer = timers.setTimeout;
@@ -47,14 +47,29 @@ export function useVirtualTimers() {
   clearTimer = clearVirtualTimer;
 }
 
-let { op_object_active, op_object_inactive, op_object_is_broken } = core.ops;
-bindOps((ops) => ({ op_object_active, op_object_inactive, op_object_is_broken } = ops));
+let { op_object_active, op_object_inactive, op_object_is_broken, op_timer_due } = core.ops;
+bindOps((ops) =>
+  ({ op_object_active, op_object_inactive, op_object_is_broken, op_timer_due } = ops)
+);
 
 /** The objects that pending timers keep in memory, by the timers' ids. @type {Map<number, any>} */
 const pending = new SafeMap();
 
-/** The timers that are due and wait for a critical section to end. @type {Set<number>} */
+/** The timers that are due and have not fired. @type {Set<number>} */
 const held = new SafeSet();
+
+/**
+ * A timer that is due.
+ * @typedef {object} Due
+ * @property {number} id
+ * @property {unknown} mapping the asynchronous context in which it was set
+ * @property {() => void} run
+ */
+
+/** @type {Due[]} */
+let due = [];
+/** The first of them that has not fired. */
+let next = 0;
 
 /**
  * @param {string} name
@@ -122,9 +137,7 @@ function end(id) {
  */
 function start(startOne, callback, delay, args, once) {
   const context = currentContext();
-  if (context?.record === undefined) {
-    return startOne(callback, delay, ...new SafeArrayIterator(args));
-  }
+  const handle = context?.record?.handle;
   const run = () => {
     try {
       ReflectApply(callback, globalThis, args);
@@ -134,17 +147,47 @@ function start(startOne, callback, delay, args, once) {
     }
     if (once) end(id);
   };
-  const { handle } = context.record;
   const id = startOne(() => {
-    if (op_object_is_broken(handle)) return clearTimeout(id);
+    if (handle !== undefined && op_object_is_broken(handle)) return clearTimeout(id);
     // Of an interval one run waits, however many are due.
     if (SetPrototypeHas(held, id)) return;
-    if (isShutOut(context)) return hold(id, context, run);
-    run();
+    SetPrototypeAdd(held, id);
+    if (op_timer_due()) due[due.length] = { id, mapping: getAsyncContext(), run: fire };
+    else fire();
   }, delay);
-  op_object_active(handle, true);
-  MapPrototypeSet(pending, id, handle);
+  if (handle !== undefined) {
+    op_object_active(handle, true);
+    MapPrototypeSet(pending, id, handle);
+  }
+  const fire = () => {
+    if (!SetPrototypeHas(held, id)) return;
+    if (context?.record !== undefined && isShutOut(context)) return hold(id, context, run);
+    SetPrototypeDelete(held, id);
+    run();
+  };
   return id;
+}
+
+/** Fires the timer that has been due longest. Called by Rust, once for each that is due. */
+export function fireTimer() {
+  const { mapping, run } = due[next];
+  // Counted before the code runs: it may not return.
+  next += 1;
+  if (next === due.length) {
+    due = [];
+    next = 0;
+  }
+  setAsyncContext(mapping);
+  try {
+    run();
+  } finally {
+    setAsyncContext(undefined);
+  }
+}
+
+/** Has deno_core's timers go on, after code that they called was terminated. */
+export function restartTimers() {
+  startTimer(() => {}, 0);
 }
 
 /**
@@ -153,7 +196,6 @@ function start(startOne, callback, delay, args, once) {
  * @param {() => void} run
  */
 async function hold(id, context, run) {
-  SetPrototypeAdd(held, id);
   do {
     await sectionEnd(context.record);
     // Not before the code that awaited the section.

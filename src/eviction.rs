@@ -113,6 +113,9 @@ impl Shard {
             if instance.is_active() {
                 // Listed again when it is idle again.
                 instance.idle_listed.set(false);
+            } else if self.queue.waits_for(&key) {
+                // What is to be delivered finds it here.
+                self.list_idle(&instance, now_ms + 1);
             } else if due_ms > now_ms {
                 self.list_idle(&instance, due_ms);
             } else if !self.is_settled(&instance) {

@@ -26,11 +26,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::shard::Phase;
-use crate::shard::QUEUE_MAX;
 use crate::shard::Shard;
 
 /// What the caller of an object gets that could not answer in time.
 const CODE_UPDATED: &str = "Durable Object reset because its code was updated.";
+/// Events that may wait for an old shard.
+const HELD_BACK_MAX: usize = 256 * 1024;
 /// What clients hear whose class the new code does not have.
 const SERVICE_RESTART: u16 = 1012;
 
@@ -165,9 +166,10 @@ impl Shard {
     }
 
     fn requeue(&self, key: ObjectKey, events: VecDeque<(Option<String>, ObjectEvent)>) {
-        for (name, event) in events.into_iter().rev() {
-            self.enqueue_front(key, name, event);
-        }
+        let events = events.into_iter();
+        self.queue
+            .push_first(events.map(|(name, event)| (key, name, event)));
+        self.wake();
     }
 
     /// Whether events wait for the old shard.
@@ -188,7 +190,7 @@ impl Shard {
         let Some(inheritance) = inheritance.as_mut().filter(|i| i.is_held(key)) else {
             return Some((name, event));
         };
-        if inheritance.count >= QUEUE_MAX {
+        if inheritance.count >= HELD_BACK_MAX {
             event.fail(Failure::overloaded());
             return None;
         }
@@ -256,7 +258,6 @@ impl Shard {
         let Some(retiring) = retiring.as_ref() else {
             return;
         };
-        self.queue_calls();
         if !retiring.told.replace(true) {
             let objects = self.objects.borrow();
             let sleeping = self.sleeping.borrow();
@@ -291,8 +292,8 @@ impl Shard {
             self.leave(&instance, &code_updated());
             released.push((instance.key, sockets));
         }
-        for (key, name, event) in self.take_queued(|key| !self.objects.borrow().contains_key(&key))
-        {
+        let left = |key: &ObjectKey| !self.objects.borrow().contains_key(key);
+        for (key, name, event) in self.queue.take(left) {
             retiring.tell(Handover::Event(key, name, event));
         }
         for (key, sockets) in released {

@@ -92,9 +92,12 @@ impl Shard {
         self.isolate.enter(|scope| {
             let native = IncomingRequest::for_worker(request, reply, note);
             let owed = native.owed();
+            self.requests.add(&owed);
             let native = make_cppgc_object(scope, native).into();
             // The handler's own errors are answered; what is left costs this request alone.
-            if call(scope, &self.isolate.dispatch.worker_fetch, &[native]).is_err() {
+            if call(scope, &self.isolate.dispatch.worker_fetch, &[native]).is_err()
+                && !self.isolate.guard.is_killed()
+            {
                 self.shared
                     .logger
                     .error(None, "internal error: the request was not handled");

@@ -3,12 +3,15 @@
 //! A task that has something for JavaScript enters the isolate itself: there is no
 //! channel to a task that owns the runtime, and no promise that Rust watches.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_core::JsRuntime;
 use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
 use stead_ops::engine::DispatchTable;
+
+use crate::guard::Guard;
 
 /// The functions of `js/dispatch.js`.
 pub struct Dispatch {
@@ -40,6 +43,12 @@ pub struct Dispatch {
     pub object_alarm: v8::Global<v8::Function>,
     /// Delivers a frame to an object.
     pub object_socket: v8::Global<v8::Function>,
+    /// Fires one timer that is due.
+    pub fire_timer: v8::Global<v8::Function>,
+    /// On whose behalf code spoke.
+    pub speaker: v8::Global<v8::Function>,
+    /// Goes on after code was ended.
+    pub resume: v8::Global<v8::Function>,
 }
 
 /// A shard's isolate as its tasks enter it. Must stay on the shard's thread and
@@ -48,6 +57,8 @@ pub struct Isolate {
     isolate: v8::UnsafeRawIsolatePtr,
     context: v8::Global<v8::Context>,
     waker: Arc<AtomicWaker>,
+    /// Ends code that may not go on.
+    pub guard: Rc<Guard>,
     /// What can be called.
     pub dispatch: Dispatch,
 }
@@ -57,7 +68,7 @@ impl Isolate {
     ///
     /// # Panics
     /// When called twice for one runtime.
-    pub fn new(runtime: &mut JsRuntime) -> Isolate {
+    pub fn new(runtime: &mut JsRuntime, guard: Rc<Guard>) -> Isolate {
         let waker = runtime.op_state().borrow().waker.clone();
         let context = runtime.main_context();
         // SAFETY: the pointer is used on this thread while the runtime lives; see `enter`.
@@ -86,11 +97,15 @@ impl Isolate {
             object_call: function("objectCall"),
             object_alarm: function("objectAlarm"),
             object_socket: function("objectSocket"),
+            fire_timer: function("fireTimer"),
+            speaker: function("speaker"),
+            resume: function("resume"),
         };
         Isolate {
             isolate,
             context,
             waker,
+            guard,
             dispatch,
         }
     }
@@ -105,8 +120,11 @@ impl Isolate {
         let context = v8::Local::new(handle_scope, &self.context);
         let scope = &mut v8::ContextScope::new(handle_scope, context);
         let scope: &mut v8::PinScope<'_, '_> = scope;
+        self.guard.begin();
         let result = work(scope);
+        self.guard.clear();
         scope.perform_microtask_checkpoint();
+        self.guard.end();
         // The event loop has not seen what the microtasks began.
         self.waker.wake();
         result
@@ -128,6 +146,9 @@ pub fn call<'s>(
     match function.call(scope, receiver, arguments) {
         Some(value) => Ok(v8::Global::new(scope, value)),
         None => {
+            if scope.has_terminated() {
+                scope.cancel_terminate_execution();
+            }
             let exception = scope
                 .exception()
                 .unwrap_or_else(|| v8::undefined(scope).into());

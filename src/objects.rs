@@ -35,6 +35,9 @@ use crate::shard::Phase;
 use crate::shard::Shard;
 use crate::stalled::Progress;
 
+/// Answers that one object may owe; further events are refused.
+const OWED_MAX: usize = 64 * 1024;
+
 /// An object in memory: its Rust half and its JavaScript half.
 pub struct Resident {
     /// The storage, gates and sockets.
@@ -83,6 +86,9 @@ impl Shard {
             && instance.sockets.id != set
         {
             return;
+        }
+        if instance.owes.count() >= OWED_MAX {
+            return event.fail(Failure::overloaded());
         }
         match instance.input.offer(event) {
             Ok(Some(event)) => self.enter(&instance, &record, event),
@@ -139,7 +145,9 @@ impl Shard {
         key: ObjectKey,
         name: Option<String>,
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
-        let made = self.construct(key, name);
+        let now_ms = self.shared.clock.now_ms();
+        let allowed = self.shared.kills.check(key, now_ms);
+        let made = allowed.and_then(|()| self.construct(key, name));
         if made.is_err() {
             self.objects.borrow_mut().remove(&key);
             let sockets = self.sleeping.borrow_mut().remove(&key);
@@ -167,6 +175,12 @@ impl Shard {
         shared.state.namespace_dir(unique_key).map_err(failed)?;
         let path = shared.state.object_path(unique_key, &key.id);
         let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
+        database
+            .stop_when(self.isolate.guard.sql_interrupt())
+            .map_err(failed)?;
+        database
+            .bound_size(shared.limits.storage_bytes)
+            .map_err(failed)?;
         database.set_name(name.as_deref());
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
@@ -199,6 +213,7 @@ impl Shard {
                 }
             }
         });
+        self.settle_kills();
         let record = match record {
             Ok(record) => record,
             Err((thrown, text)) => {
@@ -303,7 +318,7 @@ impl Shard {
             };
             // The functions answer what user code throws. What is left, such as the end of
             // the stack in our own code, costs the object and nobody else.
-            if result.is_err() {
+            if result.is_err() && !self.isolate.guard.is_killed() {
                 self.reset(
                     &broken,
                     Failure::reset("internal error: the event was not handled"),
@@ -315,6 +330,7 @@ impl Shard {
 
     /// Commits what the turn wrote, and has it made durable.
     pub fn end_turn(&self) {
+        self.settle_kills();
         for instance in self.turn.take() {
             if instance.failure().is_some() {
                 continue;
@@ -494,7 +510,7 @@ impl Host for Shard {
     }
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
-        self.enqueue_first(instance, events);
+        self.enqueue_first(instance.key, instance.name.borrow().as_deref(), events);
     }
 
     fn reset(&self, instance: &Rc<Instance>, failure: Failure) {
@@ -511,6 +527,15 @@ impl Host for Shard {
 
     fn idle(&self, instance: &Rc<Instance>) {
         self.note_idle(instance);
+    }
+
+    fn is_ending(&self) -> bool {
+        self.isolate.guard.is_killed()
+    }
+
+    fn abort(&self, instance: &Rc<Instance>, failure: Failure) {
+        self.reset(instance, failure);
+        self.isolate.guard.abort();
     }
 
     fn connect(

@@ -51,7 +51,7 @@ impl Shard {
             let outcome = make_cppgc_object(scope, outcome).into();
             ask(scope, outcome)
         });
-        if !asked {
+        if !asked && !self.isolate.guard.is_killed() {
             self.shared
                 .logger
                 .error(None, "internal error: the call was not made");

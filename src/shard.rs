@@ -7,7 +7,6 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::rc::Weak;
@@ -22,17 +21,15 @@ use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
 use deno_core::v8;
-use stead_ops::activity::Activity;
 use stead_ops::engine::EngineOptions;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
-use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
-use stead_ops::message::Failure;
 use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket_set::SocketSet;
+use stead_ops::turn::Turns;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -41,12 +38,17 @@ use tokio::time::Instant;
 use crate::bundle::loader::BundleLoader;
 use crate::eviction::IdleObjects;
 use crate::exports::Export;
+use crate::guard::Guard;
 use crate::handover::Inheritance;
 use crate::handover::Retiring;
+use crate::hang::OpenRequests;
 use crate::isolate::Isolate;
+use crate::isolate::call;
+use crate::memory::BufferBudget;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
+use crate::queue::EventQueue;
 use crate::quiet::Quiet;
 use crate::shared::Code;
 use crate::shared::Message;
@@ -60,8 +62,6 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
-/// Events that may wait to be delivered on one shard.
-pub const QUEUE_MAX: usize = 256 * 1024;
 
 /// Whether a shard's connections go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,23 +107,13 @@ pub struct Shard {
     pub inheritance: RefCell<Option<Inheritance>>,
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
-    queue: RefCell<VecDeque<Queued>>,
-    /// Calls that JavaScript made in the current round. They are queued when the
-    /// next one begins, behind what the sockets of this thread brought meanwhile:
-    /// a frame that was sent before a call was made arrives before it.
-    calls: RefCell<Vec<(ObjectKey, Option<String>, ObjectEvent)>>,
+    /// The events that wait to be delivered.
+    pub queue: EventQueue,
+    /// Requests that the worker's own code is answering.
+    pub requests: OpenRequests,
     root: RefCell<Waker>,
     /// Connections that are being served.
     pub connections: Cell<usize>,
-}
-
-/// An event that waits to be delivered.
-struct Queued {
-    key: ObjectKey,
-    name: Option<String>,
-    event: ObjectEvent,
-    /// Keeps the instance that the event has waited for already.
-    activity: Option<Activity>,
 }
 
 /// Why a shard could not start.
@@ -226,6 +216,10 @@ async fn bring_up(
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared.logger, index == 0);
     let sinks = output.clone();
+    let heap_bytes = shared.limits.heap_bytes;
+    let buffers = BufferBudget::new(heap_bytes);
+    options.heap_limit = Some(heap_bytes);
+    options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
     let clock = shared.clock.clone();
@@ -234,12 +228,19 @@ async fn bring_up(
         crate::testing::put_clock(state, clock, index);
     });
     let mut runtime = stead_ops::engine::new_runtime(options);
-    let isolate = Isolate::new(&mut runtime);
+    let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
+    let isolate = Isolate::new(&mut runtime, guard);
     crate::exports::set_vars(&isolate, &code.vars);
     if shared.testing.is_some() {
         crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
     }
-    let module = crate::exports::evaluate(&mut runtime, &specifier).await?;
+    isolate.guard.begin();
+    let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
+    isolate.guard.end();
+    if let Some(kill) = isolate.guard.take_kill() {
+        return Err(StartError::Module(crate::verdict::startup_text(kill.cause)));
+    }
+    let module = evaluated?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
     let namespaces =
@@ -266,8 +267,8 @@ async fn bring_up(
         retiring: RefCell::default(),
         inheritance: RefCell::new(inheritance),
         me: me.clone(),
-        queue: RefCell::default(),
-        calls: RefCell::default(),
+        queue: EventQueue::default(),
+        requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
         connections: Cell::new(0),
         module,
@@ -276,7 +277,9 @@ async fn bring_up(
         crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
     }
     let host: HostRef = shard.clone();
-    runtime.op_state().borrow_mut().put::<HostRef>(host);
+    let op_state = runtime.op_state();
+    op_state.borrow_mut().put::<HostRef>(host);
+    op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
     deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
 }
@@ -312,7 +315,7 @@ async fn run(
             }
         }
         shard.poll_inheritance(cx);
-        shard.queue_calls();
+        shard.queue.queue_calls();
         // Before the events that might find an object which was to have left.
         shard.evict_idle();
         shard.deliver_queued();
@@ -358,75 +361,46 @@ async fn run(
 /// Lets timers, ops and microtasks run, and ends their turn.
 fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<'_>) {
     let options = PollEventLoopOptions::default();
-    if let Poll::Ready(Err(error)) = runtime.poll_event_loop(cx, options) {
+    shard.relieve_heap();
+    let guard = &shard.isolate.guard;
+    guard.begin();
+    let polled = runtime.poll_event_loop(cx, options);
+    guard.end();
+    let idle = matches!(polled, Poll::Ready(Ok(())));
+    if let Poll::Ready(Err(error)) = polled
+        && !guard.is_killed()
+    {
         shard.shared.logger.error(None, error.to_string());
     }
+    while shard.settle_kills() {
+        // What was behind the code that was ended goes on.
+        let resume = &shard.isolate.dispatch.resume;
+        shard.isolate.enter(|scope| drop(call(scope, resume, &[])));
+    }
     shard.end_turn();
+    let turns = runtime.op_state().borrow().borrow::<Rc<Turns>>().clone();
+    let due = turns.take_due_timers();
+    shard.fire_timers(due);
+    if idle && due == 0 && !shard.has_more() && shard.shared.clock.virtual_time().is_none() {
+        shard.cancel_hung();
+    }
 }
 
 impl Shard {
     /// Queues an event for an object of this shard.
     pub fn enqueue(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        let mut queue = self.queue.borrow_mut();
-        if queue.len() >= QUEUE_MAX {
-            drop(queue);
-            return event.fail(Failure::overloaded());
-        }
-        queue.push_back(Queued {
-            key,
-            name,
-            event,
-            activity: None,
-        });
-        drop(queue);
+        self.queue.push((key, name, event));
         self.wake();
     }
 
     /// Queues a call that JavaScript made, for the next round.
     pub fn enqueue_call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.calls.borrow_mut().push((key, name, event));
+        self.queue.push_call((key, name, event));
         self.wake();
-    }
-
-    /// Queues the calls that JavaScript made in this round.
-    pub fn queue_calls(&self) {
-        for (key, name, event) in self.calls.take() {
-            self.enqueue(key, name, event);
-        }
     }
 
     fn has_more(&self) -> bool {
-        !self.queue.borrow().is_empty() || !self.calls.borrow().is_empty()
-    }
-
-    /// Queues an event ahead of all others.
-    pub fn enqueue_front(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.queue.borrow_mut().push_front(Queued {
-            key,
-            name,
-            event,
-            activity: None,
-        });
-        self.wake();
-    }
-
-    /// Takes the waiting events of some objects out of the queue, in their order.
-    pub fn take_queued(
-        &self,
-        wanted: impl Fn(&ObjectKey) -> bool,
-    ) -> Vec<(ObjectKey, Option<String>, ObjectEvent)> {
-        let queue = std::mem::take(&mut *self.queue.borrow_mut());
-        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
-        for queued in queue {
-            if wanted(&queued.key) {
-                taken.push(queued);
-            } else {
-                left.push_back(queued);
-            }
-        }
-        *self.queue.borrow_mut() = left;
-        let parts = |queued: Queued| (queued.key, queued.name, queued.event);
-        taken.into_iter().map(parts).collect()
+        !self.queue.is_empty()
     }
 
     /// Whether the code has the class of a namespace.
@@ -436,17 +410,10 @@ impl Shard {
     }
 
     /// Queues events of one object ahead of all others, in their order.
-    pub fn enqueue_first(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
-        let mut queue = self.queue.borrow_mut();
-        for event in events.into_iter().rev() {
-            queue.push_front(Queued {
-                key: instance.key,
-                name: instance.name.borrow().clone(),
-                event,
-                activity: Some(instance.activity()),
-            });
-        }
-        drop(queue);
+    pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
+        let events = events.into_iter();
+        self.queue
+            .push_first(events.map(|event| (key, name.map(str::to_owned), event)));
         self.wake();
     }
 
@@ -457,11 +424,21 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some(queued) = self.queue.borrow_mut().pop_front() else {
+            let Some((key, name, event)) = self.queue.pop() else {
                 return;
             };
-            self.deliver(queued.key, queued.name, queued.event);
-            drop(queued.activity);
+            self.deliver(key, name, event);
+            self.relieve_heap();
+        }
+    }
+
+    /// Fires timers that are due, each in a turn of its own.
+    fn fire_timers(&self, count: usize) {
+        for _ in 0..count {
+            let fire = &self.isolate.dispatch.fire_timer;
+            // What a timer throws is reported where it is still known whose it is.
+            self.isolate.enter(|scope| drop(call(scope, fire, &[])));
+            self.end_turn();
         }
     }
 

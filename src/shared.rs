@@ -26,10 +26,13 @@ use crate::clock::Clock;
 use crate::clock::Random;
 use crate::eviction::Evict;
 use crate::handover::Retire;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::routes::Routes;
 use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -135,6 +138,12 @@ pub struct Shared {
     pub storage: Options,
     /// When idle objects leave memory.
     pub evict: Evict,
+    /// What the code may use.
+    pub limits: Limits,
+    /// Ends turns that take too long.
+    pub watchdog: Watchdog,
+    /// Objects that exceeded a limit.
+    pub kills: Kills,
     /// Makes commits durable.
     pub committer: Committer,
     /// Wakes objects.

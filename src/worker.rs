@@ -31,6 +31,8 @@ use crate::exports::ExportKind;
 use crate::handover::Handover;
 use crate::handover::Inheritance;
 use crate::handover::Retire;
+use crate::kills::Kills;
+use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::routes::Routes;
@@ -43,6 +45,7 @@ use crate::shared::Message;
 use crate::shared::NamespaceNumbers;
 use crate::shared::Shared;
 use crate::testing::Testing;
+use crate::watchdog::Watchdog;
 
 /// How long after the time that was given to it a replaced shard's code may run.
 const TERMINATE_AFTER: Duration = Duration::from_secs(1);
@@ -59,6 +62,8 @@ pub struct Config {
     pub storage: Options,
     /// When idle objects leave memory.
     pub evict: Evict,
+    /// What the code may use.
+    pub limits: Limits,
     /// What `env` holds besides namespaces.
     pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
@@ -111,6 +116,9 @@ impl Worker {
             state: config.state,
             storage: config.storage,
             evict: config.evict,
+            limits: config.limits,
+            watchdog: Watchdog::default(),
+            kills: Kills::default(),
             committer: Committer::start(),
             alarms: Alarms::default(),
             clock: config.clock,
@@ -120,9 +128,11 @@ impl Worker {
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
+        let watchdog = shared.watchdog.start(shared.limits.cpu);
         let slots = receivers.into_iter().enumerate();
         let slots = slots.map(|(index, receiver)| (index, receiver, None));
-        let (threads, started) = start_shards(&shared, &code, slots.collect()).await;
+        let (mut threads, started) = start_shards(&shared, &code, slots.collect()).await;
+        threads.push(watchdog);
         let (exports, isolates) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -469,6 +479,7 @@ async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
 /// Waits for all threads and closes what they shared.
 async fn end_process(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) {
     shared.stopping.store(true, Ordering::Release);
+    shared.watchdog.stop();
     let joined = tokio::task::spawn_blocking(move || {
         join(&shared, threads);
         shared.committer.shutdown();

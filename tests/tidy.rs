@@ -15,6 +15,7 @@ const ROOT: &[&str] = &[
     "LICENSE",
     "Makefile",
     "README.md",
+    "benches",
     "build.rs",
     "docs",
     "examples",
@@ -53,7 +54,15 @@ fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
 }
 
 fn code() -> Vec<PathBuf> {
-    let folders = ["src", "ops", "js", "tests", "test-scripts", "examples"];
+    let folders = [
+        "src",
+        "ops",
+        "js",
+        "tests",
+        "test-scripts",
+        "examples",
+        "benches",
+    ];
     folders
         .iter()
         .flat_map(|folder| files(folder, &[".rs", ".js", ".mjs", ".ts"]))

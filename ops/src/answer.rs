@@ -1,5 +1,6 @@
 //! Answers that are still owed. An object that is reset owes all of them at once.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
@@ -19,6 +20,24 @@ pub struct Owed<T> {
     activity: RefCell<Option<Activity>>,
 }
 
+impl<T> Owed<T> {
+    /// Takes the way back; none if the answer was given.
+    fn take(&self) -> Option<Reply<T>> {
+        let reply = self.reply.borrow_mut().take()?;
+        if let Some(instance) = &self.instance {
+            let open = &instance.owes.open;
+            open.set(open.get() - 1);
+        }
+        Some(reply)
+    }
+}
+
+impl<T> Drop for Owed<T> {
+    fn drop(&mut self) {
+        self.take();
+    }
+}
+
 impl<T: 'static> Owed<T> {
     /// An answer owed by the worker or, with an instance, by an object.
     pub fn new(reply: Reply<T>, instance: Option<Rc<Instance>>) -> Rc<Owed<T>> {
@@ -28,6 +47,7 @@ impl<T: 'static> Owed<T> {
             instance: instance.clone(),
         });
         if let Some(instance) = instance {
+            instance.owes.open.set(instance.owes.count() + 1);
             instance.owes.add(owed.clone());
         }
         owed
@@ -38,10 +58,21 @@ impl<T: 'static> Owed<T> {
         self.instance.as_ref()
     }
 
+    /// Whether it has still to be given.
+    pub fn is_open(&self) -> bool {
+        self.reply.borrow().is_some()
+    }
+
     /// Gives the answer; if an object says it, once all that it wrote is durable.
     /// Only the first answer counts.
     pub fn give(&self, answer: Result<T, CallError>) {
-        let Some(reply) = self.reply.borrow_mut().take() else {
+        if let Some(instance) = &self.instance
+            && instance.host().is_ending()
+        {
+            // Whoever ends the code answers.
+            return;
+        }
+        let Some(reply) = self.take() else {
             return;
         };
         let Some(instance) = &self.instance else {
@@ -71,16 +102,16 @@ trait Unanswered {
     fn is_open(&self) -> bool;
 }
 
-impl<T> Unanswered for Owed<T> {
+impl<T: 'static> Unanswered for Owed<T> {
     fn fail(&self, failure: &Failure) {
-        if let Some(reply) = self.reply.borrow_mut().take() {
+        if let Some(reply) = self.take() {
             drop(reply.send(Err(CallError::Failed(failure.clone()))));
         }
         self.activity.take();
     }
 
     fn is_open(&self) -> bool {
-        self.reply.borrow().is_some()
+        Owed::is_open(self)
     }
 }
 
@@ -124,6 +155,8 @@ impl Unanswered for OwedAlarm {
 #[derive(Default)]
 pub struct Owes {
     list: RefCell<Vec<Weak<dyn Unanswered>>>,
+    /// Answers to calls and requests that have not been given.
+    open: Cell<usize>,
 }
 
 impl Owes {
@@ -137,6 +170,11 @@ impl Owes {
             list.retain(|weak| weak.upgrade().is_some_and(|owed| owed.is_open()));
         }
         list.push(Rc::downgrade(&owed));
+    }
+
+    /// How many calls and requests have not been answered.
+    pub fn count(&self) -> usize {
+        self.open.get()
     }
 
     /// Answers everything with the failure of the object.

@@ -48,7 +48,6 @@ const TAG_BLOB: u32 = 15;
 const KIND_OTHER: u32 = 0;
 
 /// The functions of clone.js that take host objects apart and make them.
-#[derive(Clone)]
 struct Hosts {
     /// An error or DOMException to an array: the tag, then its parts.
     describe: v8::Global<v8::Function>,
@@ -69,12 +68,12 @@ fn op_clone_setup<'s>(
     refuse: v8::Local<'s, v8::Function>,
     brand: v8::Local<'s, v8::Symbol>,
 ) {
-    state.put(Hosts {
+    state.put(Rc::new(Hosts {
         describe: v8::Global::new(scope, describe),
         make: v8::Global::new(scope, make),
         refuse: v8::Global::new(scope, refuse),
         brand: v8::Global::new(scope, brand),
-    });
+    }));
 }
 
 /// Clones a value. Reentrant: reading properties may run user code.
@@ -84,20 +83,8 @@ fn op_clone_write<'s>(
     state: Rc<RefCell<OpState>>,
     value: v8::Local<'s, v8::Value>,
 ) -> Result<Uint8Array, JsErrorBox> {
-    let hosts = state.borrow().borrow::<Hosts>().clone();
-    v8::tc_scope!(let scope, scope);
-    let serializer = v8::ValueSerializer::new(scope, Box::new(Delegate(hosts)));
-    serializer.write_header();
-    let written = serializer.write_value(scope.get_current_context(), value);
-    if scope.has_caught() {
-        scope.rethrow();
-        // Nobody sees it: the exception takes its place.
-        return Ok(Vec::new().into());
-    }
-    match written {
-        Some(true) => Ok(serializer.release().into()),
-        _ => Err(JsErrorBox::type_error("the value cannot be cloned")),
-    }
+    // Nobody sees an empty result: the exception takes its place.
+    Ok(write(scope, &state, value)?.unwrap_or_default().into())
 }
 
 /// Makes the value that bytes stand for. Reentrant: errors are made by clone.js.
@@ -107,9 +94,46 @@ fn op_clone_read<'s>(
     state: Rc<RefCell<OpState>>,
     #[buffer] bytes: JsBuffer,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-    let hosts = state.borrow().borrow::<Hosts>().clone();
+    read(scope, &state, &bytes)
+}
+
+/// The bytes of a value; `None` when an exception is pending. Runs user code where
+/// the value has getters.
+///
+/// # Errors
+/// `TypeError` when V8 refuses without an exception.
+pub(crate) fn write<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &Rc<RefCell<OpState>>,
+    value: v8::Local<'s, v8::Value>,
+) -> Result<Option<Vec<u8>>, JsErrorBox> {
+    let hosts = state.borrow().borrow::<Rc<Hosts>>().clone();
+    v8::tc_scope!(let scope, scope);
+    let serializer = v8::ValueSerializer::new(scope, Box::new(Delegate(hosts)));
+    serializer.write_header();
+    let written = serializer.write_value(scope.get_current_context(), value);
+    if scope.has_caught() {
+        scope.rethrow();
+        return Ok(None);
+    }
+    match written {
+        Some(true) => Ok(Some(serializer.release())),
+        _ => Err(JsErrorBox::type_error("the value cannot be cloned")),
+    }
+}
+
+/// The value that bytes stand for.
+///
+/// # Errors
+/// `RangeError` when the bytes are no value.
+pub(crate) fn read<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &Rc<RefCell<OpState>>,
+    bytes: &[u8],
+) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+    let hosts = state.borrow().borrow::<Rc<Hosts>>().clone();
     let context = scope.get_current_context();
-    let deserializer = v8::ValueDeserializer::new(scope, Box::new(Delegate(hosts)), &bytes);
+    let deserializer = v8::ValueDeserializer::new(scope, Box::new(Delegate(hosts)), bytes);
     let unreadable = || JsErrorBox::range_error("the stored value cannot be read");
     if deserializer.read_header(context) != Some(true) {
         return Err(unreadable());
@@ -117,7 +141,7 @@ fn op_clone_read<'s>(
     deserializer.read_value(context).ok_or_else(unreadable)
 }
 
-struct Delegate(Hosts);
+struct Delegate(Rc<Hosts>);
 
 impl v8::ValueSerializerImpl for Delegate {
     fn throw_data_clone_error<'s>(

@@ -16,6 +16,7 @@ deno_core::extension!(
         op_input_begin,
         op_input_end,
         op_object_reset,
+        op_object_abort,
         op_object_is_broken
     ],
 );
@@ -64,6 +65,20 @@ fn op_object_reset(
         },
     };
     handle.0.host().reset(&handle.0, failure);
+}
+
+/// Drops the instance as [`op_object_reset`] does, and ends the code that runs.
+#[op2(fast)]
+fn op_object_abort(#[cppgc] handle: &ObjectHandle, #[string] message: String, retry_alarm: bool) {
+    let failure = Failure {
+        alarm: if retry_alarm {
+            AlarmOutcome::Threw
+        } else {
+            AlarmOutcome::Abandoned
+        },
+        ..Failure::reset(message)
+    };
+    handle.0.host().abort(&handle.0, failure);
 }
 
 /// Whether the instance was reset: its code may still run, but to no effect.

@@ -71,6 +71,12 @@ pub trait Host {
     /// Hears that nothing is under way any more in the name of an object.
     fn idle(&self, instance: &Rc<Instance>);
 
+    /// Whether the code that runs is being ended: nothing it says counts any more.
+    fn is_ending(&self) -> bool;
+
+    /// Drops an instance whose code asked for it, and ends that code.
+    fn abort(&self, instance: &Rc<Instance>, failure: Failure);
+
     /// Opens a client WebSocket.
     fn connect(
         &self,

@@ -4,10 +4,10 @@
 //! <https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#synchronous-kv-api>
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use deno_core::GarbageCollected;
-use deno_core::ToJsBuffer;
-use deno_core::convert::Uint8Array;
+use deno_core::OpState;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
@@ -16,6 +16,7 @@ use stead_storage::KvCursor;
 use stead_storage::KvRange;
 use stead_storage::StorageError;
 
+use crate::clone;
 use crate::instance::ObjectHandle;
 
 deno_core::extension!(
@@ -60,27 +61,39 @@ pub(crate) fn write<T>(
     handle.0.check(result)
 }
 
-#[op2]
-fn op_kv_get(
+/// The value of a key, undefined if there is none. Reentrant: values are made by
+/// clone.js, in part, after the bytes have left SQLite.
+#[op2(reentrant)]
+fn op_kv_get<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
     #[cppgc] handle: &ObjectHandle,
     #[string] key: &str,
-) -> Result<Option<Uint8Array>, JsErrorBox> {
-    handle.0.check(
-        handle
-            .0
-            .database
-            .kv_get(key, |value| Uint8Array::from(value.to_vec())),
-    )
+) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+    let found = handle
+        .0
+        .check(handle.0.database.kv_get(key, <[u8]>::to_vec))?;
+    match found {
+        Some(bytes) => clone::read(scope, &state, &bytes),
+        None => Ok(v8::undefined(scope).into()),
+    }
 }
 
-#[op2(fast)]
-fn op_kv_put(
+/// Stores a value. Reentrant: its getters are user code, which has run when the
+/// storage is written to.
+#[op2(nofast, reentrant)]
+fn op_kv_put<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
     #[cppgc] handle: &ObjectHandle,
     #[string] key: &str,
-    #[buffer] value: &[u8],
+    value: v8::Local<'s, v8::Value>,
     unconfirmed: bool,
 ) -> Result<(), JsErrorBox> {
-    write(handle, unconfirmed, |database| database.kv_put(key, value))
+    match clone::write(scope, &state, value)? {
+        Some(bytes) => write(handle, unconfirmed, |database| database.kv_put(key, &bytes)),
+        None => Ok(()),
+    }
 }
 
 #[op2]
@@ -147,17 +160,23 @@ fn op_kv_list(
     })
 }
 
-/// The next key and value; undefined at the end.
-#[op2]
-#[serde]
-fn op_kv_next(
+/// The next key and value as an array; undefined at the end. Reentrant as `op_kv_get`.
+#[op2(reentrant)]
+fn op_kv_next<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
     #[cppgc] handle: &ObjectHandle,
     #[cppgc] listing: &KvListing,
-) -> Result<Option<(String, ToJsBuffer)>, JsErrorBox> {
-    let mut cursor = listing.cursor.borrow_mut();
-    handle
-        .0
-        .check(cursor.next(|key, value| (key.to_owned(), ToJsBuffer::from(value.to_vec()))))
+) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+    let next = listing.cursor.borrow_mut().next(|key, value| {
+        let key = v8::String::new(scope, key).unwrap_or_else(|| v8::String::empty(scope));
+        (key, value.to_vec())
+    });
+    let Some((key, value)) = handle.0.check(next)? else {
+        return Ok(v8::undefined(scope).into());
+    };
+    let value = clone::read(scope, &state, &value)?;
+    Ok(v8::Array::new_with_elements(scope, &[key.into(), value]).into())
 }
 
 #[op2(fast)]

@@ -26,6 +26,7 @@ mod stub;
 pub mod testing;
 pub mod time;
 mod transaction;
+pub mod turn;
 mod websocket;
 
 pub use alarm::AlarmReply;

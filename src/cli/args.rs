@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::limit_args::LimitArgs;
+
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stead", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -132,12 +134,15 @@ pub struct TestArgs {
     pub evict: Evict,
 
     /// How large keys and values may be, and how many one call may name
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
-    pub limits: Limits,
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
 
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -196,8 +201,11 @@ pub struct WorkerArgs {
     pub durability: Durability,
 
     /// How large keys and values may be, and how many one call may name
-    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
-    pub limits: Limits,
+    #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
+    pub kv_limits: Limits,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
 impl WorkerArgs {

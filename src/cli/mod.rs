@@ -21,6 +21,7 @@ pub mod banner;
 pub mod completions;
 pub mod env_file;
 pub mod exit;
+pub mod limit_args;
 pub mod logger;
 pub mod problem;
 pub mod request_log;

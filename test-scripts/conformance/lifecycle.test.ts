@@ -26,8 +26,15 @@ export class Being extends DurableObject<Env> {
     try {
       this.ctx.abort("uncatchable");
     } catch {
+      (globalThis as any).ranOn = "catch";
       await this.ctx.storage.put("value", "caught");
+    } finally {
+      (globalThis as any).ranOn = "finally";
     }
+  }
+
+  ranOn(): string | undefined {
+    return (globalThis as any).ranOn;
   }
 
   async wait(ms: number) {
@@ -153,6 +160,7 @@ export const anAbortCannotBeCaught = {
   async test(_: unknown, env: Env) {
     await assertRejects(env.Being.getByName("catch").abortAndCatch(), "Error: uncatchable");
     assertEquals(await env.Being.getByName("catch").get(), undefined);
+    assertEquals(await env.Being.getByName("catch").ranOn(), undefined);
   },
 };
 

@@ -8,6 +8,7 @@ mod bank;
 mod calling;
 mod faults;
 mod http;
+mod limits;
 mod placing;
 mod server;
 mod serving;

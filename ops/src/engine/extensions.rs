@@ -25,6 +25,7 @@ use crate::stub::stead_stub;
 use crate::testing::stead_testing;
 use crate::time::stead_time;
 use crate::transaction::stead_transaction;
+use crate::turn::stead_turn;
 use crate::websocket::stead_websocket;
 
 deno_core::extension!(
@@ -49,7 +50,8 @@ deno_core::extension!(
         stead_time,
         stead_testing,
         stead_websocket,
-        stead_object_socket
+        stead_object_socket,
+        stead_turn
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -67,6 +69,7 @@ deno_core::extension!(
         "crypto.js",
         "dispatch.js",
         "errors.js",
+        "event_loop.js",
         "events.js",
         "exceptions.js",
         "fast_ops.js",
@@ -143,6 +146,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_testing::init(),
         stead_websocket::init(),
         stead_object_socket::init(),
+        stead_turn::init(),
         stead::init(),
     ]
 }

@@ -28,6 +28,8 @@ pub struct EngineOptions {
     pub seed: Option<u64>,
     /// The heap size in bytes at which V8 calls the near-heap-limit callback.
     pub heap_limit: Option<usize>,
+    /// Where the bytes of array buffers come from; V8's own allocator if none.
+    pub array_buffers: Option<v8::UniqueRef<v8::Allocator>>,
     /// The `User-Agent` of outgoing requests that do not set one. Nothing is sent when empty.
     pub user_agent: String,
     /// `Cloudflare.compatibilityFlags`.
@@ -50,6 +52,7 @@ impl EngineOptions {
             module_loader,
             seed: None,
             heap_limit: None,
+            array_buffers: None,
             user_agent: String::new(),
             compatibility_flags: BTreeMap::new(),
             colors: false,
@@ -98,15 +101,19 @@ pub fn init_platform(flags: &[String]) -> Vec<String> {
 ///
 /// When the snapshot does not belong to this binary.
 pub fn new_runtime(options: EngineOptions) -> JsRuntime {
-    let create_params = options
-        .heap_limit
-        .map(|limit| v8::Isolate::create_params().heap_limits(0, limit));
+    let mut create_params = v8::Isolate::create_params();
+    if let Some(limit) = options.heap_limit {
+        create_params = create_params.heap_limits(0, limit);
+    }
+    if let Some(allocator) = options.array_buffers {
+        create_params = create_params.array_buffer_allocator(allocator);
+    }
     let mut runtime = JsRuntime::new(RuntimeOptions {
         module_loader: Some(options.module_loader),
         extensions: extensions(options.user_agent, options.seed),
         startup_snapshot: Some(options.snapshot.blob),
         residual_lazy_js_sources: options.snapshot.late_scripts,
-        create_params,
+        create_params: Some(create_params),
         inspector: options.inspector,
         is_main: true,
         ..Default::default()

@@ -55,6 +55,7 @@ impl AlarmIndex {
     pub fn open(directory: &Path) -> Result<AlarmIndex> {
         let path = directory.join(FILE_NAME);
         let context = |error| StorageError::sqlite(&path, error);
+        crate::memory::configure();
         let connection = Connection::open(&path).map_err(context)?;
         connection
             .pragma_update(None, "journal_mode", "WAL")

@@ -118,6 +118,7 @@ impl Database {
     /// another process, or cannot be read or written.
     pub fn open(path: &Path, options: &Options) -> Result<Database> {
         let context = |error| StorageError::sqlite(path, error);
+        crate::memory::configure();
         let sync = SyncState::before_open(path)?;
         let mut connection = Connection::open(path).map_err(context)?;
         configure(&connection, sync.wal_is_unused()).map_err(context)?;
@@ -172,6 +173,16 @@ impl Database {
         let pages = self.pinned_integer(&self.own.page_count)?
             - self.pinned_integer(&self.own.freelist_count)?;
         Ok(pages as u64 * self.page_bytes)
+    }
+
+    /// Bounds the file from now on: what would make it larger fails with
+    /// `database or disk is full: SQLITE_FULL`. A file that is larger already stays.
+    ///
+    /// # Errors
+    /// The object's own error when it is broken or closed.
+    pub fn bound_size(&self, bytes: u64) -> Result<()> {
+        let pages = (bytes / self.page_bytes).max(1);
+        self.run_once(&format!("PRAGMA max_page_count = {pages}"))
     }
 
     /// Whether a transaction is open, so that a commit is due.

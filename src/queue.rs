@@ -1,0 +1,177 @@
+//! The events that wait on one shard to be delivered, with a bound for each object,
+//! so that one that is called without end does not fill the queue of all.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+
+use stead_ops::message::Failure;
+use stead_ops::message::ObjectEvent;
+use stead_ops::message::ObjectKey;
+
+/// Events that may wait on one shard.
+const QUEUE_MAX: usize = 256 * 1024;
+/// Events that may wait for one object.
+const OBJECT_MAX: usize = 16 * 1024;
+
+/// An event, its object, and the name of that if it is known.
+pub type Waiting = (ObjectKey, Option<String>, ObjectEvent);
+
+/// The queue of a shard.
+///
+/// Invariant: `counts` holds how many of `events` and `calls` are for each object, and
+/// nothing for objects without any.
+#[derive(Default)]
+pub struct EventQueue {
+    events: RefCell<VecDeque<Waiting>>,
+    /// Calls that JavaScript made in the current round. They are queued when the
+    /// next one begins, behind what the sockets of this thread brought meanwhile:
+    /// a frame that was sent before a call was made arrives before it.
+    calls: RefCell<Vec<Waiting>>,
+    counts: RefCell<HashMap<ObjectKey, usize>>,
+}
+
+impl EventQueue {
+    /// Queues an event; its caller is told if there is no room.
+    pub fn push(&self, waiting: Waiting) {
+        if let Some(waiting) = self.admit(waiting) {
+            self.events.borrow_mut().push_back(waiting);
+        }
+    }
+
+    /// Queues a call that JavaScript made, for the next round.
+    pub fn push_call(&self, waiting: Waiting) {
+        if let Some(waiting) = self.admit(waiting) {
+            self.calls.borrow_mut().push(waiting);
+        }
+    }
+
+    /// Queues events that have waited already ahead of all others, in their order.
+    pub fn push_first(&self, waiting: impl DoubleEndedIterator<Item = Waiting>) {
+        for waiting in waiting.rev() {
+            *self.counts.borrow_mut().entry(waiting.0).or_default() += 1;
+            self.events.borrow_mut().push_front(waiting);
+        }
+    }
+
+    /// Begins a round: the calls of the last one are events from now on.
+    pub fn queue_calls(&self) {
+        let mut calls = self.calls.borrow_mut();
+        self.events.borrow_mut().extend(calls.drain(..));
+    }
+
+    /// The next event.
+    pub fn pop(&self) -> Option<Waiting> {
+        let waiting = self.events.borrow_mut().pop_front()?;
+        let mut counts = self.counts.borrow_mut();
+        if let Some(count) = counts.get_mut(&waiting.0) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&waiting.0);
+            }
+        }
+        Some(waiting)
+    }
+
+    /// Whether an event waits for an object.
+    pub fn waits_for(&self, key: &ObjectKey) -> bool {
+        self.counts.borrow().contains_key(key)
+    }
+
+    /// Takes the events of some objects out, in their order.
+    pub fn take(&self, wanted: impl Fn(&ObjectKey) -> bool) -> Vec<Waiting> {
+        self.queue_calls();
+        let events = std::mem::take(&mut *self.events.borrow_mut());
+        let (taken, left): (Vec<Waiting>, Vec<Waiting>) =
+            events.into_iter().partition(|waiting| wanted(&waiting.0));
+        self.events.borrow_mut().extend(left);
+        let mut counts = self.counts.borrow_mut();
+        counts.retain(|key, _| !wanted(key));
+        taken
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.events.borrow().is_empty() && self.calls.borrow().is_empty()
+    }
+
+    /// Counts an event in, if there is room for it.
+    fn admit(&self, waiting: Waiting) -> Option<Waiting> {
+        let total = self.events.borrow().len() + self.calls.borrow().len();
+        let mut counts = self.counts.borrow_mut();
+        let count = counts.entry(waiting.0).or_default();
+        if total < QUEUE_MAX && *count < OBJECT_MAX {
+            *count += 1;
+            return Some(waiting);
+        }
+        if *count == 0 {
+            counts.remove(&waiting.0);
+        }
+        // Whoever is told may queue something else.
+        drop(counts);
+        waiting.2.fail(Failure::overloaded());
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stead_ops::message::AlarmOutcome;
+    use stead_storage::IdKey;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey {
+            namespace: 0,
+            id: IdKey::new("test").from_name(name),
+        }
+    }
+
+    fn event(name: &str) -> (Waiting, oneshot::Receiver<AlarmOutcome>) {
+        let (reply, outcome) = oneshot::channel();
+        let event = ObjectEvent::Alarm {
+            scheduled_ms: 0,
+            retry_count: 0,
+            give_up: false,
+            reply,
+        };
+        ((key(name), None, event), outcome)
+    }
+
+    #[test]
+    fn an_object_that_is_called_without_end_leaves_room_for_others() {
+        let queue = EventQueue::default();
+        let waiting: Vec<_> = (0..OBJECT_MAX)
+            .map(|number| {
+                let (waiting, outcome) = event("a");
+                if number % 2 == 0 {
+                    queue.push(waiting);
+                } else {
+                    queue.push_call(waiting);
+                }
+                outcome
+            })
+            .collect();
+        let (one_more, mut refused) = event("a");
+        queue.push_call(one_more);
+        assert_eq!(refused.try_recv(), Ok(AlarmOutcome::Failed));
+        let (other, mut accepted) = event("b");
+        queue.push(other);
+        assert!(accepted.try_recv().is_err());
+        queue.queue_calls();
+        while queue.pop().is_some() {}
+        assert!(queue.counts.borrow().is_empty());
+        drop(waiting);
+    }
+
+    #[test]
+    fn what_waited_already_comes_first_and_in_its_order() {
+        let queue = EventQueue::default();
+        queue.push(event("c").0);
+        queue.push_first([event("a").0, event("b").0].into_iter());
+        let order: Vec<ObjectKey> = std::iter::from_fn(|| queue.pop().map(|next| next.0)).collect();
+        assert_eq!(order, [key("a"), key("b"), key("c")]);
+    }
+}

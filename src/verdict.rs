@@ -1,0 +1,141 @@
+//! What becomes of those whose code was ended: the object is reset and its callers
+//! are told why, or the worker's request is answered with the reason.
+//!
+//! The texts are the platform's.
+//! <https://developers.cloudflare.com/durable-objects/observability/troubleshooting/>
+
+use std::rc::Rc;
+
+use deno_core::cppgc::try_unwrap_cppgc_object;
+use deno_core::v8;
+use stead_ops::Owed;
+use stead_ops::event::IncomingRequest;
+use stead_ops::host::Host;
+use stead_ops::instance::Instance;
+use stead_ops::instance::ObjectHandle;
+use stead_ops::message::AlarmOutcome;
+use stead_ops::message::CallError;
+use stead_ops::message::Failure;
+use stead_ops::message::FetchResponse;
+
+use crate::guard::Cause;
+use crate::guard::Kill;
+use crate::isolate::call;
+use crate::shard::Shard;
+
+const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
+const OBJECT_MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
+const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
+const WORKER_MEMORY: &str = "Worker exceeded memory limit.";
+
+/// What is said of a module whose evaluation was ended.
+pub fn startup_text(cause: Cause) -> String {
+    let what = match cause {
+        Cause::Memory => "memory limit",
+        Cause::Cpu | Cause::Abort => "CPU time limit",
+    };
+    format!("Script startup exceeded {what}.")
+}
+
+/// On whose behalf code spoke.
+enum Speaker {
+    Object(Rc<Instance>),
+    Request(Rc<Owed<FetchResponse>>),
+    Nobody,
+}
+
+impl Shard {
+    /// Answers for code that was ended in the turn that is over. True if there was any.
+    pub fn settle_kills(&self) -> bool {
+        let guard = &self.isolate.guard;
+        let mut any = false;
+        // Finding out whose code it was runs some of ours, which may be ended, too.
+        while let Some(kill) = guard.take_kill() {
+            any = true;
+            self.settle(&kill);
+        }
+        any
+    }
+
+    fn settle(&self, kill: &Kill) {
+        let (object_text, worker_text) = match kill.cause {
+            // The object has been reset already, by what it called.
+            Cause::Abort => return,
+            Cause::Cpu => (OBJECT_CPU, WORKER_CPU),
+            Cause::Memory => (OBJECT_MEMORY, WORKER_MEMORY),
+        };
+        match self.speaker(&kill.mapping) {
+            Speaker::Object(instance) => {
+                self.report(Some(instance.label()), object_text);
+                self.shared
+                    .kills
+                    .note(instance.key, self.shared.clock.now_ms());
+                self.reset(&instance, exceeded(object_text));
+            }
+            Speaker::Request(owed) => {
+                self.report(None, worker_text);
+                owed.give(Err(CallError::Failed(Failure {
+                    message: worker_text.into(),
+                    overloaded: true,
+                    ..Failure::default()
+                })));
+            }
+            Speaker::Nobody => self.report(None, worker_text),
+        }
+    }
+
+    fn speaker(&self, mapping: &v8::Global<v8::Value>) -> Speaker {
+        self.isolate.enter(|scope| {
+            let mapping = v8::Local::new(scope, mapping);
+            let Ok(found) = call(scope, &self.isolate.dispatch.speaker, &[mapping]) else {
+                return Speaker::Nobody;
+            };
+            let found = v8::Local::new(scope, found);
+            if let Some(handle) = try_unwrap_cppgc_object::<ObjectHandle>(scope, found) {
+                return Speaker::Object(handle.0.clone());
+            }
+            match try_unwrap_cppgc_object::<IncomingRequest>(scope, found) {
+                Some(request) => Speaker::Request(request.owed()),
+                None => Speaker::Nobody,
+            }
+        })
+    }
+
+    /// Makes room on a heap that was nearly full: by collecting garbage or, if that
+    /// does not help, by resetting all objects of the shard. Called while nothing of
+    /// the shard holds on to an object whose event it delivers.
+    pub fn relieve_heap(&self) {
+        if !self.isolate.guard.take_heap_full() {
+            return;
+        }
+        let limit = self.shared.limits.heap_bytes;
+        let enough = limit / 4 * 3;
+        if self.isolate.guard.collect_garbage() > enough {
+            let all: Vec<Rc<Instance>> = self
+                .objects
+                .borrow()
+                .values()
+                .map(|resident| resident.instance.clone())
+                .collect();
+            for instance in &all {
+                self.reset(instance, exceeded(OBJECT_MEMORY));
+            }
+            if self.isolate.guard.collect_garbage() > enough {
+                self.report(
+                    None,
+                    "the worker's own variables fill its memory: see --heap-mb",
+                );
+            }
+        }
+        self.isolate.guard.restore_heap_limit(limit);
+    }
+}
+
+/// An object that was reset for exceeding a limit: an alarm that ran is retried, and
+/// the retry counts.
+fn exceeded(text: &str) -> Failure {
+    Failure {
+        alarm: AlarmOutcome::Threw,
+        ..Failure::reset(text)
+    }
+}
