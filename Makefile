@@ -8,6 +8,7 @@ export CARGO_TARGET_DIR ?= $(STEAD_CACHE)/target
 CARGO_PROFILE := --release
 STEAD = $(CARGO_TARGET_DIR)/release/stead
 FILE ?= examples/chat.ts
+MINUTES ?= 30
 
 TYPESCRIPT := 7.0.2
 WORKERS_TYPES := 4.20260702.1
@@ -22,7 +23,7 @@ TSC = $(MODULES)/.bin/tsc
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers torture bench install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers torture bench soak install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -68,6 +69,10 @@ BENCH_JS = $(CARGO_TARGET_DIR)/bench/worker.js
 bench: build $(TSC) ## Measure Stead beside workerd: make bench ARGS='--quick', '--row hello', '--json', '--scaling'
 	@$(MODULES)/.bin/esbuild benches/worker.ts --bundle --format=esm --external:cloudflare:workers --log-level=warning --outfile=$(BENCH_JS)
 	@$(CARGO_TARGET_DIR)/release/stead-bench --stead $(STEAD) --workerd $(MODULES)/.bin/workerd --worker-js $(BENCH_JS) --machine $(ARGS)
+
+# Half an hour of everything at once: does memory stay flat?
+soak: build ## Load the server for MINUTES (default 30) and watch its memory
+	node --experimental-websocket test-scripts/soak.mjs --stead $(STEAD) --minutes $(MINUTES)
 
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .

@@ -27,6 +27,7 @@ use tokio::time::Instant;
 
 use crate::shard::Phase;
 use crate::shard::Shard;
+use crate::sockets::MovedConnection;
 
 /// What the caller of an object gets that could not answer in time.
 const CODE_UPDATED: &str = "Durable Object reset because its code was updated.";
@@ -43,6 +44,8 @@ pub enum Handover {
     /// An event for an object that the old shard does not hold any more, or is about
     /// to release.
     Event(ObjectKey, Option<String>, ObjectEvent),
+    /// A client's WebSocket connection, to go on with.
+    Connection(MovedConnection),
     /// The old shard holds the object no more. Its sockets, if it has any.
     Released(ObjectKey, Option<DetachedSockets>),
 }
@@ -140,6 +143,7 @@ impl Shard {
                 }
             }
             Handover::Event(key, name, event) => self.enqueue(key, name, event),
+            Handover::Connection(moved) => self.adopt_connection(moved),
             Handover::Released(key, sockets) => {
                 if let Some(held) = inheritance.held.as_mut() {
                     held.remove(&key);
@@ -249,6 +253,13 @@ impl Shard {
         };
         retiring.tell(Handover::Event(key, name, event));
         None
+    }
+
+    /// Passes a connection on that the successor is to serve.
+    pub fn pass_connection(&self, moved: MovedConnection) {
+        if let Some(retiring) = self.retiring.borrow().as_ref() {
+            retiring.tell(Handover::Connection(moved));
+        }
     }
 
     /// Hands over what can be: called in each round of a shard that is being

@@ -545,6 +545,7 @@ impl Host for Shard {
         Box::pin(crate::client_socket::connect(
             request,
             self.phase.subscribe(),
+            self.shared.clone(),
         ))
     }
 

@@ -7,6 +7,7 @@
 mod bank;
 mod calling;
 mod faults;
+mod frames;
 mod http;
 mod limits;
 mod placing;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::frames::{RawSocket, frame};
 use crate::server::{Server, temporary};
+use crate::websocket::Socket;
 
 /// An object and a worker that say their version, with one class more if `classes` asks for it.
 fn code(version: u32) -> String {
@@ -58,9 +60,13 @@ struct Reloaded {
 
 impl Reloaded {
     fn start(options: &[&str]) -> Reloaded {
+        Reloaded::start_with(&code(1), options)
+    }
+
+    fn start_with(code: &str, options: &[&str]) -> Reloaded {
         let state = temporary();
         let file = state.path().join("room.ts");
-        std::fs::write(&file, code(1)).unwrap();
+        std::fs::write(&file, code).unwrap();
         let server = Server::start(&file, &state.path().join("state"), options);
         Reloaded {
             server,
@@ -136,6 +142,83 @@ fn code_that_does_not_end_is_ended_by_the_next_update() {
     assert_eq!(room.server.get("/a").json(), json!([3, 1, 1]));
     let cut = forever.join().unwrap();
     assert!(cut.is_err() || cut.unwrap().status == 500);
+}
+
+/// A room with sockets that says its version.
+fn chat(version: u32) -> String {
+    format!(
+        r#"
+import {{ DurableObject }} from "cloudflare:workers";
+
+export class Chat extends DurableObject {{
+  async fetch() {{
+    const [client, server] = Object.values(new WebSocketPair());
+    this.ctx.acceptWebSocket(server, ["tag"]);
+    server.serializeAttachment({{ joined: {version} }});
+    this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    return new Response(null, {{ status: 101, webSocket: client }});
+  }}
+
+  async webSocketMessage(ws: WebSocket, message: string) {{
+    if (message === "slow") await scheduler.wait(50);
+    const {{ joined }} = ws.deserializeAttachment();
+    ws.send(`${{message}} {version} ${{joined}} ${{this.ctx.getTags(ws)}} ${{this.ctx.getWebSockets().length}}`);
+  }}
+}}
+
+export default {{
+  async fetch(request: Request, env: {{ Chat: DurableObjectNamespace<Chat> }}) {{
+    return await env.Chat.getByName(new URL(request.url).pathname).fetch(request);
+  }},
+}};
+"#
+    )
+}
+
+#[test]
+fn sockets_stay_connected_to_their_objects() {
+    let mut chat_room = Reloaded::start_with(&chat(1), &["--shards", "2"]);
+    let mut clients: Vec<_> = (0..20)
+        .map(|number| Socket::connect(&chat_room.server, &format!("/room-{}", number % 4)))
+        .collect();
+    let mut halved = RawSocket::connect(&chat_room.server, "/halved");
+    let message = frame(0x81, b"in two halves");
+    halved.send(&message[..7]);
+    for version in 1..=10 {
+        for client in &mut clients {
+            client.say("slow");
+            client.say("hello");
+        }
+        if version < 10 {
+            // What was said just now is answered by this version or by the next.
+            chat_room.load(&chat(version + 1));
+        }
+        for client in &mut clients {
+            // The second handler does not wait for the first.
+            let mut heard = [client.hear(), client.hear()];
+            heard.sort_unstable();
+            for (heard, said) in heard.iter().zip(["hello", "slow"]) {
+                let right = |v: u32| *heard == format!("{said} {v} 1 tag 5");
+                assert!(right(version) || right(version + 1), "{heard}");
+            }
+            client.say("ping");
+            assert_eq!(client.hear(), "pong");
+        }
+    }
+    halved.send(&message[7..]);
+    let (_, heard) = halved.hear();
+    assert_eq!(heard, b"in two halves 10 1 tag 1");
+}
+
+#[test]
+fn sockets_of_a_class_that_is_gone_are_closed_with_1012() {
+    let mut chat_room = Reloaded::start_with(&chat(1), &["--shards", "2"]);
+    let mut client = Socket::connect(&chat_room.server, "/room");
+    client.say("hello");
+    assert_eq!(client.hear(), "hello 1 1 tag 1");
+    chat_room.load(&code(2));
+    assert_eq!(client.close_code(), 1012);
+    assert_eq!(chat_room.server.get("/a").json(), json!([2, 1, 1]));
 }
 
 #[test]
