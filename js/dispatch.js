@@ -4,6 +4,7 @@
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
 import { core, internals } from "ext:core/mod.js";
+import { defineBindings } from "ext:stead/bindings.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
@@ -36,6 +37,7 @@ let {
   op_call_path,
   op_call_return,
   op_call_throw,
+  op_note_error,
   op_object_active,
   op_object_inactive,
   op_object_reset,
@@ -53,6 +55,7 @@ bindOps((ops) =>
     op_call_path,
     op_call_return,
     op_call_throw,
+    op_note_error,
     op_object_active,
     op_object_inactive,
     op_object_reset,
@@ -123,10 +126,10 @@ function withoutOurFrames(stack) {
 
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
- * @param {Record<string, string>} vars
+ * @param {string} vars a JSON object
  */
 function setVars(vars) {
-  Object.assign(env, vars);
+  Object.assign(env, JSON.parse(vars));
 }
 
 /**
@@ -168,13 +171,15 @@ function handlersOf(value) {
  * exported keeps its place in the list, without bindings.
  * @param {any} module
  * @param {{ class: string, bindings: string[] }[]} namespaces
+ * @param {import("ext:stead/bindings.js").OtherBindings} others
  */
-function configure(module, namespaces) {
+function configure(module, namespaces, others) {
   classes = namespaces.map((namespace) => module[namespace.class]);
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
   const exported = namespaces.filter((namespace) => namespace.bindings.length > 0);
+  defineBindings(env, others);
   worker = module.default ?? frontDoor(env, exported);
 }
 
@@ -207,7 +212,9 @@ async function answerRequest(native) {
     const response = handler.fetch(requestFromNative(native), env, ctx);
     respond(native, response instanceof Response ? response : await response);
   } catch (error) {
-    op_report_error(null, describeError(error));
+    const text = describeError(error);
+    op_report_error(null, text);
+    op_note_error(native, text);
     op_respond_error(native, serializeThrown(error));
   }
 }

@@ -14,6 +14,7 @@ type Outcome = Native<"Outcome">;
 type PairEnd = Native<"PairEnd">;
 type PendingBody = Native<"PendingBody">;
 type PendingCall = Native<"PendingCall">;
+type PendingFile = Native<"PendingFile">;
 type PendingFetch = Native<"PendingFetch">;
 type SqlCursor = Native<"SqlCursor">;
 
@@ -30,6 +31,13 @@ type NativeAnswer = any[];
 interface ActivityOps {
   op_object_active(object: ObjectHandle, lasts: boolean): void;
   op_object_inactive(object: ObjectHandle, lasts: boolean): void;
+}
+
+/** `ops/src/assets.rs` */
+interface AssetsOps {
+  op_assets_fetch(method: string, url: string, headers: FlatHeaders): PendingFile;
+  /** Status, headers, bytes. */
+  op_assets_answer(pending: PendingFile): Promise<[number, FlatHeaders, Uint8Array]>;
 }
 
 /** `ops/src/console.rs` */
@@ -176,6 +184,7 @@ interface EventOps {
     socket: PairEnd | null,
   ): void;
   op_respond_text(request: IncomingRequest, text: string): void;
+  op_note_error(request: IncomingRequest, text: string): void;
   op_respond_error(request: IncomingRequest, thrown: Uint8Array): void;
   op_call_path(call: IncomingCall): string[];
   op_call_arguments(call: IncomingCall): Uint8Array | null | undefined;
@@ -258,6 +267,7 @@ interface Ops
   extends
     ActivityOps,
     AlarmOps,
+    AssetsOps,
     CloneOps,
     ConsoleOps,
     DigestOps,

@@ -59,9 +59,20 @@ pub struct FrameLine {
     pub text: String,
 }
 
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing runs until it is put right.
+    #[default]
+    Error,
+    /// What was written has not the effect that it seems to have.
+    Warning,
+}
+
 /// One problem in the user's code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostic {
+    pub severity: Severity,
     /// What is wrong: lower case, no full stop.
     pub message: String,
     /// Where, if the problem has a place.
@@ -79,6 +90,19 @@ impl Diagnostic {
             message: message.into(),
             ..Diagnostic::default()
         }
+    }
+
+    /// A problem that does not keep the worker from running.
+    pub fn warning(message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..Diagnostic::new(message)
+        }
+    }
+
+    /// Whether nothing runs until it is put right.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
     }
 
     /// Adds what to do about it.
@@ -110,7 +134,10 @@ impl Diagnostic {
         let _ = write!(
             out,
             "{}{} {}",
-            paint.red("error"),
+            match self.severity {
+                Severity::Error => paint.red("error"),
+                Severity::Warning => paint.yellow("warning"),
+            },
             paint.bold(":"),
             paint.bold(&self.message)
         );
@@ -135,6 +162,17 @@ impl Diagnostic {
             );
         }
         out
+    }
+
+    /// The diagnostic for programs.
+    pub fn json(&self, time: &str) -> serde_json::Value {
+        serde_json::json!({
+            "type": if self.is_error() { "problem" } else { "warning" },
+            "time": time,
+            "what": self.message,
+            "place": self.location.as_ref().map(Location::to_string),
+            "help": self.help,
+        })
     }
 
     fn render_frame(&self, out: &mut String, location: &Location, gutter: usize, paint: &Paint) {
@@ -196,6 +234,10 @@ impl Paint {
 
     fn red(&self, text: &str) -> String {
         self.wrap("1;31", text)
+    }
+
+    fn yellow(&self, text: &str) -> String {
+        self.wrap("1;33", text)
     }
 
     fn blue(&self, text: &str) -> String {

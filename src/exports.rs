@@ -10,11 +10,15 @@ use deno_core::serde_v8;
 use deno_core::v8;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Value;
 use stead_ops::host::Namespace;
 use stead_storage::IdKey;
 
+use crate::bindings::Bindings;
+use crate::bindings::ObjectBindings;
 use crate::isolate::Isolate;
 use crate::isolate::call;
+use crate::isolate::string;
 use crate::shard::StartError;
 use crate::shared::NamespaceNumbers;
 
@@ -56,14 +60,18 @@ pub enum ExportsError {
     NoExtends(String),
     /// There is neither an object class nor a handler.
     Nothing,
+    /// Classes that bindings name and the module does not export.
+    NotExported(Vec<String>),
 }
 
 /// Puts variables into `env`, where modules find them while they are evaluated.
-pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, String>) {
+pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, Value>) {
     isolate.enter(|scope| {
-        let vars = serde_v8::to_v8(scope, vars).expect("strings are plain data");
+        // As text: numbers of JSON pass as they are written.
+        let vars = serde_json::to_string(vars).expect("JSON is text");
+        let vars = string(scope, &vars);
         let result = call(scope, &isolate.dispatch.set_vars, &[vars]);
-        assert!(result.is_ok(), "assigning strings does not throw");
+        assert!(result.is_ok(), "assigning values does not throw");
     });
 }
 
@@ -110,12 +118,27 @@ pub fn describe(isolate: &Isolate, module: &v8::Global<v8::Object>) -> Vec<Expor
 /// A class that looks like an object's without being one; nothing to serve.
 pub fn namespaces(
     exports: &[Export],
+    bindings: &ObjectBindings,
     unique_key: &(dyn Fn(&str) -> String + Send + Sync),
 ) -> Result<Vec<Namespace>, ExportsError> {
+    let exported = |class: &str| exports.iter().find(|export| export.name == class);
+    let missing: Vec<String> = bindings
+        .required()
+        .filter(|class| exported(class).is_none())
+        .map(str::to_owned)
+        .collect();
+    if !missing.is_empty() {
+        return Err(ExportsError::NotExported(missing));
+    }
     let has = |kind: ExportKind| exports.iter().any(|export| export.kind == kind);
     let nothing = !has(ExportKind::Object) && !has(ExportKind::Worker) && !has(ExportKind::Test);
     let suspects = |export: &&Export| {
-        export.kind == ExportKind::Class && (nothing || !export.handlers.is_empty())
+        let as_object = if bindings.are_declared() {
+            bindings.required().any(|class| class == export.name)
+        } else {
+            !export.handlers.is_empty()
+        };
+        export.kind == ExportKind::Class && (nothing || as_object)
     };
     if let Some(class) = exports.iter().find(suspects) {
         return Err(ExportsError::NoExtends(class.name.clone()));
@@ -193,13 +216,18 @@ struct NamespaceBindings<'a> {
 }
 
 /// Hands the module to the isolate and makes the namespaces' bindings.
-pub fn configure(isolate: &Isolate, module: &v8::Global<v8::Object>, namespaces: &[Namespace]) {
+pub fn configure(
+    isolate: &Isolate,
+    module: &v8::Global<v8::Object>,
+    namespaces: &[Namespace],
+    declared: &Bindings,
+) {
     let bindings: Vec<NamespaceBindings<'_>> = namespaces
         .iter()
         .map(|namespace| NamespaceBindings {
             class: &namespace.class,
             bindings: match namespace.exported {
-                true => bindings(&namespace.class),
+                true => declared.objects.names(&namespace.class),
                 false => Vec::new(),
             },
         })
@@ -207,10 +235,11 @@ pub fn configure(isolate: &Isolate, module: &v8::Global<v8::Object>, namespaces:
     isolate.enter(|scope| {
         let module = v8::Local::new(scope, module);
         let bindings = serde_v8::to_v8(scope, bindings).expect("plain data");
+        let others = serde_v8::to_v8(scope, &declared.others).expect("plain data");
         let result = call(
             scope,
             &isolate.dispatch.configure,
-            &[module.into(), bindings],
+            &[module.into(), bindings, others],
         );
         assert!(result.is_ok(), "making bindings does not throw");
     });

@@ -36,6 +36,7 @@ use stead_ops::socket::SocketEnd;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::assets::Asked;
 use crate::cli::request_log::RequestLine;
 use crate::isolate::call;
 use crate::shard::Phase;
@@ -147,6 +148,17 @@ async fn answer(
             .map_or("/", |path| path.as_str());
         (request.method().clone(), path.to_owned())
     });
+    let asked = (!shard.code.front.is_absent()).then(|| Asked {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().map(str::to_owned),
+        headers: request.headers().clone(),
+    });
+    if let Some(asked) = &asked
+        && let Some(response) = answer_in_front(&shard, asked, begun).await
+    {
+        return Ok(response);
+    }
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
     let response = match to_fetch(request) {
@@ -154,7 +166,10 @@ async fn answer(
             let answered = shard.worker_fetch(request, note.clone()).await;
             match answered {
                 Ok(Ok(response)) => from_fetch(&shard, response, upgrade, key),
-                Ok(Err(error)) => failed(&error),
+                Ok(Err(error)) => match shown_in_front(&shard, asked, &note).await {
+                    Some(page) => page,
+                    None => failed(&error),
+                },
                 Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             }
         }
@@ -166,6 +181,47 @@ async fn answer(
     Ok(response)
 }
 
+/// The answer to a request that the worker need not see.
+async fn answer_in_front(shard: &Rc<Shard>, asked: &Asked, begun: Instant) -> Option<Response> {
+    let front = &shard.code.front;
+    let mut phase = shard.phase.subscribe();
+    let stop = async move { drop(phase.wait_for(|phase| *phase != Phase::Running).await) };
+    let answer = front.answer(asked, stop).await?;
+    let response = answer.map(|bytes| Outgoing(Body::Full(bytes)));
+    if shard.shared.logger.wants_requests() && !front.is_own(asked) {
+        let note = RequestNote::default();
+        let method = asked.method.clone();
+        log(
+            shard,
+            method,
+            asked.path_and_query(),
+            &response,
+            &note,
+            begun,
+        );
+    }
+    Some(response)
+}
+
+/// What a person's browser is shown of an exception that nobody caught.
+async fn shown_in_front(
+    shard: &Rc<Shard>,
+    asked: Option<Asked>,
+    note: &RequestNote,
+) -> Option<Response> {
+    let text = note.borrow().error.clone()?;
+    let object = object_of(shard, note);
+    let page = shard.code.front.exception(asked?, text, object).await?;
+    Some(page.map(|bytes| Outgoing(Body::Full(bytes))))
+}
+
+fn object_of(shard: &Shard, note: &RequestNote) -> Option<String> {
+    let note = note.borrow();
+    let (key, name) = note.object.as_ref()?;
+    let id = key.id.to_string();
+    Some(object_label(shard, key.namespace, name.as_deref(), &id))
+}
+
 fn log(
     shard: &Shard,
     method: http::Method,
@@ -174,9 +230,7 @@ fn log(
     note: &RequestNote,
     begun: Instant,
 ) {
-    let object = note.borrow().as_ref().map(|(key, name)| {
-        object_label(shard, key.namespace, name.as_deref(), &key.id.to_string())
-    });
+    let object = object_of(shard, note);
     shard.shared.logger.request(RequestLine {
         method: method.to_string().into(),
         path,

@@ -1,15 +1,21 @@
 //! `stead`: runs Cloudflare Workers and Durable Objects on your own machine.
 
 mod alarms;
+mod assets;
+mod bindings;
 mod bundle;
 mod cli;
 mod client_socket;
 mod clock;
 mod commands;
+mod config;
 mod control;
+mod crons;
+mod dev;
 mod diagnostic;
 mod eviction;
 mod exports;
+mod front;
 mod guard;
 mod handover;
 mod hang;
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let format = match &cli.command {
         Command::Run(args) => args.log.log_format,
+        Command::Dev(args) => args.log.log_format,
         _ => LogFormat::Text,
     };
     match run(cli, begun) {
@@ -76,6 +83,13 @@ fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
         drop(cli::completions::write(args.shell, &mut io::stdout()));
         return Ok(cli::exit::ExitCode::Ok);
     }
+    match &cli.command {
+        Command::Init(args) => return commands::init::run(args),
+        Command::Types(args) => return commands::types::run(args),
+        Command::Check(args) => return commands::check::run(args),
+        Command::Doctor(args) => return commands::doctor::run(args),
+        _ => {}
+    }
     stead_ops::engine::init_platform(&[]);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -85,9 +99,14 @@ fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
     runtime.block_on(async {
         match cli.command {
             Command::Run(args) => commands::run::run(args, begun).await,
+            Command::Dev(args) => dev::run(args, begun).await,
             Command::Call(args) => commands::call::run(args).await,
             Command::Test(args) => commands::test::run(args).await,
-            Command::Completions(_) => unreachable!("answered above"),
+            Command::Init(_)
+            | Command::Types(_)
+            | Command::Check(_)
+            | Command::Doctor(_)
+            | Command::Completions(_) => unreachable!("answered above"),
         }
     })
 }

@@ -10,6 +10,8 @@ use deno_core::v8;
 use stead_ops::AlarmReply;
 use stead_ops::JsFrame;
 use stead_ops::OwedAlarm;
+use stead_ops::assets::FileFuture;
+use stead_ops::assets::FileRequest;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::host::ConnectRequest;
@@ -29,6 +31,7 @@ use stead_storage::Database;
 use stead_storage::Durability;
 use stead_storage::GateBroken;
 
+use crate::assets::Asked;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Phase;
@@ -547,6 +550,11 @@ impl Host for Shard {
             self.phase.subscribe(),
             self.shared.clone(),
         ))
+    }
+
+    fn fetch_file(&self, request: FileRequest) -> FileFuture {
+        let front = self.code.front.clone();
+        Box::pin(async move { front.file(Asked::from_url(request)?).await })
     }
 
     fn report(&self, object: Option<String>, error: &str) {

@@ -83,6 +83,8 @@ pub struct Shard {
     pub index: ShardIndex,
     /// What all shards share.
     pub shared: Arc<Shared>,
+    /// What it runs.
+    pub code: Arc<Code>,
     /// The way into JavaScript.
     pub isolate: Isolate,
     /// The worker's module.
@@ -184,7 +186,7 @@ async fn serve(start: Start) {
         inheritance,
         ..
     } = start;
-    match bring_up(index, shared, &code, inheritance, synced).await {
+    match bring_up(index, shared, code, inheritance, synced).await {
         Ok((mut runtime, shard, exports)) => {
             let isolate = runtime.v8_isolate().thread_safe_handle();
             drop(started.send(Ok(Ready { exports, isolate })));
@@ -207,7 +209,7 @@ async fn serve(start: Start) {
 async fn bring_up(
     index: ShardIndex,
     shared: Arc<Shared>,
-    code: &Code,
+    code: Arc<Code>,
     inheritance: Option<Inheritance>,
     synced: mpsc::UnboundedSender<Synced>,
 ) -> Result<(JsRuntime, Rc<Shard>, Vec<Export>), StartError> {
@@ -243,10 +245,10 @@ async fn bring_up(
     let module = evaluated?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
-    let namespaces =
-        crate::exports::namespaces(&exports, &code.unique_key).map_err(StartError::Exports)?;
+    let namespaces = crate::exports::namespaces(&exports, &code.bindings.objects, &code.unique_key)
+        .map_err(StartError::Exports)?;
     let namespaces = crate::exports::numbered(namespaces, &shared.numbers);
-    crate::exports::configure(&isolate, &module, &namespaces);
+    crate::exports::configure(&isolate, &module, &namespaces, &code.bindings);
     // From here on `eval` and `new Function` throw, as on the platform.
     isolate.enter(|scope| {
         scope
@@ -256,6 +258,7 @@ async fn bring_up(
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,
+        code,
         isolate,
         namespaces,
         objects: RefCell::default(),

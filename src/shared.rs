@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use serde_json::Value;
 use stead_ops::host::Namespace;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
@@ -20,11 +21,13 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::alarms::Alarms;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::eviction::Evict;
+use crate::front::Front;
 use crate::handover::Retire;
 use crate::kills::Kills;
 use crate::limits::Limits;
@@ -82,7 +85,11 @@ pub struct Code {
     /// The worker's code.
     pub bundle: Arc<Bundle>,
     /// What the worker's `env` holds besides namespaces.
-    pub vars: BTreeMap<String, String>,
+    pub vars: BTreeMap<String, Value>,
+    /// What `env` holds besides.
+    pub bindings: Bindings,
+    /// What answers in front of the worker.
+    pub front: Arc<Front>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
 }

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use deno_core::v8::IsolateHandle;
+use serde_json::Value;
 use stead_storage::Committer;
 use stead_storage::Options;
 use stead_storage::StateDir;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::alarms::Alarms;
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
@@ -28,6 +30,7 @@ use crate::clock::Random;
 use crate::eviction::Evict;
 use crate::exports::Export;
 use crate::exports::ExportKind;
+use crate::front::Front;
 use crate::handover::Handover;
 use crate::handover::Inheritance;
 use crate::handover::Retire;
@@ -62,10 +65,14 @@ pub struct Config {
     pub storage: Options,
     /// When idle objects leave memory.
     pub evict: Evict,
+    /// The variables in `env`.
+    pub vars: BTreeMap<String, Value>,
+    /// What `env` holds besides.
+    pub bindings: Bindings,
+    /// What answers in front of the worker.
+    pub front: Arc<Front>,
     /// What the code may use.
     pub limits: Limits,
-    /// What `env` holds besides namespaces.
-    pub vars: BTreeMap<String, String>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -104,6 +111,8 @@ impl Worker {
         let code = Arc::new(Code {
             bundle: config.bundle,
             vars: config.vars,
+            bindings: config.bindings,
+            front: config.front,
             unique_key: config.unique_key,
         });
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..config.shards)

@@ -44,6 +44,7 @@ deno_core::extension!(
         op_request_body,
         op_respond,
         op_respond_text,
+        op_note_error,
         op_respond_error,
         op_call_path,
         op_call_arguments,
@@ -55,8 +56,17 @@ deno_core::extension!(
     ],
 );
 
-/// Which object had a part in answering a request: shown in the request's line.
-pub type RequestNote = Rc<RefCell<Option<(ObjectKey, Option<String>)>>>;
+/// What is told of a request beside its answer.
+pub type RequestNote = Rc<RefCell<Note>>;
+
+/// See [`RequestNote`].
+#[derive(Default)]
+pub struct Note {
+    /// The object that had a part in the answer, and its name.
+    pub object: Option<(ObjectKey, Option<String>)>,
+    /// What the handler threw: the error's stack, with its causes.
+    pub error: Option<String>,
+}
 
 /// A request that the worker (or, with an instance, an object) is answering.
 pub struct IncomingRequest {
@@ -110,6 +120,7 @@ impl IncomingRequest {
     pub fn note_call(&self, key: ObjectKey, name: Option<&str>) {
         if let Some(note) = &self.note {
             note.borrow_mut()
+                .object
                 .get_or_insert_with(|| (key, name.map(str::to_owned)));
         }
     }
@@ -216,6 +227,14 @@ fn op_respond_text(#[cppgc] request: &IncomingRequest, #[string] text: String) {
         body: Body::Full(Bytes::from(text)),
         socket: None,
     }));
+}
+
+/// Notes what a request's handler threw, for whoever shows it to a person.
+#[op2(fast)]
+fn op_note_error(#[cppgc] request: &IncomingRequest, #[string] text: String) {
+    if let Some(note) = &request.note {
+        note.borrow_mut().error = Some(text);
+    }
 }
 
 /// Answers a request with what its handler threw, cloned.

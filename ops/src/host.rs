@@ -7,6 +7,8 @@ use deno_core::OpState;
 use deno_error::JsErrorBox;
 use stead_storage::IdKey;
 
+use crate::assets::FileFuture;
+use crate::assets::FileRequest;
 use crate::instance::Instance;
 use crate::message::Failure;
 use crate::message::NamespaceIndex;
@@ -82,6 +84,9 @@ pub trait Host {
         &self,
         request: ConnectRequest,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Connected, String>>>>;
+
+    /// Asks for a static file of the project.
+    fn fetch_file(&self, request: FileRequest) -> FileFuture;
 
     /// Tells the person at the terminal about an error that nobody caught.
     fn report(&self, object: Option<String>, error: &str);

@@ -3,6 +3,7 @@
 pub mod activity;
 mod alarm;
 mod answer;
+pub mod assets;
 pub mod body;
 mod clone;
 pub mod console;

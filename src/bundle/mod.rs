@@ -8,6 +8,7 @@ mod decorators;
 pub mod loader;
 mod plugin;
 mod problems;
+mod rules;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -29,16 +30,17 @@ use rolldown_common::bundler_options::CodeSplittingMode;
 use rolldown_common::bundler_options::Either;
 use rolldown_common::bundler_options::ExperimentalOptions;
 use rolldown_common::bundler_options::JsxOptions;
-use rolldown_common::bundler_options::ModuleType;
 use rolldown_common::bundler_options::OutputFormat;
 use rolldown_common::bundler_options::SourceMapPathTransform;
 use rolldown_common::bundler_options::SourceMapType;
 use rolldown_fs::OsFileSystem;
 use rolldown_fs::OxcResolverFileSystem as _;
 
+use crate::config::Rule;
 use crate::diagnostic::Diagnostic;
 use plugin::Erased;
 use plugin::WorkerModules;
+use rules::ModuleRules;
 pub use syntax::locate_export;
 
 /// The extensions a worker's entry file may have.
@@ -58,11 +60,20 @@ pub struct Bundle {
     /// The entry file: absolute, symbolic links resolved.
     pub entry: PathBuf,
     /// Every file that was read: what to watch for changes.
-    #[allow(dead_code, reason = "for servers that reload; its tests read it today")]
     pub modules: Vec<PathBuf>,
 }
 
 impl Bundle {
+    /// The worker of a project that has no code: nothing is left for it to answer.
+    pub fn without_code(root: &Path) -> Bundle {
+        Bundle {
+            code: "export default { fetch: () => new Response(null, { status: 404 }) };".to_owned(),
+            source_map: None,
+            entry: root.join("no-code.js"),
+            modules: Vec::new(),
+        }
+    }
+
     /// The name under which the bundle is loaded: the entry file's URL.
     pub fn specifier(&self) -> ModuleSpecifier {
         file_url(&self.entry)
@@ -79,6 +90,17 @@ pub struct BundleOptions {
     /// `import` of any other is left to the runtime, which refuses it by name; `require()` of any
     /// other throws where it is called.
     pub provided: Vec<String>,
+    /// The folder that rules' patterns and relative aliases start from; the entry's own if None.
+    pub root: Option<PathBuf>,
+    /// How files that are not code are imported, before wrangler's own rules.
+    pub rules: Vec<Rule>,
+    /// Module names that mean other ones; a name that begins with a dot is a file below `root`.
+    pub alias: Vec<(String, String)>,
+    /// The tsconfig.json to follow instead of the one nearest to each file.
+    pub tsconfig: Option<PathBuf>,
+    /// What the classic JSX runtime calls for an element, and for `<>`.
+    pub jsx_factory: Option<String>,
+    pub jsx_fragment: Option<String>,
 }
 
 impl Default for BundleOptions {
@@ -92,6 +114,12 @@ impl Default for BundleOptions {
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .to_vec(),
             provided: Vec::new(),
+            root: None,
+            rules: Vec::new(),
+            alias: Vec::new(),
+            tsconfig: None,
+            jsx_factory: None,
+            jsx_fragment: None,
         }
     }
 }
@@ -101,15 +129,32 @@ impl Default for BundleOptions {
 /// Blocks until it is done. The work runs on threads of its own, so the caller may be inside a
 /// runtime. All problems found are returned, not only the first.
 pub fn bundle(entry: &Path, options: &BundleOptions) -> Result<Bundle, Vec<Diagnostic>> {
-    let entry = check_entry(entry).map_err(|problem| vec![problem])?;
+    bundle_and_files(entry, options).0
+}
+
+/// The same, with every file that was read, also if the build failed.
+pub fn bundle_and_files(
+    entry: &Path,
+    options: &BundleOptions,
+) -> (Result<Bundle, Vec<Diagnostic>>, Vec<PathBuf>) {
+    let entry = match check_entry(entry) {
+        Ok(entry) => entry,
+        Err(problem) => return (Err(vec![problem]), vec![entry.to_owned()]),
+    };
     let work = || {
+        let mut files = vec![entry.clone()];
         // rolldown blocks in place, which a current-thread runtime refuses.
-        tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("bundle")
-            .build()
-            .map_err(|error| vec![Diagnostic::new(format!("cannot start bundling: {error}"))])?
-            .block_on(build(&entry, options))
+            .build();
+        let result = match runtime {
+            Ok(runtime) => runtime.block_on(build(&entry, options, &mut files)),
+            Err(error) => Err(vec![Diagnostic::new(format!(
+                "cannot start bundling: {error}"
+            ))]),
+        };
+        (result, files)
     };
     std::thread::scope(|scope| match scope.spawn(work).join() {
         Ok(result) => result,
@@ -162,16 +207,24 @@ fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
     Ok(absolute)
 }
 
-async fn build(entry: &Path, options: &BundleOptions) -> Result<Bundle, Vec<Diagnostic>> {
+async fn build(
+    entry: &Path,
+    options: &BundleOptions,
+    files: &mut Vec<PathBuf>,
+) -> Result<Bundle, Vec<Diagnostic>> {
     let cwd = entry.parent().unwrap_or(entry);
     let mut erased = Erased::new();
     let mut round = 0;
     let (bundler, output) = loop {
-        let plugin = Arc::new(WorkerModules::new(options.provided.clone(), erased.clone()));
+        let rules = ModuleRules::new(options.root.as_deref().unwrap_or(cwd), &options.rules);
+        let provided = options.provided.clone();
+        let plugin = Arc::new(WorkerModules::new(provided, rules, erased.clone()));
         let mut bundler =
             Bundler::with_plugins(bundler_options(entry, cwd, options), vec![plugin.clone()])
                 .map_err(|errors| problems::collect(cwd, errors.into_vec(), &plugin.findings()))?;
         let result = bundler.generate().await;
+        let read = bundler.watch_files();
+        files.extend(read.iter().map(|file| PathBuf::from(file.as_str())));
         let findings = plugin.findings();
         let errors = match result {
             Ok(output) => {
@@ -239,26 +292,26 @@ fn bundler_options(entry: &Path, cwd: &Path, options: &BundleOptions) -> Bundler
         resolve: Some(ResolveOptions {
             condition_names: Some(strings(&["workerd", "worker", "browser", "module"])),
             main_fields: Some(strings(&["browser", "module", "main"])),
+            alias: Some(aliases(options, cwd)),
             ..ResolveOptions::default()
         }),
-        module_types: Some(
-            [".txt", ".html", ".sql"]
-                .map(|extension| (extension.to_string(), ModuleType::Text))
-                .into_iter()
-                .collect(),
-        ),
         define: Some(options.define.iter().cloned().collect()),
         transform: Some(BundlerTransformOptions {
             // No `target`: V8 runs everything that wrangler's es2024 would lower (`using`).
             jsx: jsx_runtime(entry, cwd).map(|runtime| {
                 Either::Right(JsxOptions {
                     runtime: Some(runtime.to_string()),
+                    pragma: options.jsx_factory.clone(),
+                    pragma_frag: options.jsx_fragment.clone(),
                     ..JsxOptions::default()
                 })
             }),
             ..BundlerTransformOptions::default()
         }),
-        tsconfig: Some(TsConfig::Auto(true)),
+        tsconfig: Some(match &options.tsconfig {
+            Some(file) => TsConfig::Manual(file.clone()),
+            None => TsConfig::Auto(true),
+        }),
         code_splitting: Some(CodeSplittingMode::Bool(false)),
         // Class names are what users see as object classes, in errors and in `constructor.name`.
         keep_names: Some(true),
@@ -272,6 +325,20 @@ fn bundler_options(entry: &Path, cwd: &Path, options: &BundleOptions) -> Bundler
         }),
         ..BundlerOptions::default()
     }
+}
+
+/// Each alias as the resolver wants it.
+fn aliases(options: &BundleOptions, cwd: &Path) -> Vec<(String, Vec<Option<String>>)> {
+    let root = options.root.as_deref().unwrap_or(cwd);
+    let target = |target: &str| {
+        if target.starts_with('.') {
+            root.join(target).to_string_lossy().into_owned()
+        } else {
+            target.to_owned()
+        }
+    };
+    let alias = |(name, to): &(String, String)| (name.clone(), vec![Some(target(to))]);
+    options.alias.iter().map(alias).collect()
 }
 
 /// The JSX runtime to ask for; `None` if tsconfig.json decides.

@@ -28,10 +28,10 @@ use rolldown_common::ImportKind;
 use rolldown_common::ModuleType;
 use rolldown_error::DiagnosticOptions;
 use rolldown_sourcemap::SourceMap;
-use rolldown_utils::base64::to_standard_base64;
 
 use super::decorators;
 use super::loader::unavailable;
+use super::rules::ModuleRules;
 use crate::diagnostic::Diagnostic;
 
 /// Specifiers with these schemes are the runtime's business: the import statement is kept.
@@ -80,12 +80,6 @@ const NODE_MODULES: [&str; 38] = [
     "zlib",
 ];
 
-/// The extensions of files that may be imported: code, JSON, and wrangler's default module rules.
-const MODULE_EXTENSIONS: [&str; 14] = [
-    "ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs", "json", "txt", "html", "sql", "bin",
-    "wasm",
-];
-
 /// A `require()` of a runtime module goes to a small CommonJS module of this name.
 const REQUIRE_PREFIX: &str = "\0stead:require/";
 
@@ -126,14 +120,16 @@ pub(super) struct Findings {
 pub(super) struct WorkerModules {
     /// The runtime modules that exist, besides `cloudflare:*`.
     provided: Vec<String>,
+    rules: ModuleRules,
     erased: Erased,
     findings: Mutex<Findings>,
 }
 
 impl WorkerModules {
-    pub fn new(provided: Vec<String>, erased: Erased) -> WorkerModules {
+    pub fn new(provided: Vec<String>, rules: ModuleRules, erased: Erased) -> WorkerModules {
         WorkerModules {
             provided,
+            rules,
             erased,
             findings: Mutex::default(),
         }
@@ -204,7 +200,7 @@ impl Plugin for WorkerModules {
                     .resolve(Some(Path::new(importer)), specifier, args.kind, false);
             match found {
                 // rolldown asks again, and is answered from the resolver's cache.
-                Ok(found) => match unknown_extension(&found.path) {
+                Ok(found) => match self.rules.unknown_extension(&found.path) {
                     Some(extension) => Reason::NoRule(extension.to_string()),
                     None => return Ok(None),
                 },
@@ -240,19 +236,11 @@ impl Plugin for WorkerModules {
             self.required(specifier)
         } else {
             let path = args.id.strip_suffix("?module").unwrap_or(args.id);
-            let wasm = path.ends_with(".wasm");
-            if !wasm && !path.ends_with(".bin") {
+            let Some(kind) = self.rules.data_kind(Path::new(path)) else {
                 return Ok(None);
-            }
+            };
             ctx.add_watch_file(path);
-            let bytes = to_standard_base64(&std::fs::read(path)?);
-            if wasm {
-                format!(
-                    "export default new WebAssembly.Module(Uint8Array.fromBase64(\"{bytes}\"));"
-                )
-            } else {
-                format!("export default Uint8Array.fromBase64(\"{bytes}\").buffer;")
-            }
+            kind.as_module(&std::fs::read(path)?)
         };
         Ok(Some(HookLoadOutput {
             code: code.into(),
@@ -367,14 +355,6 @@ pub(super) fn is_runtime_module(specifier: &str) -> bool {
     RUNTIME_SCHEMES
         .iter()
         .any(|scheme| specifier.starts_with(scheme))
-}
-
-/// The extension of a file that is neither code nor one of wrangler's text and data modules.
-/// rolldown would read such a file as JavaScript.
-fn unknown_extension(path: &str) -> Option<&str> {
-    let path = path.split('?').next().unwrap_or(path);
-    let extension = Path::new(path).extension()?.to_str()?;
-    (!MODULE_EXTENSIONS.contains(&extension)).then_some(extension)
 }
 
 /// A file that names its JSX library in a comment means the automatic runtime, whatever the default.

@@ -21,6 +21,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   stead run chat.ts                               serve one file on http://127.0.0.1:8787
+  stead dev                                       serve the project of this folder, reload on change
   stead call chat.ts ChatRoom lobby history       call a method of one object
   stead test                                      run every *.test.ts below this folder
   stead run --help                                the options of a command
@@ -32,6 +33,11 @@ Exit codes:
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     Run(RunArgs),
+    Dev(super::dev_args::DevArgs),
+    Init(super::project_args::InitArgs),
+    Types(super::project_args::TypesArgs),
+    Check(super::project_args::CheckArgs),
+    Doctor(super::project_args::DoctorArgs),
     Call(CallArgs),
     Test(TestArgs),
     Completions(CompletionsArgs),
@@ -325,12 +331,12 @@ impl Json {
     }
 }
 
-fn parse_shards(text: &str) -> Result<NonZeroU16, String> {
+pub(super) fn parse_shards(text: &str) -> Result<NonZeroU16, String> {
     text.parse()
         .map_err(|_| "a whole number from 1 to 65535 is needed".to_owned())
 }
 
-fn parse_variable(text: &str) -> Result<Variable, String> {
+pub(super) fn parse_variable(text: &str) -> Result<Variable, String> {
     let (name, value) = text
         .split_once('=')
         .ok_or_else(|| format!("write a name, `=` and a value, for example `{text}=1`"))?;

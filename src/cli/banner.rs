@@ -17,13 +17,27 @@ pub struct Banner {
     /// Where it listens, with the port that was really taken: `http://127.0.0.1:8787`.
     pub url: String,
     pub objects: Vec<ObjectClass>,
+    /// What else `env` holds.
+    pub bindings: Vec<BindingLine>,
+    /// The compatibility date and flags, where a configuration says them.
+    pub compatibility: Option<String>,
     pub state: PathBuf,
     pub shards: usize,
     pub durability: Durability,
     /// From the start of the process until the first request could be answered.
     pub ready_in: Duration,
+    /// How much of that was bundling, where it is worth telling.
+    pub bundled_in: Option<Duration>,
     /// Whether Stead answers requests itself, because the file exports no handler of its own.
     pub front_door: bool,
+}
+
+/// A name in `env` that is no namespace of the worker's own.
+#[derive(Clone, Debug)]
+pub struct BindingLine {
+    pub name: String,
+    /// What it is: `variable`, `KV namespace, not there yet`.
+    pub kind: String,
 }
 
 /// A class whose objects are served.
@@ -41,7 +55,14 @@ impl Banner {
         let title = format!(
             "{}  {}",
             style.bold(&format!("stead {}", self.version)),
-            style.dim(&format!("ready in {}", milliseconds(self.ready_in))),
+            style.dim(&match self.bundled_in {
+                None => format!("ready in {}", milliseconds(self.ready_in)),
+                Some(bundled) => format!(
+                    "ready in {}, bundled in {}",
+                    milliseconds(self.ready_in),
+                    milliseconds(bundled)
+                ),
+            }),
         );
         let mut text = format!("\n  {title}\n\n");
         let mut row = |label: &str, value: &str| {
@@ -81,6 +102,23 @@ impl Banner {
         if self.objects.is_empty() {
             row("objects", "none");
         }
+        let width = self
+            .bindings
+            .iter()
+            .map(|line| line.name.chars().count())
+            .max();
+        for (index, line) in self.bindings.iter().enumerate() {
+            let name = format!(
+                "env.{:width$}",
+                printable(&line.name),
+                width = width.unwrap_or(0)
+            );
+            let value = format!("{}  {}", style.bold(&name), style.dim(&line.kind));
+            row(if index == 0 { "bindings" } else { "" }, &value);
+        }
+        if let Some(compatibility) = &self.compatibility {
+            row("compat", &printable(compatibility));
+        }
         let durability = format!("({} durability)", self.durability.name());
         row(
             "state",
@@ -102,16 +140,24 @@ impl Banner {
                 })
             })
             .collect();
+        let bindings: Vec<_> = self
+            .bindings
+            .iter()
+            .map(|line| json!({ "name": line.name, "kind": line.kind }))
+            .collect();
         json!({
             "type": "ready",
             "time": iso8601(unix_ms),
             "version": self.version,
             "url": self.url,
             "objects": objects,
+            "bindings": bindings,
+            "compatibility": self.compatibility,
             "state": self.state,
             "shards": self.shards,
             "durability": self.durability.name(),
             "readyInMs": self.ready_in.as_secs_f64() * 1000.0,
+            "bundledInMs": self.bundled_in.map(|bundled| bundled.as_secs_f64() * 1000.0),
             "frontDoor": self.front_door,
         })
         .to_string()
@@ -132,10 +178,13 @@ mod tests {
             version: "0.1.0",
             url: "http://127.0.0.1:8787".into(),
             objects: vec![class("ChatRoom", "CHAT_ROOM"), class("User", "USER")],
+            bindings: Vec::new(),
+            compatibility: None,
             state: "/srv/.stead".into(),
             shards: 2,
             durability: Durability::Strict,
             ready_in: Duration::from_micros(48_300),
+            bundled_in: None,
             front_door: false,
         }
     }

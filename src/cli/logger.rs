@@ -12,9 +12,11 @@ use serde_json::json;
 
 use super::args::LogFormat;
 use super::banner::Banner;
+use super::problem::Problem;
 use super::request_log::{Columns, RequestLine};
 use super::style::Style;
 use super::timestamp::iso8601;
+use crate::diagnostic::Diagnostic;
 
 /// Milliseconds since 1970, from the process's clock.
 pub type UnixMs = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -121,6 +123,24 @@ impl Logger {
         }
     }
 
+    /// Empties the terminal.
+    pub fn clear(&self) {
+        self.put(0, Line::Clear);
+    }
+
+    /// Something in the user's code or configuration, with its place.
+    pub fn diagnostic(&self, diagnostic: Diagnostic) {
+        self.put(
+            diagnostic.message.len(),
+            Line::Diagnostic(Box::new(diagnostic)),
+        );
+    }
+
+    /// A failure that does not end the process.
+    pub fn problem(&self, problem: Problem) {
+        self.put(problem.what.len(), Line::Problem(Box::new(problem)));
+    }
+
     /// A `console` call of the worker's code; `object` as `ChatRoom/lobby`.
     pub fn console(&self, level: Level, object: Option<String>, text: impl Into<String>) {
         let text = text.into();
@@ -176,6 +196,9 @@ enum Line {
     Banner(Box<Banner>),
     Request(RequestLine),
     Note(String),
+    Clear,
+    Diagnostic(Box<Diagnostic>),
+    Problem(Box<Problem>),
     Console {
         level: Level,
         object: Option<String>,
@@ -285,6 +308,9 @@ impl Printer {
             Line::Banner(banner) => banner.text(style) + "\n",
             Line::Request(request) => request.text(style, &mut self.columns),
             Line::Note(text) => format!("{}\n", style.dim(&text)),
+            Line::Clear => "\x1b[2J\x1b[3J\x1b[H".to_owned(),
+            Line::Diagnostic(diagnostic) => diagnostic.render(style.colors) + "\n",
+            Line::Problem(problem) => problem.text(style),
             Line::Console {
                 level,
                 object,
@@ -322,6 +348,9 @@ fn json_line(line: Line, unix_ms: u64) -> String {
         Line::Banner(banner) => return banner.json(unix_ms),
         Line::Request(request) => return request.json(unix_ms),
         Line::Note(text) => json!({ "type": "note", "time": time, "text": text }),
+        Line::Clear => json!({ "type": "clear", "time": time }),
+        Line::Diagnostic(diagnostic) => diagnostic.json(&time),
+        Line::Problem(problem) => return problem.json(),
         Line::Console {
             level,
             object,

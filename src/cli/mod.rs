@@ -19,11 +19,13 @@
 pub mod args;
 pub mod banner;
 pub mod completions;
+pub mod dev_args;
 pub mod env_file;
 pub mod exit;
 pub mod limit_args;
 pub mod logger;
 pub mod problem;
+pub mod project_args;
 pub mod request_log;
 pub mod style;
 mod timestamp;

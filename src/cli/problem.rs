@@ -74,6 +74,17 @@ impl Problem {
         }
     }
 
+    /// A project's command where there is no project.
+    pub fn no_configuration(path: &Path) -> Problem {
+        let names = crate::config::FILE_NAMES
+            .map(|name| format!("`{name}`"))
+            .join(", ");
+        let what = format!("there is no {names} in `{}` or above it", path.display());
+        Problem::does_not_load(what).help(
+            "`stead run FILE.ts` serves a file without a configuration; `stead init` makes a project",
+        )
+    }
+
     /// A class that is used as an object's class but does not extend `DurableObject`.
     pub fn class_without_extends(class: &str) -> Problem {
         Problem::does_not_load(format!("class `{class}` does not extend `DurableObject`")).help(
@@ -102,6 +113,17 @@ impl Problem {
         Problem::does_not_load(format!("`{}` exports nothing that can be served", file.display())).help(
             "export a class that extends `DurableObject`, or a default object with a `fetch` method",
         )
+    }
+
+    /// Classes that the configuration binds and the file does not export.
+    pub fn not_exported(file: &Path, classes: &[String]) -> Problem {
+        let plural = if classes.len() == 1 { "" } else { "es" };
+        Problem::does_not_load(format!(
+            "`{}` does not export the class{plural} {}, which the configuration binds",
+            file.display(),
+            list(classes),
+        ))
+        .help("export each class from the main module, or remove its binding")
     }
 
     /// The address cannot be listened on.

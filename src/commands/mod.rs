@@ -1,9 +1,14 @@
 //! The commands of the command line.
 
 pub mod call;
+pub mod check;
+pub mod doctor;
+pub mod init;
 pub mod run;
 pub mod test;
+pub mod types;
 
+use std::io::Write;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +19,7 @@ use stead_storage::Options;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
 
+use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
@@ -23,9 +29,11 @@ use crate::cli::args::WorkerArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
+use crate::cli::project_args::ProjectArgs;
 use crate::cli::style::Style;
 use crate::clock::Random;
 use crate::clock::SystemClock;
+use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
 use crate::shard::StartError;
@@ -34,7 +42,7 @@ use crate::worker::Config;
 use crate::worker::Worker;
 
 /// The number of shards: as many as were asked for, else one per core.
-fn shard_count(asked: Option<NonZeroU16>) -> usize {
+pub fn shard_count(asked: Option<NonZeroU16>) -> usize {
     match asked {
         Some(count) => usize::from(count.get()),
         None => std::thread::available_parallelism().map_or(1, usize::from),
@@ -52,7 +60,30 @@ fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
     }
 }
 
-fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
+/// The project that a command is about.
+fn load_project(args: &ProjectArgs) -> Result<Project, Problem> {
+    let file =
+        crate::config::find(&args.path).ok_or_else(|| Problem::no_configuration(&args.path))?;
+    let style = Style::of(&std::io::stderr());
+    let project = crate::config::load(&file, args.env.as_deref());
+    let project = project.map_err(|found| diagnosed(&found, style))?;
+    for warning in &project.warnings {
+        drop(writeln!(
+            std::io::stderr(),
+            "{}",
+            warning.render(style.colors)
+        ));
+    }
+    Ok(project)
+}
+
+/// Prints; a closed pipe is the reader's wish.
+fn say(text: &str) {
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}
+
+/// Diagnostics as one problem.
+pub fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
     let texts: Vec<String> = diagnostics
         .iter()
         .map(|diagnostic| diagnostic.render(style.colors))
@@ -74,7 +105,7 @@ fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
 }
 
 /// Opens the state directory and puts right what a crash left.
-fn open_state(path: &Path, logger: &Logger) -> Result<StateDir, Problem> {
+pub fn open_state(path: &Path, logger: &Logger) -> Result<StateDir, Problem> {
     let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
     if !state.was_clean() {
         let recovery = state
@@ -113,7 +144,8 @@ fn eviction(evict: Evict) -> crate::eviction::Evict {
     }
 }
 
-fn storage_options(durability: Durability, limits: Limits) -> Options {
+/// How objects are opened for a durability and limits.
+pub fn storage_options(durability: Durability, limits: Limits) -> Options {
     let durability = match durability {
         Durability::Strict => stead_storage::Durability::Strict,
         Durability::Relaxed => stead_storage::Durability::Relaxed,
@@ -140,10 +172,15 @@ async fn start(
         bundle: bundle.clone(),
         shards,
         state,
+        vars: vars
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect(),
+        bindings: Bindings::default(),
+        front: Arc::default(),
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
         evict: eviction(args.evict),
-        vars,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
         clock: Arc::new(SystemClock),
@@ -169,7 +206,12 @@ async fn reload(
     let keys = args.clone();
     let code = Code {
         bundle: bundle.clone(),
-        vars,
+        vars: vars
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect(),
+        bindings: Bindings::default(),
+        front: Arc::default(),
         unique_key: Box::new(move |class| keys.unique_key(class)),
     };
     let replaced = worker.replace(code, drain).await;
@@ -182,7 +224,8 @@ async fn reload(
     Ok(())
 }
 
-fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) -> Problem {
+/// Why a worker did not start, for its author.
+pub fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) -> Problem {
     match error {
         StartError::Module(error) => {
             let what = error.lines().next().unwrap_or_default().to_owned();
@@ -190,6 +233,9 @@ fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Style) 
             Problem::does_not_load(what).rendered(text)
         }
         StartError::Exports(ExportsError::Nothing) => Problem::nothing_to_serve(file),
+        StartError::Exports(ExportsError::NotExported(classes)) => {
+            Problem::not_exported(file, &classes)
+        }
         StartError::Exports(ExportsError::NoExtends(class)) => {
             let problem = Problem::class_without_extends(&class);
             let source = std::fs::read_to_string(&bundle.entry).unwrap_or_default();

@@ -27,7 +27,7 @@ use crate::worker::Worker;
 /// How long what runs may take to end when the file is loaded again.
 const RELOAD_DRAIN: Duration = Duration::from_secs(10);
 /// How long no connection is accepted after one could not be.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the file; returns after Ctrl-C, or at once with a problem.
 pub async fn run(args: RunArgs, begun: Instant) -> Result<ExitCode, Problem> {
@@ -82,7 +82,11 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     }
 }
 
-fn listen(host: &str, port: u16) -> Result<TcpListener, Problem> {
+/// Opens the listening socket.
+///
+/// # Errors
+/// The address is taken, or none of this machine.
+pub fn listen(host: &str, port: u16) -> Result<TcpListener, Problem> {
     TcpListener::bind((host, port)).map_err(|error| Problem::listen(host, port, &error))
 }
 
@@ -133,7 +137,7 @@ async fn reload_on(hangup: &mut Signal, args: &RunArgs, worker: &Worker, logger:
 }
 
 /// Every object in memory holds files open: as many as the system allows.
-fn raise_file_limit() {
+pub fn raise_file_limit() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit {
         current: limit.maximum,
@@ -173,10 +177,13 @@ fn banner(
         version: env!("CARGO_PKG_VERSION"),
         url: format!("http://{address}"),
         objects: worker.classes().into_iter().map(class).collect(),
+        bindings: Vec::new(),
+        compatibility: None,
         state: worker.state_path(),
         shards,
         durability: args.worker.durability,
         ready_in: begun.elapsed(),
+        bundled_in: None,
         front_door: !worker
             .exports()
             .iter()

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use stead_storage::StateDir;
 
+use crate::bindings::Bindings;
 use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
@@ -153,6 +154,8 @@ async fn run_worker(
         limits: args.limits.limits(),
         evict: super::eviction(args.evict),
         vars: BTreeMap::new(),
+        bindings: Bindings::default(),
+        front: Arc::default(),
         unique_key: Box::new(move |class| format!("{stem}-{class}")),
         logger: logger.clone(),
         clock: match args.real_time {

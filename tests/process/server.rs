@@ -119,6 +119,14 @@ impl Server {
         })
     }
 
+    /// Serves the project in a folder, and waits until it is ready.
+    #[track_caller]
+    pub fn dev(project: &Path, options: &[&str]) -> Server {
+        let own = ["dev", text(project), "--port", "0", "--log-format", "json"];
+        let command = command(own.iter().chain(options).copied());
+        Server::wait_until_ready(command, |line| line["type"] == "ready")
+    }
+
     /// The same with variables in the process's environment.
     #[track_caller]
     pub fn start_in(
@@ -190,6 +198,12 @@ impl Server {
     pub fn send(&self, method: &str, path: &str, body: &str) -> Response {
         self.try_send(method, path, body)
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    #[track_caller]
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        http::send_with(self.address, "GET", path, headers, "")
+            .unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
     #[track_caller]

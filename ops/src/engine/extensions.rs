@@ -12,6 +12,7 @@ use deno_web::InMemoryBroadcastChannel;
 
 use crate::activity::stead_activity;
 use crate::alarm::stead_alarm;
+use crate::assets::stead_assets;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
@@ -51,7 +52,8 @@ deno_core::extension!(
         stead_testing,
         stead_websocket,
         stead_object_socket,
-        stead_turn
+        stead_turn,
+        stead_assets
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -61,6 +63,7 @@ deno_core::extension!(
         "abort.js",
         "absent.js",
         "arguments.js",
+        "bindings.js",
         "clone.js",
         "cloning.js",
         "console.js",
@@ -146,6 +149,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_testing::init(),
         stead_websocket::init(),
         stead_object_socket::init(),
+        stead_assets::init(),
         stead_turn::init(),
         stead::init(),
     ]

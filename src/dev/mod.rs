@@ -1,0 +1,17 @@
+//! `stead dev`: serves a project, and again after every change of its files.
+//!
+//! One loop owns everything that changes ([`server`]): it hears of changed files, keys and signals,
+//! one after the other. What the accepting task needs of it is in [`Current`].
+
+mod classes;
+mod current;
+mod keys;
+mod pages;
+mod server;
+mod session;
+mod watch;
+
+pub use pages::Pages;
+pub use pages::Thrown;
+pub use server::run;
+pub use session::bundle_options;

@@ -1,0 +1,437 @@
+//! The process of `stead dev`: starts the sessions, accepts connections, and reloads.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+use super::current::Current;
+use super::keys::HELP;
+use super::keys::Key;
+use super::keys::Keys;
+use super::pages::Pages;
+use super::session::Failure;
+use super::session::Session;
+use super::watch::Watch;
+use crate::cli::args::LogFormat;
+use crate::cli::banner::Banner;
+use crate::cli::banner::BindingLine;
+use crate::cli::banner::ObjectClass;
+use crate::cli::dev_args::DevArgs;
+use crate::cli::exit::ExitCode;
+use crate::cli::logger::Logger;
+use crate::cli::problem::Problem;
+use crate::cli::request_log::milliseconds;
+use crate::cli::style::Style;
+use crate::clock::Clock;
+use crate::clock::SystemClock;
+use crate::config;
+use crate::config::Project;
+
+const HOST: &str = "127.0.0.1";
+const PORT: u16 = 8787;
+
+/// Serves the projects; returns after Ctrl-C, or at once with a problem.
+pub async fn run(args: DevArgs, begun: Instant) -> Result<ExitCode, Problem> {
+    let format = args.log.log_format;
+    let style = match format {
+        LogFormat::Text => Style::of(&io::stdout()),
+        LogFormat::Json => Style::PLAIN,
+    };
+    let clock = Arc::new(|| SystemClock.now_ms().max(0) as u64);
+    let logger = Logger::start(Box::new(io::stdout()), format, style, args.log.quiet, clock);
+    let result = serve(Arc::new(args), begun, &logger).await;
+    logger.flush_and_stop();
+    result
+}
+
+async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<ExitCode, Problem> {
+    let internal = |error: io::Error| Problem::internal(error.to_string());
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
+    crate::commands::run::raise_file_limit();
+    let mut server = Server::new(&args, logger)?;
+    let first = server.start().await;
+    if server
+        .sessions
+        .iter()
+        .any(|session| session.project().is_none())
+    {
+        // Without a configuration there is nothing to wait for.
+        return Err(first.err().map_or_else(
+            || Problem::internal("a configuration was lost"),
+            Failure::into_problem,
+        ));
+    }
+    let listener = server.listen()?;
+    let address = listener.local_addr().map_err(internal)?;
+    logger.banner(server.banner(address, begun));
+    if let Err(failure) = first {
+        server.tell(failure);
+    }
+    let mut keys = Keys::new();
+    if keys.are_read() {
+        logger.note(HELP);
+    }
+    let url = format!("http://{address}");
+    let accepting = tokio::spawn(accept(
+        listener,
+        server.front().clone(),
+        server.sessions[0].pages().clone(),
+        logger.clone(),
+    ));
+    loop {
+        tokio::select! {
+            changed = server.watch.changed() => server.reload(changed).await,
+            key = keys.next() => {
+                if key == Key::Quit {
+                    break;
+                }
+                server.press(key, &url).await;
+            }
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    drop(keys);
+    accepting.abort();
+    logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
+    tokio::select! {
+        () = server.stop() => Ok(ExitCode::Ok),
+        // What was acknowledged is durable: nothing is lost by ending here.
+        _ = interrupt.recv() => Ok(ExitCode::Ok),
+    }
+}
+
+/// All sessions of the process; the first one answers the requests.
+struct Server {
+    args: Arc<DevArgs>,
+    sessions: Vec<Session>,
+    watch: Watch,
+    logger: Logger,
+    /// How long bundling took at the first start.
+    bundled_in: Duration,
+}
+
+impl Server {
+    fn new(args: &Arc<DevArgs>, logger: &Logger) -> Result<Server, Problem> {
+        let mut sessions: Vec<Session> = Vec::new();
+        for path in &args.paths {
+            let file = config::find(path).ok_or_else(|| Problem::no_configuration(path))?;
+            let file = std::path::absolute(&file).unwrap_or(file);
+            let state = args.state.as_ref().map(|state| match args.paths.len() {
+                1 => state.clone(),
+                // Each worker locks a directory of its own.
+                _ => state.join(path.file_name().unwrap_or_default()),
+            });
+            sessions.push(Session::new(args.clone(), file, state, logger.clone()));
+        }
+        let watch = Watch::new()
+            .map_err(|error| Problem::internal(format!("files cannot be watched: {error}")))?;
+        Ok(Server {
+            args: args.clone(),
+            sessions,
+            watch,
+            logger: logger.clone(),
+            bundled_in: Duration::ZERO,
+        })
+    }
+
+    fn front(&self) -> &Arc<Current> {
+        self.sessions[0].current()
+    }
+
+    /// Starts every worker.
+    async fn start(&mut self) -> Result<(), Failure> {
+        let mut result = Ok(());
+        for session in &mut self.sessions {
+            match session.update(None).await {
+                Ok(bundled) => self.bundled_in += bundled,
+                Err(failure) => result = Err(failure),
+            }
+        }
+        self.set_watch();
+        result
+    }
+
+    /// Puts changed files to work.
+    async fn reload(&mut self, changed: HashSet<PathBuf>) {
+        let begun = Instant::now();
+        let changed: Vec<PathBuf> = changed.into_iter().collect();
+        let mut failures = Vec::new();
+        let mut reloaded = None;
+        for session in &mut self.sessions {
+            let (files, broken) = session.watched();
+            if !broken && !changed.iter().any(|file| files.contains(file)) {
+                continue;
+            }
+            match session.update(Some(&changed)).await {
+                Ok(bundled) => reloaded = Some(bundled),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        self.set_watch();
+        for failure in failures {
+            self.tell(failure);
+            let still = if self.front().is_running() {
+                "the code before this change goes on serving"
+            } else {
+                "waiting for a change that puts it right"
+            };
+            self.logger.note(still);
+            return;
+        }
+        if let Some(bundled) = reloaded {
+            self.logger.note(format!(
+                "reloaded in {}  (bundled in {})",
+                milliseconds(begun.elapsed()),
+                milliseconds(bundled),
+            ));
+        }
+    }
+
+    /// Does what a key asks for.
+    async fn press(&mut self, key: Key, url: &str) {
+        match key {
+            Key::Open => self.open_browser(url),
+            Key::Reload => {
+                let all = self.sessions.iter().flat_map(|session| session.watched().0);
+                let all = all.cloned().collect();
+                self.reload(all).await;
+            }
+            Key::List => self.list_objects(),
+            Key::Clear => self.logger.clear(),
+            Key::Help => self.logger.note(HELP),
+            Key::Quit => {}
+        }
+    }
+
+    fn open_browser(&self, url: &str) {
+        let openers = ["xdg-open", "open"];
+        let opened = openers.iter().any(|opener| {
+            let mut command = std::process::Command::new(opener);
+            command
+                .arg(url)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            command.spawn().is_ok()
+        });
+        if !opened {
+            self.logger
+                .note(format!("no browser is known here: open {url} yourself"));
+        }
+    }
+
+    /// How many objects of each class are stored.
+    fn list_objects(&self) {
+        for session in &self.sessions {
+            let Some(project) = session.project() else {
+                continue;
+            };
+            for object in project
+                .objects
+                .iter()
+                .filter(|object| object.worker.is_none())
+            {
+                let folder = session.state_dir().join(session.folder(&object.class));
+                let count = super::classes::count_objects(&folder);
+                let plural = if count == 1 { "" } else { "s" };
+                self.logger.note(format!(
+                    "{}: {count} object{plural}, in {}",
+                    object.class,
+                    folder.display()
+                ));
+            }
+        }
+    }
+
+    fn set_watch(&mut self) {
+        let watched = self.sessions.iter().map(Session::watched);
+        let broken = watched.clone().any(|(_, broken)| broken);
+        let files = watched.flat_map(|(files, _)| files.iter().cloned());
+        self.watch.set(files.collect::<Vec<_>>(), broken);
+    }
+
+    fn tell(&self, failure: Failure) {
+        match failure {
+            Failure::Diagnosed(diagnostics) => {
+                for diagnostic in diagnostics {
+                    self.logger.diagnostic(diagnostic);
+                }
+            }
+            Failure::Problem(problem) => self.logger.problem(problem),
+        }
+    }
+
+    fn listen(&self) -> Result<TcpListener, Problem> {
+        let dev = self.sessions[0]
+            .project()
+            .map(|project| project.dev.clone());
+        let dev = dev.unwrap_or_default();
+        let host = self.args.host.clone().or(dev.ip);
+        let port = self.args.port.or(dev.port).unwrap_or(PORT);
+        crate::commands::run::listen(host.as_deref().unwrap_or(HOST), port)
+    }
+
+    fn banner(&self, address: SocketAddr, begun: Instant) -> Banner {
+        let session = &self.sessions[0];
+        let lines = session.project().map(|project| binding_lines(project));
+        let objects = |project: &Arc<Project>| {
+            let mut objects: Vec<ObjectClass> = Vec::new();
+            for object in project
+                .objects
+                .iter()
+                .filter(|object| object.worker.is_none())
+            {
+                match objects.iter_mut().find(|known| known.class == object.class) {
+                    Some(known) => known.bindings.push(object.binding.clone()),
+                    None => objects.push(ObjectClass {
+                        class: object.class.clone(),
+                        bindings: vec![object.binding.clone()],
+                        unique_key: session.folder(&object.class),
+                    }),
+                }
+            }
+            objects
+        };
+        Banner {
+            version: env!("CARGO_PKG_VERSION"),
+            url: format!("http://{address}"),
+            objects: session.project().map(objects).unwrap_or_default(),
+            bindings: lines.unwrap_or_default(),
+            compatibility: session.project().and_then(|project| compatibility(project)),
+            state: session.state_dir(),
+            shards: crate::commands::shard_count(self.args.shards),
+            durability: self.args.durability,
+            ready_in: begun.elapsed(),
+            bundled_in: Some(self.bundled_in),
+            front_door: false,
+        }
+    }
+
+    async fn stop(&self) {
+        for session in &self.sessions {
+            session.stop().await;
+        }
+    }
+}
+
+/// What `env` holds besides objects, for the banner.
+fn binding_lines(project: &Project) -> Vec<BindingLine> {
+    let line = |name: &str, kind: &str| BindingLine {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+    };
+    let mut lines = Vec::new();
+    for name in project.vars.keys() {
+        let secret = project.secrets.contains(name);
+        lines.push(line(name, if secret { "secret" } else { "variable" }));
+    }
+    if let Some(binding) = project
+        .assets
+        .as_ref()
+        .and_then(|assets| assets.binding.as_ref())
+    {
+        lines.push(line(binding, "static files"));
+    }
+    for service in &project.services {
+        lines.push(line(
+            &service.binding,
+            &format!("worker {}", service.worker),
+        ));
+    }
+    for missing in &project.missing {
+        lines.push(line(
+            &missing.binding,
+            &format!("{}, not there yet", missing.kind),
+        ));
+    }
+    lines
+}
+
+fn compatibility(project: &Project) -> Option<String> {
+    let words: Vec<&str> = project
+        .compatibility_date
+        .iter()
+        .chain(&project.compatibility_flags)
+        .map(String::as_str)
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Speaks HTTP while there is no code that could: every answer says why.
+async fn serve_pages(stream: std::net::TcpStream, pages: Arc<Pages>) {
+    let Ok(stream) = crate::shared::adopt(stream) else {
+        return;
+    };
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let pages = pages.clone();
+        async move {
+            let (path, query) = (request.uri().path(), request.uri().query());
+            let response = if Pages::is_own(path) {
+                let never = std::future::pending();
+                pages.answer_own(request.method(), path, query, never).await
+            } else {
+                pages.without_worker(request.headers())
+            };
+            let mut response = response.map(Full::new);
+            // The next request may find a worker.
+            let close = http::HeaderValue::from_static("close");
+            response
+                .headers_mut()
+                .insert(http::header::CONNECTION, close);
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let connection = hyper::server::conn::http1::Builder::new();
+    // What goes wrong on a connection is the client's to know.
+    drop(
+        connection
+            .serve_connection(TokioIo::new(stream), service)
+            .await,
+    );
+}
+
+/// Deals connections to the shards of the worker that is current when they come.
+async fn accept(listener: TcpListener, front: Arc<Current>, pages: Arc<Pages>, logger: Logger) {
+    let accepting = listener
+        .set_nonblocking(true)
+        .and_then(|()| tokio::net::TcpListener::from_std(listener));
+    let accepting = match accepting {
+        Ok(accepting) => accepting,
+        Err(error) => return logger.error(None, format!("cannot accept connections: {error}")),
+    };
+    let mut next = 0;
+    loop {
+        match accepting.accept().await {
+            Ok((stream, _)) => {
+                let Ok(stream) = stream.into_std() else {
+                    continue;
+                };
+                match front.ready().await {
+                    Some(worker) => worker.connect(next, stream).await,
+                    None => drop(tokio::spawn(serve_pages(stream, pages.clone()))),
+                }
+                next = next.wrapping_add(1);
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: some are given back in a while.
+                logger.error(None, format!("cannot accept a connection: {error}"));
+                tokio::time::sleep(crate::commands::run::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}

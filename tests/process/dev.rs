@@ -1,0 +1,424 @@
+//! `stead dev`: a project's configuration, and what happens when its files change.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::server::{Server, stead, temporary, text};
+
+const CONFIG: &str = r#"{
+  "name": "tally",
+  "main": "src/index.ts",
+  "compatibility_date": "2026-01-01",
+  "durable_objects": { "bindings": [{ "name": "TALLY", "class_name": "Tally" }] },
+  "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Tally"] }],
+  "vars": { "GREETING": "hi", "LIMITS": { "max": 3 } },
+  "kv_namespaces": [{ "binding": "CACHE", "id": "1" }]
+}"#;
+
+const INDEX: &str = r#"
+import { DurableObject } from "cloudflare:workers";
+import { step } from "./step";
+
+export class Tally extends DurableObject {
+  async count() {
+    const n = ((await this.ctx.storage.get("n")) ?? 0) + step;
+    await this.ctx.storage.put("n", n);
+    return n;
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/vars") return Response.json([env.GREETING, env.LIMITS.max, env.SECRET]);
+    if (pathname === "/names") return Response.json(Object.keys(env).sort());
+    if (pathname === "/missing") {
+      try {
+        return new Response(await env.CACHE.get("x"));
+      } catch (error) {
+        return new Response(error.message);
+      }
+    }
+    return Response.json(await env.TALLY.getByName("a").count());
+  },
+};
+"#;
+
+/// A project in a folder of its own.
+struct Project(TempDir);
+
+impl Project {
+    fn new(files: &[(&str, &str)]) -> Project {
+        let project = Project(temporary());
+        for (name, text) in files {
+            project.write(name, text);
+        }
+        project
+    }
+
+    /// One object class, two modules.
+    fn tally() -> Project {
+        Project::new(&[
+            ("wrangler.jsonc", CONFIG),
+            ("src/index.ts", INDEX),
+            ("src/step.ts", "export const step: number = 1;"),
+            (".dev.vars", "SECRET=hush"),
+        ])
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let file = self.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+}
+
+fn reloaded(line: &Value) -> bool {
+    note(line, "reloaded in ")
+}
+
+fn note(line: &Value, start: &str) -> bool {
+    let text = line["text"].as_str();
+    line["type"] == "note" && text.is_some_and(|text| text.starts_with(start))
+}
+
+#[test]
+fn env_holds_what_the_configuration_and_the_secrets_say() {
+    let project = Project::tally();
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/vars").text(), r#"["hi",3,"hush"]"#);
+    assert_eq!(
+        server.get("/names").text(),
+        r#"["CACHE","GREETING","LIMITS","SECRET","TALLY"]"#
+    );
+    assert_eq!(
+        server.get("/missing").text(),
+        "env.CACHE (KV namespace) is not implemented in Stead yet."
+    );
+    assert_eq!(server.get("/").text(), "1");
+    assert!(project.path().join(".stead/state/tally-Tally").is_dir());
+    let bindings = server.ready["bindings"].as_array().unwrap();
+    assert!(
+        bindings
+            .iter()
+            .any(|line| line["name"] == "SECRET" && line["kind"] == "secret")
+    );
+    server.stop();
+}
+
+#[test]
+fn a_save_is_served_and_storage_stays() {
+    let project = Project::tally();
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "1");
+    project.write("src/step.ts", "export const step: number = 10;");
+    server.logged(reloaded);
+    assert_eq!(server.get("/").text(), "11");
+    server.stop();
+}
+
+#[test]
+fn a_broken_save_leaves_the_old_code_serving_until_the_next_good_one() {
+    let project = Project::tally();
+    let server = Server::dev(project.path(), &[]);
+    project.write("src/step.ts", "export const step: number = ;");
+    let problem = server.logged(|line| line["type"] == "problem");
+    let place = problem["place"].as_str().unwrap();
+    assert!(place.ends_with("src/step.ts:1:29"), "{problem}");
+    assert_eq!(server.get("/").text(), "1");
+    project.write(
+        "src/step.ts",
+        "throw new Error('while loading'); export const step = 5;",
+    );
+    server.logged(|line| {
+        line["rendered"]
+            .as_str()
+            .is_some_and(|text| text.contains("while loading"))
+    });
+    assert_eq!(server.get("/").text(), "2");
+    // An import that found nothing finds a file that is made later.
+    project.write("src/step.ts", "export { step } from './new';");
+    server.logged(|line| line["what"] == "cannot find `./new`");
+    project.write("src/new.ts", "export const step = 100;");
+    server.logged(reloaded);
+    assert_eq!(server.get("/").text(), "102");
+    server.stop();
+}
+
+#[test]
+fn a_change_of_the_configuration_is_served() {
+    let project = Project::tally();
+    let server = Server::dev(project.path(), &[]);
+    project.write("wrangler.jsonc", &CONFIG.replace("\"hi\"", "\"hello\""));
+    server.logged(reloaded);
+    assert_eq!(server.get("/vars").text(), r#"["hello",3,"hush"]"#);
+    server.stop();
+}
+
+#[test]
+fn objects_of_a_renamed_class_stay() {
+    let project = Project::tally();
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "1");
+    server.stop();
+    let renamed = r#"{ "tag": "v2", "renamed_classes": [{ "from": "Tally", "to": "Count" }] }"#;
+    let config = CONFIG
+        .replace("\"class_name\": \"Tally\"", "\"class_name\": \"Count\"")
+        .replace("[\"Tally\"] }]", &format!("[\"Tally\"] }}, {renamed}]"));
+    project.write("wrangler.jsonc", &config);
+    project.write("src/index.ts", &INDEX.replace("class Tally", "class Count"));
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "2");
+    server.stop();
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_ends_the_start() {
+    let project = Project::new(&[("wrangler.toml", "main = 1\n")]);
+    stead(["dev", text(project.path())]).failed(
+        3,
+        &[
+            "`main` is a number, and has to be a string",
+            "wrangler.toml:1:8",
+        ],
+    );
+    let empty = temporary();
+    stead(["dev", text(empty.path())]).failed(3, &["there is no `wrangler.json`"]);
+}
+
+const WITH_ASSETS: &str = r#"{
+  "name": "site", "main": "index.js", "compatibility_date": "2026-01-01",
+  "assets": { "directory": "public", "binding": "ASSETS", "not_found_handling": "404-page", "run_worker_first": ["/api/*"] }
+}"#;
+
+const ASSETS_WORKER: &str = r#"
+export default {
+  async fetch(request, env) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/api/page") {
+      const response = await env.ASSETS.fetch(new URL("/about", request.url));
+      return new Response(`worker: ${response.status} ${response.headers.get("content-type")} ${await response.text()}`);
+    }
+    return new Response("worker");
+  },
+};
+"#;
+
+#[test]
+fn files_are_served_beside_the_worker() {
+    let project = Project::new(&[
+        ("wrangler.json", WITH_ASSETS),
+        ("index.js", ASSETS_WORKER),
+        ("public/index.html", "<h1>home</h1>"),
+        ("public/about.html", "about"),
+        ("public/404.html", "no such page"),
+        ("public/app.js", "1"),
+    ]);
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "<h1>home</h1>");
+    let script = server.get("/app.js");
+    assert_eq!(
+        script.header("content-type"),
+        Some("text/javascript; charset=utf-8")
+    );
+    assert_eq!(
+        script.header("cache-control"),
+        Some("public, max-age=0, must-revalidate")
+    );
+    let tag = script.header("etag").expect("an ETag").to_owned();
+    let known = server.get_with("/app.js", &[("if-none-match", &tag)]);
+    assert_eq!((known.status, known.text()), (304, ""));
+    let moved = server.get("/about.html?x=1");
+    assert_eq!(
+        (moved.status, moved.header("location")),
+        (307, Some("/about?x=1"))
+    );
+    assert_eq!(server.send("POST", "/about", "x").status, 405);
+    let missing = server.get("/none");
+    assert_eq!((missing.status, missing.text()), (404, "no such page"));
+    assert_eq!(server.get("/api/other").text(), "worker");
+    assert_eq!(
+        server.get("/api/page").text(),
+        "worker: 200 text/html; charset=utf-8 about"
+    );
+    // A file is read when it is asked for.
+    project.write("public/about.html", "changed");
+    assert_eq!(server.get("/about").text(), "changed");
+    server.stop();
+}
+
+#[test]
+fn a_browser_is_shown_what_is_wrong_and_may_go_on_with_the_old_code() {
+    let project = Project::tally();
+    let server = Server::dev(project.path(), &[]);
+    let page = [("accept", "text/html"), ("sec-fetch-dest", "document")];
+    project.write("src/step.ts", "export const step: number = ;");
+    server.logged(|line| line["type"] == "problem");
+    let shown = server.get_with("/", &page);
+    assert_eq!(shown.status, 500);
+    assert!(
+        shown.text().contains("src/step.ts:1:29"),
+        "{}",
+        shown.text()
+    );
+    assert!(
+        shown.text().contains("export const step: number = ;"),
+        "{}",
+        shown.text()
+    );
+    // Code in a page, and other clients, get the old code's answers.
+    assert_eq!(server.get("/").text(), "1");
+    server.send("POST", "/cdn-cgi/stead/dismiss", "");
+    assert_eq!(server.get_with("/", &page).text(), "2");
+    project.write("src/step.ts", "export const step = 5;");
+    server.logged(reloaded);
+    assert_eq!(server.get_with("/", &page).text(), "7");
+    server.stop();
+}
+
+#[test]
+fn a_browser_is_shown_an_exception_with_its_place_its_object_and_its_event() {
+    let project = Project::tally();
+    let index = INDEX.replace(
+        "    return n;\n",
+        "    if (n > 1) throw new TypeError('too much');\n    return n;\n",
+    );
+    project.write("src/index.ts", &index);
+    let server = Server::dev(project.path(), &[]);
+    let page = [("accept", "text/html")];
+    assert_eq!(server.get_with("/", &page).text(), "1");
+    let shown = server.get_with("/?x=1&y=2", &page);
+    assert_eq!(shown.status, 500);
+    for part in [
+        "<h1>TypeError: too much</h1>",
+        "src/index.ts:9:22",
+        "Tally/a",
+        "GET /?x=1&amp;y=2",
+    ] {
+        assert!(
+            shown.text().contains(part),
+            "`{part}` is missing: {}",
+            shown.text()
+        );
+    }
+    assert_eq!(server.get("/").text(), "Internal Server Error");
+    server.stop();
+}
+
+#[test]
+fn code_that_never_loaded_is_told_to_every_client_until_it_loads() {
+    let project = Project::tally();
+    project.write("src/step.ts", "export const step: number = ;");
+    let server = Server::dev(project.path(), &[]);
+    let answer = server.get("/");
+    assert_eq!(answer.status, 500);
+    assert!(
+        answer.text().contains("src/step.ts:1:29"),
+        "{}",
+        answer.text()
+    );
+    project.write("src/step.ts", "export const step = 3;");
+    server.logged(reloaded);
+    assert_eq!(server.get("/").text(), "3");
+    server.stop();
+}
+
+#[test]
+fn every_template_makes_a_project_that_serves() {
+    let drive: [(&str, &[(&str, &str, &str, &str)]); 4] = [
+        (
+            "counter",
+            &[
+                ("POST", "/a", "", r#"{"name":"a","value":1}"#),
+                ("GET", "/a", "", r#"{"name":"a","value":1}"#),
+            ],
+        ),
+        ("chat", &[("GET", "/rooms/lobby", "", "[]")]),
+        ("scheduler", &[("GET", "/", "", "[]")]),
+        (
+            "api",
+            &[
+                (
+                    "POST",
+                    "/users/ann/notes",
+                    r#"{"text":""}"#,
+                    r#"{"error":"text is missing"}"#,
+                ),
+                ("GET", "/users/ann/notes/1", "", r#"{"error":"not found"}"#),
+                ("GET", "/users/ann/notes", "", "[]"),
+            ],
+        ),
+    ];
+    for (template, requests) in drive {
+        let folder = temporary();
+        let project = folder.path().join("My App");
+        stead(["init", template, text(&project)]).printed();
+        let twice = stead(["init", template, text(&project)]);
+        twice.failed(2, &["is there already"]);
+        assert!(
+            stead(["check", text(&project)])
+                .printed()
+                .contains("ok code")
+        );
+        assert!(
+            stead(["types", "--check", text(&project)])
+                .printed()
+                .contains("up to date")
+        );
+        let server = Server::dev(&project, &[]);
+        for (method, path, body, expect) in requests {
+            assert_eq!(
+                server.send(method, path, body).text(),
+                *expect,
+                "{template} {path}"
+            );
+        }
+        if template == "chat" {
+            assert!(server.get("/").text().contains("<h1>Lobby</h1>"));
+        }
+        server.stop();
+        let findings = stead(["doctor", text(&project)]);
+        assert!(
+            findings.printed().contains("code bundles: "),
+            "{findings:?}"
+        );
+    }
+}
+
+#[test]
+fn the_types_of_env_follow_the_configuration() {
+    let project = Project::tally();
+    let stale = stead(["types", "--check", text(project.path())]);
+    stale.failed(3, &["is not up to date"]);
+    stead(["types", text(project.path())]).printed();
+    let types = fs::read_to_string(project.path().join("worker-configuration.d.ts")).unwrap();
+    for line in [
+        r#"    GREETING: "hi";"#,
+        r#"    LIMITS: { max: 3 };"#,
+        "    SECRET: string;",
+        r#"    TALLY: DurableObjectNamespace<import("./src/index").Tally>;"#,
+        "    CACHE: KVNamespace;",
+    ] {
+        assert!(
+            types.lines().any(|found| found == line),
+            "`{line}` is missing:\n{types}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_project_is_found_before_it_runs() {
+    let project = Project::tally();
+    project.write("src/step.ts", "export const step: number = ;");
+    stead(["check", text(project.path())]).failed(3, &["src/step.ts:1:29"]);
+    let findings = stead(["doctor", text(project.path())]);
+    assert_eq!(findings.code, Some(3));
+    assert!(findings.stdout.contains("unexpected token"), "{findings:?}");
+}
