@@ -5,8 +5,10 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { currentContext } from "ext:stead/context.js";
 import { currentHandle } from "ext:stead/record.js";
 import { bytesOf, fixedLengthOf } from "ext:stead/streams.js";
+import { WorkerEvent } from "ext:stead/worker_event.js";
 
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
 const streams = core.loadExtScript("ext:deno_web/06_streams.js");
@@ -164,6 +166,8 @@ function resourceOf(stream, length) {
  * @param {any} speaker the object whose stream it is, or null
  */
 async function feed(reader, sink, cancel, speaker) {
+  const context = currentContext();
+  if (context instanceof WorkerEvent) context.hold();
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -183,6 +187,7 @@ async function feed(reader, sink, cancel, speaker) {
     cancel();
   } finally {
     op_readable_stream_resource_close(sink);
+    if (context instanceof WorkerEvent) context.release();
   }
 }
 

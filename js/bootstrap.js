@@ -7,6 +7,7 @@
 import "ext:stead/errors.js";
 import { primordials } from "ext:core/mod.js";
 import { startClone } from "ext:stead/clone.js";
+import { setFlags } from "ext:stead/compatibility.js";
 import { connectToInspector, setColors } from "ext:stead/console.js";
 import { startGlobals } from "ext:stead/globals.js";
 import { setCompatibilityFlags } from "ext:stead/navigator.js";
@@ -36,6 +37,7 @@ const { Number, ObjectDefineProperty } = primordials;
  */
 function start(options) {
   rebindOps();
+  setFlags(options.compatibilityFlags);
   startGlobals(options.compatibilityFlags);
   adoptGlobal();
   setColors(options.colors);

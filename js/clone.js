@@ -19,6 +19,7 @@ const TRANSFERABLE = "Unsupported object type";
 const TAG_DOM_EXCEPTION_V1 = 7;
 const TAG_DOM_EXCEPTION = 8;
 const TAG_ERROR = 10;
+const TAG_HOST = 0xffff;
 const TAG_BLOB = 15;
 
 /** The language's own errors by their number in stored values; 0 is any other. */
@@ -73,6 +74,18 @@ addStoredClass({
   },
   make: ([type, bytes]) => new Blob([bytes], { type }),
 });
+/**
+ * What is written or read at the moment, if it is a message.
+ * @typedef {object} Passage
+ * @property {((object: any) => number | undefined) | null} placeOf the place of an object that
+ *   travels beside the bytes
+ * @property {any[]} objects those objects, when the message is read
+ * @property {any} error an error that is sent with further properties
+ * @property {Record<string, any> | null} more the further properties
+ */
+
+/** @type {Passage | null} */
+let passage = null;
 
 /**
  * Takes an object apart that V8 cannot clone by itself.
@@ -83,7 +96,11 @@ function describe(object) {
     return [TAG_DOM_EXCEPTION, object.name, object.message, object.stack ?? ""];
   }
   if (!core.isNativeError(object)) {
-    const stored = storedClasses.find(({ base }) => object instanceof base);
+    const passed = passage?.placeOf?.(object);
+    if (passed !== undefined) return [TAG_HOST, passed];
+    const stored = passage === null
+      ? storedClasses.find(({ base }) => object instanceof base)
+      : undefined;
     if (stored === undefined) throw reasonAgainst(object);
     return [stored.tag, ...stored.describe(object)];
   }
@@ -96,6 +113,7 @@ function describe(object) {
     if (key === "name" || key === "message" || typeof value === "function") continue;
     properties[key] = value;
   }
+  if (passage !== null && passage.error === object) Object.assign(properties, passage.more);
   const described = [[object.message], [properties]];
   return [TAG_ERROR, kind, ...(kind === KIND_OTHER ? [[name], ...described] : described)];
 }
@@ -110,6 +128,9 @@ function make([tag, ...parts]) {
     const exception = new DOMException(message, name);
     if (stack) define(exception, "stack", stack, false);
     return exception;
+  }
+  if (tag === TAG_HOST && passage !== null && parts[0] in passage.objects) {
+    return passage.objects[parts[0]];
   }
   const stored = storedClasses.find((candidate) => candidate.tag === tag);
   if (stored !== undefined) return stored.make(parts);
@@ -158,6 +179,37 @@ export function serialize(value) {
  */
 export function deserialize(bytes) {
   return op_clone_read(bytes);
+}
+
+/**
+ * The bytes of a message.
+ * @param {unknown} value
+ * @param {Passage} through
+ * @returns {Uint8Array}
+ */
+export function serializeThrough(value, through) {
+  const before = passage;
+  passage = through;
+  try {
+    return op_clone_write(value);
+  } finally {
+    passage = before;
+  }
+}
+
+/**
+ * The value of a message that has objects beside its bytes.
+ * @param {Uint8Array} bytes
+ * @param {any[]} objects
+ */
+export function deserializeThrough(bytes, objects) {
+  const before = passage;
+  passage = { placeOf: null, objects, error: undefined, more: null };
+  try {
+    return op_clone_read(bytes);
+  } finally {
+    passage = before;
+  }
 }
 
 /**

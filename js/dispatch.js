@@ -11,11 +11,11 @@ import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";
 import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
-import { enterContext, runInMapping } from "ext:stead/context.js";
+import { currentContext, enterContext, runInMapping } from "ext:stead/context.js";
 import { settleRest } from "ext:stead/event_loop.js";
 import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
 import { clearTimer, fireTimer, restartTimers, startTimer } from "ext:stead/timers.js";
-import { answerCall } from "ext:stead/rpc.js";
+import { answerCall, ENTRYPOINT, VALUE } from "ext:stead/rpc.js";
 import {
   receiveClose,
   replyToClose,
@@ -23,7 +23,14 @@ import {
   WebSocketPair,
   WebSocketRequestResponsePair,
 } from "ext:stead/websocket.js";
-import { DurableObject, env, WorkerEntrypoint } from "ext:stead/workers.js";
+import { entrypointFetch, handlersOf, runDescribed, setEntrypoints, workerCall } from "ext:stead/entrypoint.js";
+import { env, exports } from "ext:stead/environment.js";
+import { ExecutionContext } from "ext:stead/execution_context.js";
+import { exportedValue, release } from "ext:stead/exported.js";
+import { makeExports } from "ext:stead/loopback.js";
+import { WorkerEvent } from "ext:stead/worker_event.js";
+import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
+import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
 import { reportUncaught } from "ext:stead/errors.js";
 import { makeClock } from "ext:stead/test_clock.js";
@@ -32,11 +39,8 @@ import "ext:stead/stored_http.js";
 
 let {
   op_alarm_end,
-  op_call_arguments,
-  op_call_bodies,
-  op_call_path,
-  op_call_return,
-  op_call_throw,
+  op_call_refuse,
+  op_call_target,
   op_note_error,
   op_object_active,
   op_object_inactive,
@@ -50,11 +54,8 @@ let {
 bindOps((ops) =>
   ({
     op_alarm_end,
-    op_call_arguments,
-    op_call_bodies,
-    op_call_path,
-    op_call_return,
-    op_call_throw,
+    op_call_refuse,
+    op_call_target,
     op_note_error,
     op_object_active,
     op_object_inactive,
@@ -76,31 +77,8 @@ const HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSo
 /** What resets an object whose socket event takes longer than the object allows. */
 const SOCKET_EVENT_TIMEOUT = "Actor exceeded event execution time and was disconnected.";
 
-/** @type {any} */
-let worker;
 /** The object classes, by namespace index. @type {any[]} */
 let classes = [];
-
-/** What passes for `ctx` in the worker's own handlers. */
-class ExecutionContext {
-  props = {};
-
-  /** @param {any} promise */
-  waitUntil(promise) {
-    // The process outlives its requests; a rejection that nobody handles is reported.
-    Promise.resolve(promise);
-  }
-
-  passThroughOnException() {}
-
-  get exports() {
-    throw new Error("ctx.exports is not implemented in Stead yet.");
-  }
-
-  abort() {
-    throw new Error("ctx.abort() is not implemented in Stead yet.");
-  }
-}
 
 /** The text under which an error is reported: its stack, if it has one. @param {any} error */
 function describeError(error) {
@@ -139,7 +117,7 @@ function setVars(vars) {
 function describe(module) {
   return Object.keys(module).map((name) => {
     const value = module[name];
-    return { name, kind: kindOf(name, value), handlers: handlersOf(value) };
+    return { name, kind: kindOf(name, value), handlers: handlerNamesOf(value) };
   });
 }
 
@@ -160,7 +138,7 @@ function kindOf(name, value) {
 }
 
 /** @param {any} value */
-function handlersOf(value) {
+function handlerNamesOf(value) {
   const holder = typeof value === "function" ? value.prototype : value;
   if (typeof holder !== "object" || holder === null) return [];
   return HANDLERS.filter((handler) => typeof holder[handler] === "function");
@@ -180,32 +158,24 @@ function configure(module, namespaces, others) {
   });
   const exported = namespaces.filter((namespace) => namespace.bindings.length > 0);
   defineBindings(env, others);
-  worker = module.default ?? frontDoor(env, exported);
-}
-
-/** @param {any} ctx */
-function workerFor(ctx) {
-  return typeof worker === "function" ? new worker(ctx, env) : worker;
-}
-
-/** The context of a handler of the worker. */
-class WorkerEvent {
-  /** @param {any} request */
-  constructor(request) {
-    this.request = request;
-  }
+  Object.assign(exports, makeExports(module, exported));
+  setEntrypoints({ default: frontDoor(env, exported), ...module });
 }
 
 /** @param {any} native */
 function workerFetch(native) {
-  enterContext(new WorkerEvent(native), answerRequest, native);
+  const event = new WorkerEvent(native, false);
+  enterContext(event, answerRequest, native, event);
 }
 
-/** @param {any} native */
-async function answerRequest(native) {
+/**
+ * @param {any} native
+ * @param {WorkerEvent} event
+ */
+async function answerRequest(native, event) {
   try {
-    const ctx = new ExecutionContext();
-    const handler = workerFor(ctx);
+    const ctx = new ExecutionContext(event, {});
+    const handler = handlersOf("default", ctx);
     if (typeof handler.fetch !== "function") {
       throw new Error("Handler does not export a fetch() function.");
     }
@@ -216,7 +186,27 @@ async function answerRequest(native) {
     op_report_error(null, text);
     op_note_error(native, text);
     op_respond_error(native, serializeThrown(error));
+  } finally {
+    event.release();
   }
+}
+
+/**
+ * Runs something of the process's as an event of the worker; its outcome is a text.
+ * @param {any} outcome
+ * @param {(event: WorkerEvent) => Promise<string>} run
+ */
+function runAsEvent(outcome, run) {
+  const event = new WorkerEvent(null, false);
+  enterContext(event, async () => {
+    try {
+      op_outcome(outcome, false, await run(event));
+    } catch (error) {
+      op_outcome(outcome, true, describeError(error));
+    } finally {
+      event.release();
+    }
+  });
 }
 
 /**
@@ -225,13 +215,11 @@ async function answerRequest(native) {
  * @param {string} name
  * @param {any} outcome
  */
-async function runTest(module, name, outcome) {
-  try {
-    await module[name].test({}, env, new ExecutionContext());
-    op_outcome(outcome, false, "");
-  } catch (error) {
-    op_outcome(outcome, true, describeError(error));
-  }
+function runTest(module, name, outcome) {
+  runAsEvent(outcome, async (event) => {
+    await module[name].test({}, env, new ExecutionContext(event, {}));
+    return "";
+  });
 }
 
 /**
@@ -259,13 +247,20 @@ function runTimer() {
  * @param {string} args a JSON array
  * @param {any} outcome
  */
-async function callForJson(className, name, method, args, outcome) {
-  try {
+function callForJson(className, name, method, args, outcome) {
+  runAsEvent(outcome, async () => {
     const result = await env[className].getByName(name)[method](...JSON.parse(args));
-    op_outcome(outcome, false, JSON.stringify(result, jsonValue) ?? "null");
-  } catch (error) {
-    op_outcome(outcome, true, describeError(error));
-  }
+    return JSON.stringify(result, jsonValue) ?? "null";
+  });
+}
+
+/**
+ * Runs `scheduled()` or `queue()` of an entrypoint.
+ * @param {string} description see `HandlerEvent` in shared.rs
+ * @param {any} outcome
+ */
+function runHandler(description, outcome) {
+  runAsEvent(outcome, async () => JSON.stringify(await runDescribed(JSON.parse(description))));
 }
 
 /**
@@ -292,7 +287,7 @@ function jsonValue(_key, value) {
  */
 function construct(handle, namespace, hex, name) {
   const record = new ObjectRecord(handle, hex);
-  const ctx = new DurableObjectState(record, makeId(hex, name ?? undefined));
+  const ctx = new DurableObjectState(record, makeId(namespace, hex, name ?? undefined));
   const instance = enterObject(record, () => new classes[namespace](ctx, env));
   record.instance = instance;
   /** @type {any} */
@@ -323,22 +318,19 @@ function objectFetch(record, native) {
 }
 
 /**
+ * A call of an object's method, or of a value that the object's code exported.
  * @param {ObjectRecord} record
  * @param {any} native
  */
 function objectCall(record, native) {
-  return enterObject(record, async () => {
-    const path = op_call_path(native);
-    const args = op_call_arguments(native) ?? null;
-    const bodies = () => op_call_bodies(native);
-    const answer = await answerCall(record.instance, record.id, path, args, bodies);
-    if ("thrown" in answer) return op_call_throw(native, answer.thrown);
-    try {
-      op_call_return(native, answer.bytes, answer.bodies);
-    } catch (error) {
-      op_call_throw(native, serializeThrown(error));
-    }
-  });
+  const number = op_call_target(native);
+  if (number < 0) {
+    const callee = { root: record.instance, kind: ENTRYPOINT, objectId: record.id };
+    return enterObject(record, answerCall, native, callee);
+  }
+  const found = exportedValue(number);
+  if (found === undefined) return op_call_refuse(native);
+  enterObject(record, answerCall, native, { root: found.value, kind: VALUE, objectId: record.id });
 }
 
 /**
@@ -425,11 +417,13 @@ async function deliverFrame(record, number, frame) {
 }
 
 /**
- * The object, or else the request, on whose behalf code spoke that was terminated.
+ * The object, or else the request or the call, on whose behalf code spoke that was terminated.
  * @param {unknown} mapping what V8 kept for that code
  */
 function speaker(mapping) {
-  return runInMapping(mapping, () => currentHandle() ?? currentRequest());
+  return runInMapping(mapping, () => {
+    return currentHandle() ?? currentRequest() ?? /** @type {any} */ (currentContext())?.answers ?? null;
+  });
 }
 
 /** Goes on with what waited behind code that was terminated. */
@@ -454,6 +448,10 @@ export const dispatch = {
   objectCall,
   objectAlarm,
   objectSocket,
+  entrypointFetch,
+  workerCall,
+  runHandler,
+  release,
   fireTimer,
   speaker,
   resume,

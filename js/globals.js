@@ -10,6 +10,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { AbortController, AbortSignal } from "ext:stead/abort.js";
 import { Cache, caches, CacheStorage, HTMLRewriter } from "ext:stead/absent.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { reportError } from "ext:stead/errors.js";
 import { dataCloneError, refuseCloning, streamError } from "ext:stead/cloning.js";
 import { console } from "ext:stead/console.js";
@@ -197,6 +198,13 @@ for (const name of ["createObjectURL", "revokeObjectURL"]) {
   delete url.URL[name];
 }
 
+/** Names that are there only while a compatibility flag is on. */
+const NAMES_OF_FLAGS = [
+  { flag: "global_navigator", names: ["navigator", "Navigator"] },
+  { flag: "enable_weak_ref", names: ["WeakRef", "FinalizationRegistry"] },
+  { flag: "expose_global_message_channel", names: ["MessageChannel", "MessagePort"] },
+];
+
 /**
  * The parts of the bootstrap that need a live isolate: objects backed by Rust, the clock, and
  * what V8 puts on the global scope when it restores a snapshot.
@@ -206,4 +214,13 @@ export function startGlobals(flags) {
   timing.setTimeOrigin();
   defineValues({ crypto: webCrypto.crypto });
   if (!flags.temporal) delete (/** @type {any} */ (globalThis).Temporal);
+  for (let i = 0; i < NAMES_OF_FLAGS.length; i++) {
+    const { flag, names } = NAMES_OF_FLAGS[i];
+    if (isOn(flag)) continue;
+    for (let n = 0; n < names.length; n++) delete (/** @type {any} */ (globalThis)[names[n]]);
+  }
+  if (!isOn("enable_navigator_language")) {
+    delete (/** @type {any} */ (navigator).language);
+    delete (/** @type {any} */ (navigator).languages);
+  }
 }

@@ -8,11 +8,12 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { BODY_USED, gatedStream, innerBody, nativeBody, nativeStream } from "ext:stead/body.js";
+import { reasonAgainst } from "ext:stead/cloning.js";
 import { addHostClass } from "ext:stead/message.js";
 import { endForResponse, isSocket, makeSocket } from "ext:stead/websocket.js";
 
 const load = core.loadExtScript;
-const { DOMException } = load("ext:deno_web/01_dom_exception.js");
+const { Blob, File } = load("ext:deno_web/09_file.js");
 const { Headers } = load("ext:deno_fetch/20_headers.js");
 const request = load("ext:deno_fetch/23_request.js");
 const response = load("ext:deno_fetch/23_response.js");
@@ -20,6 +21,7 @@ const { fetch: denoFetch } = load("ext:deno_fetch/26_fetch.js");
 const streams = load("ext:deno_web/06_streams.js");
 
 let {
+  op_blob_take,
   op_output_open,
   op_output_wait,
   op_request_body,
@@ -32,6 +34,7 @@ let {
 } = core.ops;
 bindOps((ops) =>
   ({
+    op_blob_take,
     op_output_open,
     op_output_wait,
     op_request_body,
@@ -264,10 +267,20 @@ export function respond(native, made) {
 /**
  * A body that goes with a message: its place in the list, or null.
  * @param {any} body
- * @param {any[]} bodies
+ * @param {any[]} attachments
  */
-function sendBody(body, bodies) {
-  return body === null ? null : bodies.push(nativeBody(body)) - 1;
+function sendBody(body, attachments) {
+  return body === null ? null : attachments.push(nativeBody(body)) - 1;
+}
+
+/**
+ * The socket that goes with a response: its place in the list, or null.
+ * @param {any} made
+ * @param {any[]} attachments
+ */
+function sendSocket(made, attachments) {
+  const socket = made[SOCKET];
+  return socket === undefined ? null : attachments.push(endForResponse(socket)) - 1;
 }
 
 addHostClass({
@@ -279,47 +292,69 @@ addHostClass({
 addHostClass({
   base: DenoRequest,
   name: "Request",
-  send(made, bodies) {
+  send(made, attachments) {
     const inner = request.toInnerRequest(made);
-    const { redirectMode } = inner;
+    const { method, redirectMode } = inner;
     const headers = Array.from(made.headers);
-    return { method: inner.method, url: inner.url(), headers, redirectMode, body: sendBody(inner.body, bodies) };
+    const body = sendBody(inner.body, attachments);
+    return { method, url: inner.url(), headers, redirectMode, body, cf: made[CF] };
   },
-  receive({ method, url, headers, redirectMode, body }, bodies) {
-    const inner = request.newInnerRequest(method, url, () => headers, innerBody(bodies[body]), false);
+  receive({ method, url, headers, redirectMode, body, cf }, attachments) {
+    const made = innerBody(attachments[body]);
+    const inner = request.newInnerRequest(method, url, () => headers, made, false);
     inner.redirectMode = redirectMode;
-    return request.fromInnerRequest(inner, "request");
+    const received = request.fromInnerRequest(inner, "request");
+    if (cf !== undefined) received[CF] = cf;
+    return received;
   },
 });
 addHostClass({
   base: DenoResponse,
   name: "Response",
-  send(made, bodies) {
-    if (made[SOCKET] !== undefined) {
-      throw new DOMException("Stead cannot pass a WebSocket over RPC yet.", "DataCloneError");
-    }
+  send(made, attachments) {
     const inner = response.toInnerResponse(made);
     const { status, statusMessage } = inner;
     if (made.bodyUsed) throw new TypeError(BODY_USED);
     const headers = response.wireHeaderList(inner);
-    return { status, statusMessage, headers, body: sendBody(inner.body, bodies) };
+    const socket = sendSocket(made, attachments);
+    return { status, statusMessage, headers, body: sendBody(inner.body, attachments), socket };
   },
-  receive({ status, statusMessage, headers, body }, bodies) {
+  receive({ status, statusMessage, headers, body, socket }, attachments) {
     const inner = response.newInnerResponse(status, statusMessage);
     inner.headerList = headers;
-    inner.body = innerBody(bodies[body]);
-    return response.fromInnerResponse(inner, "response");
+    inner.body = innerBody(attachments[body]);
+    const made = response.fromInnerResponse(inner, "response");
+    if (socket !== null) made[SOCKET] = makeSocket(attachments[socket]);
+    return made;
   },
 });
 addHostClass({
   base: streams.ReadableStream,
   name: "ReadableStream",
-  send(stream, bodies) {
+  send(stream, attachments) {
     if (stream.locked) throw new TypeError("The ReadableStream has been locked to a reader.");
-    return bodies.push(nativeStream(stream, null)) - 1;
+    return attachments.push(nativeStream(stream, null)) - 1;
   },
-  receive: (body, bodies) => innerBody(bodies[body])?.stream,
-}, true);
+  receive: (body, attachments) => innerBody(attachments[body])?.stream,
+});
+addHostClass({
+  base: Blob,
+  name: "Blob",
+  send(blob, attachments) {
+    if (blob instanceof File) throw reasonAgainst(blob);
+    const { mimeType, parts, size } = blob[core.hostObjectBrand]();
+    const sizes = parts.map((/** @type {any} */ part) => part.size);
+    attachments.push(parts.map((/** @type {any} */ part) => part.uuid));
+    return { mimeType, size, sizes, place: attachments.length - 1 };
+  },
+  receive({ mimeType, size, sizes, place }, attachments) {
+    const ids = op_blob_take(attachments[place]);
+    const parts = ids.map((/** @type {string} */ uuid, /** @type {number} */ index) => {
+      return { uuid, size: sizes[index] };
+    });
+    return core.getCloneableDeserializers().Blob({ mimeType, parts, size });
+  },
+});
 
 /** Whether a response is what `new Response(text)` makes. @param {any} made */
 function isPlainText(made) {

@@ -8,6 +8,7 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { checkCallback, refuseArgument } from "ext:stead/arguments.js";
+import { exports } from "ext:stead/environment.js";
 import { criticalSection } from "ext:stead/critical_section.js";
 import { keepActive } from "ext:stead/record.js";
 import { DurableObjectStorage } from "ext:stead/storage.js";
@@ -88,7 +89,7 @@ export class DurableObjectState {
   }
 
   get exports() {
-    return notYet("ctx.exports");
+    return exports;
   }
 
   /** @param {any} promise */

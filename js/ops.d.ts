@@ -12,10 +12,12 @@ type KvListing = Native<"KvListing">;
 type ObjectHandle = Native<"ObjectHandle">;
 type Outcome = Native<"Outcome">;
 type PairEnd = Native<"PairEnd">;
+type PendingBlob = Native<"PendingBlob">;
 type PendingBody = Native<"PendingBody">;
 type PendingCall = Native<"PendingCall">;
 type PendingFile = Native<"PendingFile">;
 type PendingFetch = Native<"PendingFetch">;
+type StubHandle = Native<"StubHandle">;
 type SqlCursor = Native<"SqlCursor">;
 
 /** A body on its way to Rust; a number is that of a resource. */
@@ -123,6 +125,13 @@ interface AlarmOps {
   op_alarm_end(handle: ObjectHandle, reply: AlarmReply, threw: boolean): void;
 }
 
+/** `ops/src/bookmark.rs` */
+interface BookmarkOps {
+  op_bookmark_current(handle: ObjectHandle): Promise<string>;
+  op_bookmark_for_time(handle: ObjectHandle, timeMs: number): Promise<string>;
+  op_bookmark_restore(handle: ObjectHandle, bookmark: string): Promise<string>;
+}
+
 /** `ops/src/gate.rs` */
 interface GateOps {
   op_input_begin(handle: ObjectHandle): number;
@@ -140,26 +149,14 @@ interface GateOps {
 
 /** `ops/src/stub.rs` */
 interface StubOps {
-  op_id_from_name(namespace: number, name: string): string;
-  op_id_unique(namespace: number): string;
+  op_id_from_name(namespace: number, jurisdiction: string | null, name: string): string;
+  op_id_jurisdiction(namespace: number, id: string): string | null;
+  op_id_unique(namespace: number, jurisdiction: string | null): string;
   op_id_parse(namespace: number, text: string): string;
-  op_stub_call(
-    caller: ObjectHandle | null,
-    request: IncomingRequest | null,
-    namespace: number,
-    id: string,
-    name: string | null,
-    path: string[],
-    args: Uint8Array | null,
-    bodies: NativeBody[] | null,
-  ): PendingCall;
-  op_stub_call_answer(pending: PendingCall): Promise<NativeAnswer>;
   op_stub_fetch(
     caller: ObjectHandle | null,
     request: IncomingRequest | null,
-    namespace: number,
-    id: string,
-    name: string | null,
+    stub: StubHandle,
     method: string,
     url: string,
     headers: FlatHeaders,
@@ -167,6 +164,39 @@ interface StubOps {
   ): PendingFetch;
   op_stub_fetch_answer(pending: PendingFetch): Promise<NativeAnswer>;
   op_body_take(body: PendingBody): number;
+}
+
+/** `ops/src/callee.rs` */
+interface CalleeOps {
+  op_callee_object(namespace: number, id: string, name: string | null): StubHandle;
+  op_callee_entrypoint(worker: number, name: string, props: Uint8Array | null): StubHandle;
+  op_export_add(owner: ObjectHandle | null): StubHandle;
+  op_export_number(stub: StubHandle): number;
+  op_stub_dup(stub: StubHandle): StubHandle;
+  op_stub_drop(stub: StubHandle): void;
+  op_stub_hold(holder: ObjectHandle, stub: StubHandle): void;
+  op_stub_call(
+    caller: ObjectHandle | null,
+    request: IncomingRequest | null,
+    stub: StubHandle,
+    path: string | string[],
+    args: Uint8Array | null,
+    attachments: any[] | null,
+  ): PendingCall;
+  op_stub_pipeline(
+    caller: ObjectHandle | null,
+    of: PendingCall,
+    path: string | string[],
+    args: Uint8Array | null,
+    attachments: any[] | null,
+  ): PendingCall;
+  op_stub_call_answer(pending: PendingCall): Promise<NativeAnswer>;
+  op_pipeline_drop(pending: PendingCall): void;
+}
+
+/** `ops/src/attachment.rs` */
+interface AttachmentOps {
+  op_blob_take(blob: PendingBlob): string[];
 }
 
 /** `ops/src/event.rs` */
@@ -188,8 +218,16 @@ interface EventOps {
   op_respond_error(request: IncomingRequest, thrown: Uint8Array): void;
   op_call_path(call: IncomingCall): string[];
   op_call_arguments(call: IncomingCall): Uint8Array | null | undefined;
-  op_call_bodies(call: IncomingCall): PendingBody[] | null;
-  op_call_return(call: IncomingCall, result: Uint8Array, bodies: NativeBody[] | null): void;
+  op_call_target(call: IncomingCall): number;
+  op_call_attachments(call: IncomingCall): any[] | null;
+  op_call_has_calls(call: IncomingCall): boolean;
+  op_call_return(
+    call: IncomingCall,
+    result: Uint8Array,
+    attachments: any[] | null,
+    root: StubHandle | null,
+  ): void;
+  op_call_refuse(call: IncomingCall): void;
   op_call_throw(call: IncomingCall, thrown: Uint8Array): void;
   op_report_error(object: ObjectHandle | null, error: string): void;
   op_outcome(outcome: Outcome, threw: boolean, text: string): void;
@@ -268,6 +306,9 @@ interface Ops
     ActivityOps,
     AlarmOps,
     AssetsOps,
+    BookmarkOps,
+    AttachmentOps,
+    CalleeOps,
     CloneOps,
     ConsoleOps,
     DigestOps,

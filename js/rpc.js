@@ -1,19 +1,46 @@
 // @ts-check
 /// <reference path="./types.d.ts" />
 
-// Calls of methods: what of an object can be called, and what a caller holds.
-// https://developers.cloudflare.com/workers/runtime-apis/rpc/
+// Calls as their callee sees them: what can be reached, and the answer.
+// https://developers.cloudflare.com/workers/runtime-apis/rpc/visibility/
 
-import { tagClass } from "ext:stead/scope.js";
-import {
-  fromMessage,
-  isTarget,
-  serializeThrown,
-  toMessage,
-} from "ext:stead/message.js";
+import { core, primordials } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+import { exportResult, returning } from "ext:stead/exported.js";
+import { fromMessage, isTarget, serializeThrown, toMessage } from "ext:stead/message.js";
+
+const {
+  FunctionPrototype,
+  ObjectGetPrototypeOf,
+  ObjectHasOwn,
+  ObjectPrototype,
+  ReflectApply,
+  SafeSet,
+  SymbolDispose,
+  TypeError,
+} = primordials;
+
+let {
+  op_call_arguments,
+  op_call_attachments,
+  op_call_has_calls,
+  op_call_path,
+  op_call_return,
+  op_call_throw,
+} = core.ops;
+bindOps((ops) =>
+  ({
+    op_call_arguments,
+    op_call_attachments,
+    op_call_has_calls,
+    op_call_path,
+    op_call_return,
+    op_call_throw,
+  } = ops)
+);
 
 /** Names that mean something else on an object or an entrypoint. */
-const RESERVED = new Set([
+const RESERVED = new SafeSet([
   "fetch",
   "connect",
   "alarm",
@@ -24,31 +51,60 @@ const RESERVED = new Set([
   "constructor",
 ]);
 
-const PATH_LENGTH_MAX = 64;
+/** What is called, which decides what can be reached. */
+export const ENTRYPOINT = 0; // an instance of an object's or an entrypoint's class
+export const HANDLERS = 1; // a plain object that is an entrypoint
+export const VALUE = 2; // an exported value
+
+/** What rpc_stub.js tells of stubs. @type {(value: any) => boolean} */
+let isStub;
+
+/** @param {(value: any) => boolean} given */
+export function setIsStub(given) {
+  isStub = given;
+}
+
+/** @param {string} name */
+function missing(name) {
+  return new TypeError(`The RPC receiver does not implement the method "${name}".`);
+}
+
+/** @param {any} value */
+function isObject(value) {
+  return typeof value === "object" && value !== null || typeof value === "function";
+}
+
 /**
- * Follows a path from an object to what is called or read. Only what classes define can be
- * reached of instances, only own properties of plain objects.
+ * Follows a path to what is called or read. Only what classes define can be reached of their
+ * instances, only own properties of plain objects and functions.
  * @param {any} root
  * @param {string[]} path
+ * @param {number} kind
  */
-function resolve(root, path) {
+export function resolve(root, path, kind) {
   let receiver = undefined;
   let value = root;
   for (let i = 0; i < path.length; i++) {
     const name = path[i];
-    if (i === 0 && RESERVED.has(name)) {
+    const reserved = i === 0 && kind !== VALUE
+      ? RESERVED.has(name)
+      : name === "dup" || name === "constructor";
+    if (reserved) {
       throw new TypeError(`'${name}' is a reserved method and cannot be called over RPC.`);
     }
-    if ((typeof value !== "object" && typeof value !== "function") || value === null) {
-      throw new TypeError(`The RPC receiver does not implement the method "${path.join(".")}".`);
-    }
-    if (!isReachable(value, name)) {
-      throw new TypeError(`The RPC receiver does not implement the method "${name}".`);
-    }
+    if (!isReachable(value, name)) throw missing(name);
     receiver = value;
     value = receiver[name];
+    if (i < path.length - 1 && !hasMembers(value)) throw missing(name);
   }
   return { receiver, value };
+}
+
+/** Whether anything of a value can be reached. @param {any} value */
+function hasMembers(value) {
+  return isObject(value) &&
+    (typeof value === "function" || ObjectGetPrototypeOf(value) === ObjectPrototype ||
+      isTarget(value) || isStub(value));
 }
 
 /**
@@ -56,138 +112,107 @@ function resolve(root, path) {
  * @param {string} name
  */
 function isReachable(value, name) {
-  if (!isTarget(value)) return Object.hasOwn(value, name);
-  if (Object.hasOwn(value, name)) return false;
-  for (let p = Object.getPrototypeOf(value); p !== null; p = Object.getPrototypeOf(p)) {
-    if (p === Object.prototype) return false;
-    if (Object.hasOwn(p, name)) return true;
+  if (!hasMembers(value)) return false;
+  if (isStub(value)) return true;
+  if (!isTarget(value)) return ObjectHasOwn(value, name);
+  if (ObjectHasOwn(value, name)) return false;
+  for (let p = ObjectGetPrototypeOf(value); p !== null; p = ObjectGetPrototypeOf(p)) {
+    if (p === ObjectPrototype || p === FunctionPrototype) return false;
+    if (ObjectHasOwn(p, name)) return true;
   }
   return false;
 }
 
 /**
- * Answers a call of an object's method, or a read of one of its properties.
- * @param {any} root the object's instance
- * @param {string} objectId
- * @param {string[]} path
- * @param {Uint8Array | null} args the message of the arguments; null to read a property
- * @param {() => any[] | null} bodies takes the bodies of the arguments
- * @returns {Promise<import("./message.js").Message | { thrown: Uint8Array }>}
- */
-export async function answerCall(root, objectId, path, args, bodies) {
-  /** Only what a method throws is the object's own. @type {string | null} */
-  let thrower = null;
-  try {
-    const { receiver, value } = resolve(root, path);
-    let result = value;
-    if (args !== null) {
-      if (typeof value !== "function") {
-        throw new TypeError(`"${path[path.length - 1]}" is not a function.`);
-      }
-      const values = fromMessage(args, bodies());
-      thrower = objectId;
-      result = Reflect.apply(value, receiver, values);
-    }
-    if (typeof result === "object" && result !== null || typeof result === "function") {
-      result = await result;
-    }
-    thrower = null;
-    return toMessage(result);
-  } catch (error) {
-    return { thrown: serializeThrown(error, thrower) };
-  }
-}
-
-/**
- * @callback Send makes one call; null arguments read a property
- * @param {string[]} path
- * @param {any[] | null} args
- * @returns {Promise<any>}
- */
-
-/** What a call or a property of a stub gives: a promise whose own members can be called at once. */
-export class RpcPromise {
-  /** @param {never} [_] */
-  constructor(_) {
-    throw new TypeError("Illegal constructor");
-  }
-}
-tagClass(RpcPromise);
-
-/** A property of a stub: callable, and a promise for its value. */
-export class RpcProperty {
-  constructor() {
-    throw new TypeError("Illegal constructor");
-  }
-}
-tagClass(RpcProperty);
-
-/**
- * A member of a stub, or of what a call will return.
- * @param {Send} send
- * @param {string[]} path
- * @returns {any}
- */
-export function makeProperty(send, path) {
-  if (path.length > PATH_LENGTH_MAX) {
-    throw new TypeError(`RPC pipelined property path is too deep (max ${PATH_LENGTH_MAX}).`);
-  }
-  /** @type {Promise<any> | undefined} */
-  let value;
-  const read = () => value ??= send(path, null);
-  return new Proxy(function () {}, {
-    apply: (_target, _self, args) => makePromise(send(path, args)),
-    get(_target, name) {
-      if (typeof name === "symbol") return undefined;
-      const method = promiseMethod(name, read);
-      return method ?? makeProperty(send, [...path, name]);
-    },
-    getPrototypeOf: () => RpcProperty.prototype,
-  });
-}
-
-/**
- * The promise of a call. Members of the result can be called before it is there.
- * @param {Promise<any>} result
- * @returns {any}
- */
-function makePromise(result) {
-  const pipeline = async (/** @type {string[]} */ path, /** @type {any[] | null} */ args) => {
-    let receiver = undefined;
-    let value = await result;
-    for (const name of path) {
-      if (typeof value !== "object" || value === null) {
-        throw new TypeError("Can't pipeline on RPC that did not return an object.");
-      }
-      receiver = value;
-      value = receiver[name];
-    }
-    if (args === null) return value;
-    throw new TypeError(`"${path[path.length - 1] ?? "(this)"}" is not a function.`);
-  };
-  return new Proxy(function () {}, {
-    get(_target, name) {
-      if (name === Symbol.dispose) return () => {};
-      if (typeof name === "symbol") return undefined;
-      return promiseMethod(name, () => result) ?? makeProperty(pipeline, [name]);
-    },
-    apply: (_target, _self, args) => makePromise(pipeline([], args)),
-    getPrototypeOf: () => RpcPromise.prototype,
-  });
-}
-
-/**
+ * The arguments of a function of a plain object, which takes one from its caller.
+ * @param {Function} method
  * @param {string} name
- * @param {() => Promise<any>} promise
+ * @param {any[]} args
+ * @param {any} env
+ * @param {any} ctx
  */
-function promiseMethod(name, promise) {
-  switch (name) {
-    case "then":
-      return (/** @type {any} */ done, /** @type {any} */ failed) => promise().then(done, failed);
-    case "catch":
-      return (/** @type {any} */ failed) => promise().catch(failed);
-    case "finally":
-      return (/** @type {any} */ always) => promise().finally(always);
+function handlerArguments(method, name, args, env, ctx) {
+  if (method.length > 3) {
+    throw new TypeError(
+      `Cannot call handler function "${name}" over RPC because it has the wrong number of arguments. A simple function handler can only be called over RPC if it has exactly the arguments (arg, env, ctx), where only the first argument comes from the client. To support multi-argument RPC functions, use class-based syntax (extending WorkerEntrypoint) instead.`,
+    );
   }
-  return undefined;
+  if (args.length !== 1) {
+    throw new TypeError(
+      `Attempted to call RPC function "${name}" with the wrong number of arguments. When calling a top-level handler function that is not declared as part of a class, you must always send exactly one argument. In order to support variable numbers of arguments, the server must use class-based syntax (extending WorkerEntrypoint) instead.`,
+    );
+  }
+  return [args[0], env, ctx];
+}
+
+/**
+ * @typedef {object} Callee
+ * @property {any} root
+ * @property {number} kind
+ * @property {string | null} objectId the object whose code it is
+ * @property {any} [env] for the functions of a plain object
+ * @property {any} [ctx]
+ */
+
+/**
+ * Answers a call, or a read of a property.
+ * @param {any} native
+ * @param {Callee} callee
+ */
+export async function answerCall(native, callee) {
+  const { root, kind, objectId } = callee;
+  /** Errors of an exported value name the object; of an object, only those its code threw. */
+  let thrower = kind === VALUE ? objectId : null;
+  /** @type {any[]} */
+  let received = NOTHING;
+  try {
+    const path = op_call_path(native);
+    const { receiver, value } = resolve(root, path, kind);
+    let result = value;
+    const bytes = op_call_arguments(native) ?? null;
+    if (bytes !== null) {
+      if (typeof value !== "function") {
+        throw new TypeError(`"${path[path.length - 1] ?? "(this)"}" is not a function.`);
+      }
+      const attachments = op_call_attachments(native);
+      if (attachments !== null) received = [];
+      let args = fromMessage(bytes, attachments, received);
+      if (kind === HANDLERS && path.length === 1) {
+        args = handlerArguments(value, path[0], args, callee.env, callee.ctx);
+      }
+      thrower = objectId;
+      result = ReflectApply(value, receiver, args);
+    }
+    if (isObject(result)) result = await result;
+    if (kind !== VALUE) thrower = null;
+    giveResult(native, result, received);
+  } catch (error) {
+    op_call_throw(native, serializeThrown(error, thrower));
+    disposeAll(received);
+  }
+}
+
+/** @type {any[]} */
+const NOTHING = [];
+
+/**
+ * Gives a result. The stubs in it are the caller's from now on, those that came with the arguments
+ * are done with.
+ * @param {any} native
+ * @param {any} result
+ * @param {any[]} received
+ */
+function giveResult(native, result, received) {
+  const { bytes, attachments, stubs } = returning(toMessage, result);
+  let root = null;
+  if (stubs !== null || op_call_has_calls(native)) root = exportResult(result, stubs ?? NOTHING);
+  op_call_return(native, bytes, attachments, root);
+  if (received.length > 0) {
+    disposeAll(stubs === null ? received : received.filter((stub) => !stubs.includes(stub)));
+  }
+}
+
+/** @param {any[]} stubs */
+export function disposeAll(stubs) {
+  for (const stub of stubs) stub[SymbolDispose]();
 }

@@ -13,17 +13,21 @@ const { EventTarget } = event;
 /**
  * Marks a class of the platform: its instances show its name and cannot be cloned.
  * @param {{ prototype: object, name: string }} constructor
+ * @param {string} [shown] the name that is shown, where it is another one
  */
-export function tagClass(constructor) {
-  tag(constructor);
+export function tagClass(constructor, shown = constructor.name) {
+  tag(constructor, shown);
   refuseCloning(constructor);
 }
 
-/** @param {{ prototype: object, name: string }} constructor */
-function tag(constructor) {
+/**
+ * @param {{ prototype: object, name: string }} constructor
+ * @param {string} [shown]
+ */
+function tag(constructor, shown = constructor.name) {
   ObjectDefineProperty(constructor.prototype, SymbolToStringTag, {
     __proto__: null,
-    value: constructor.name,
+    value: shown,
     configurable: true,
   });
 }

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
 
 import { core } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { serialize } from "ext:stead/clone.js";
@@ -18,6 +19,9 @@ let {
   op_alarm_delete,
   op_alarm_get,
   op_alarm_set,
+  op_bookmark_current,
+  op_bookmark_for_time,
+  op_bookmark_restore,
   op_kv_check_count,
   op_kv_delete_all,
   op_kv_put_many,
@@ -32,6 +36,9 @@ bindOps((ops) =>
     op_alarm_delete,
     op_alarm_get,
     op_alarm_set,
+    op_bookmark_current,
+    op_bookmark_for_time,
+    op_bookmark_restore,
     op_kv_check_count,
     op_kv_delete_all,
     op_kv_put_many,
@@ -239,7 +246,7 @@ export class DurableObjectStorage {
   async deleteAll(options) {
     checkOptions("DurableObjectStorage", "deleteAll", 1, "PutOptions", options);
     if (this.#transactions > 0) throw new Error("Cannot call deleteAll() within a transaction");
-    op_kv_delete_all(this.#record.handle, true);
+    op_kv_delete_all(this.#record.handle, isOn("delete_all_deletes_alarm"));
   }
 
   /** @param {any} [options] */
@@ -320,16 +327,28 @@ export class DurableObjectStorage {
     }
   }
 
-  getCurrentBookmark() {
-    return refuse("getCurrentBookmark");
+  async getCurrentBookmark() {
+    return await resumeAfter(op_bookmark_current(this.#record.handle));
   }
 
-  getBookmarkForTime() {
-    return refuse("getBookmarkForTime");
+  /** @param {any} timestamp milliseconds since 1970, or a Date */
+  async getBookmarkForTime(timestamp) {
+    const at = timestamp instanceof Date ? timestamp.getTime() : timestamp;
+    if (typeof at !== "number") {
+      refuseArgument("DurableObjectStorage", "getBookmarkForTime", 1, "date");
+    }
+    if (!Number.isFinite(at)) {
+      throw new TypeError("The value cannot be converted because it is not a valid Date.");
+    }
+    return await resumeAfter(op_bookmark_for_time(this.#record.handle, at));
   }
 
-  onNextSessionRestoreBookmark() {
-    return refuse("onNextSessionRestoreBookmark");
+  /** @param {any[]} args */
+  async onNextSessionRestoreBookmark(...args) {
+    if (args.length === 0) {
+      refuseArgument("DurableObjectStorage", "onNextSessionRestoreBookmark", 1, "string");
+    }
+    return await resumeAfter(op_bookmark_restore(this.#record.handle, `${args[0]}`));
   }
 
   ensureReplicas() {
@@ -341,16 +360,6 @@ export class DurableObjectStorage {
   }
 }
 tagClass(DurableObjectStorage);
-
-/**
- * @param {string} method
- * @returns {never}
- */
-function refuse(method) {
-  throw new Error(
-    `${method}() is not implemented in Stead yet: point-in-time recovery is still to come.`,
-  );
-}
 
 /**
  * @typedef {object} TransactionState

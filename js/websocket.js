@@ -9,7 +9,9 @@ import { bindOps } from "ext:stead/fast_ops.js";
 import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, DOMException, serialize } from "ext:stead/clone.js";
+import { currentContext } from "ext:stead/context.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { WorkerEvent } from "ext:stead/worker_event.js";
 import { reportUncaught } from "ext:stead/errors.js";
 
 const { CloseEvent, ErrorEvent, Event, EventTarget, MessageEvent } = core.loadExtScript(
@@ -295,14 +297,18 @@ export class WebSocket extends EventTarget {
   }
 
   async #listen() {
-    for (;;) {
+    const context = currentContext();
+    if (context instanceof WorkerEvent) context.hold();
+    let goesOn = true;
+    while (goesOn) {
       const frame = await resumeAfter(op_socket_next(this.#end));
       try {
-        if (!this.#dispatch(frame)) return;
+        goesOn = this.#dispatch(frame);
       } catch (error) {
         reportUncaught(error);
       }
     }
+    if (context instanceof WorkerEvent) context.release();
   }
 
   /**

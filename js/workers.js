@@ -5,13 +5,22 @@
 // https://developers.cloudflare.com/workers/runtime-apis/bindings/
 
 import { internals } from "ext:core/mod.js";
-import { addTargetClass, RpcTarget } from "ext:stead/message.js";
-import { RpcPromise, RpcProperty } from "ext:stead/rpc.js";
+import { refuseArgument } from "ext:stead/arguments.js";
+import { currentContext } from "ext:stead/context.js";
+import {
+  envView,
+  exportsView,
+  withEnv,
+  withEnvAndExports,
+  withExports,
+} from "ext:stead/environment.js";
+import { addEntrypointClass, RpcTarget } from "ext:stead/message.js";
+import { RpcPromise, RpcProperty } from "ext:stead/rpc_promise.js";
+import { StubClass } from "ext:stead/rpc_stub.js";
 import { tagClass } from "ext:stead/scope.js";
-
-/** The bindings, filled in before and after the worker's modules are evaluated. */
-/** @type {Record<string, any>} */
-export const env = {};
+import { ServiceStub } from "ext:stead/service_stub.js";
+import { tracing } from "ext:stead/tracing.js";
+import { WorkerEvent } from "ext:stead/worker_event.js";
 
 /** What both kinds of classes are given when an instance is made. */
 export class DurableObject {
@@ -38,8 +47,8 @@ export class WorkerEntrypoint {
 }
 tagClass(WorkerEntrypoint);
 
-addTargetClass(DurableObject);
-addTargetClass(WorkerEntrypoint);
+addEntrypointClass(DurableObject);
+addEntrypointClass(WorkerEntrypoint);
 
 /** @param {string} name */
 function missingClass(name) {
@@ -60,10 +69,19 @@ function missing(name) {
   };
 }
 
-/** @param {any} promise */
+/**
+ * Has the running event live until a promise is settled.
+ * @param {any} promise
+ */
 function waitUntil(promise) {
-  Promise.resolve(promise);
+  if (arguments.length === 0) refuseArgument("EntrypointsModule", "waitUntil", 1, "Promise");
+  const context = currentContext();
+  if (context instanceof WorkerEvent) context.waitUntil(promise);
+  else Promise.resolve(promise);
 }
+
+/** The symbol under which a target says how it is made anew. */
+const restore = Symbol("cloudflare:workers:restore");
 
 internals.cloudflareWorkers = {
   DurableObject,
@@ -71,13 +89,17 @@ internals.cloudflareWorkers = {
   RpcTarget,
   RpcPromise,
   RpcProperty,
-  RpcStub: missingClass("RpcStub"),
-  ServiceStub: missingClass("ServiceStub"),
+  RpcStub: StubClass,
+  ServiceStub,
   WorkflowEntrypoint: missingClass("WorkflowEntrypoint"),
-  env,
+  env: envView,
+  exports: exportsView,
+  cache: {},
+  restore,
+  tracing,
   waitUntil,
-  withEnv: missing("withEnv"),
-  withExports: missing("withExports"),
-  withEnvAndExports: missing("withEnvAndExports"),
+  withEnv,
+  withExports,
+  withEnvAndExports,
   abortIsolate: missing("abortIsolate"),
 };

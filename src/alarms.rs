@@ -35,6 +35,8 @@ const RETRY_START_MS: u64 = 2_000;
 const RETRIES_MAX: u32 = 6;
 /// The delay doubles at most this often.
 const BACKOFF_MAX: u32 = 9;
+/// How long a handler may run, by the clock on the wall.
+const RUN_MS_MAX: i64 = 15 * 60 * 1000;
 /// Alarms that run at once.
 const RUNNING_MAX: usize = 256;
 /// How far ahead the index is read.
@@ -123,6 +125,8 @@ enum Busy {
     Running {
         counted: u32,
         backoff: u32,
+        /// When the run counts as hanging.
+        until_ms: i64,
     },
     Retry {
         at_ms: i64,
@@ -193,6 +197,7 @@ impl Scheduler {
                 HORIZON_MS
             };
             let (due, next_ms) = self.due(now_ms, horizon_ms, RUNNING_MAX - running.len());
+            let next_ms = next_ms.min(self.end_overdue(&shared, now_ms));
             for (key, entry) in due {
                 running.push(self.begin(&shared, key, entry));
             }
@@ -398,6 +403,25 @@ impl Scheduler {
         (due, next_ms)
     }
 
+    /// Has the objects reset whose handlers have run for too long; when the next one will have.
+    fn end_overdue(&mut self, shared: &Shared, now_ms: i64) -> i64 {
+        let mut next_ms = i64::MAX;
+        for (key, busy) in &mut self.busy {
+            let Busy::Running { until_ms, .. } = busy else {
+                continue;
+            };
+            if *until_ms <= now_ms {
+                if let Some(shard) = shared.placement.holder(*key) {
+                    shared.nudge(&[shard], || Message::AlarmOverdue(*key));
+                }
+                // Told again if the message does not arrive.
+                *until_ms = now_ms + HORIZON_MS;
+            }
+            next_ms = next_ms.min(*until_ms);
+        }
+        next_ms
+    }
+
     fn begin(
         &mut self,
         shared: &Shared,
@@ -409,11 +433,18 @@ impl Scheduler {
                 Busy::Retry {
                     counted, backoff, ..
                 }
-                | Busy::Running { counted, backoff },
+                | Busy::Running {
+                    counted, backoff, ..
+                },
             ) => (counted, backoff),
             None => (0, 0),
         };
-        self.busy.insert(key, Busy::Running { counted, backoff });
+        let running = Busy::Running {
+            counted,
+            backoff,
+            until_ms: shared.clock.now_ms() + RUN_MS_MAX,
+        };
+        self.busy.insert(key, running);
         let (reply, outcome) = oneshot::channel();
         let event = ObjectEvent::Alarm {
             scheduled_ms: entry.at_ms,
@@ -426,7 +457,10 @@ impl Scheduler {
     }
 
     fn finished(&mut self, key: ObjectKey, entry: AlarmEntry, outcome: AlarmOutcome) {
-        let Some(Busy::Running { counted, backoff }) = self.busy.remove(&key) else {
+        let Some(Busy::Running {
+            counted, backoff, ..
+        }) = self.busy.remove(&key)
+        else {
             return;
         };
         let retry = match outcome {

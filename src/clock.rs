@@ -52,11 +52,13 @@ impl Random {
     }
 
     /// Begins the numbers of a seed.
+    #[allow(dead_code, reason = "for runs of tests that are repeated")]
     pub fn reseed(&self, seed: u64) {
         *self.lock() = StdRng::seed_from_u64(seed);
     }
 
     /// A number that may serve as a seed.
+    #[allow(dead_code, reason = "for runs of tests that are repeated")]
     pub fn seed(&self) -> u64 {
         self.lock().next_u64()
     }

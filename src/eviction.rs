@@ -15,11 +15,15 @@ use stead_ops::instance::Instance;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket_set::SocketSet;
+use stead_storage::Durability;
 
 use crate::shard::Shard;
 
 /// How long an object stays in memory with nothing to do.
 const IDLE_MS: i64 = 10_000;
+
+/// When to look again at an object of which others hold values.
+const LOOK_AGAIN_MS: i64 = 1_000;
 
 /// What old code gets that still holds an object which left memory.
 const EVICTED: &str = "This Durable Object left memory because it was idle.";
@@ -113,6 +117,9 @@ impl Shard {
             if instance.is_active() {
                 // Listed again when it is idle again.
                 instance.idle_listed.set(false);
+            } else if instance.exports.get() > 0 {
+                // Others may call what it exported.
+                self.list_idle(&instance, now_ms + LOOK_AGAIN_MS);
             } else if self.queue.waits_for(&key) {
                 // What is to be delivered finds it here.
                 self.list_idle(&instance, now_ms + 1);
@@ -136,18 +143,17 @@ impl Shard {
 
     /// Whether everything that the object wrote is durable and said.
     pub fn is_settled(&self, instance: &Instance) -> bool {
-        !instance.database.is_dirty()
-            && instance.syncing.get().is_none()
-            && instance.output.is_open(instance.database.wait_point())
+        !instance.database.is_dirty() && instance.output.is_open(instance.database.wait_point())
     }
 
-    /// Takes an idle and settled instance out of memory. Its log is synced, so
-    /// closing its file waits for no disk.
+    /// Takes an idle and settled instance out of memory. Its commits are durable in
+    /// the journal, so closing its file waits for no disk.
     fn evict(&self, instance: &Rc<Instance>) {
         let key = instance.key;
         let resident = self.objects.borrow_mut().remove(&key);
         instance.fail(Failure::reset(EVICTED));
-        instance.database.abort();
+        self.end_sharing(instance);
+        self.close_storage(instance);
         if instance.sockets.is_empty() {
             self.shared.placement.release(key, self.index);
         } else {
@@ -155,6 +161,19 @@ impl Shard {
             self.sleeping.borrow_mut().insert(key, sockets);
         }
         drop(resident);
+    }
+
+    /// Closes the storage of a settled instance.
+    pub fn close_storage(&self, instance: &Instance) {
+        if self.shared.storage.durability == Durability::Relaxed {
+            // Its commits are submitted, and nobody waits until they are durable.
+            return instance.database.abort();
+        }
+        if let Err(error) = instance.database.close(self.shared.clock.now_ms()) {
+            self.shared
+                .logger
+                .error(Some(instance.label()), error.to_string());
+        }
     }
 
     /// Has `placement` forget an object that it has just placed here for nothing.

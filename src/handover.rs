@@ -20,6 +20,7 @@ use stead_ops::instance::Instance;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::parcel::Parcel;
 use stead_ops::socket_set::DetachedSockets;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
@@ -142,7 +143,7 @@ impl Shard {
                     self.requeue(key, events);
                 }
             }
-            Handover::Event(key, name, event) => self.enqueue(key, name, event),
+            Handover::Event(key, name, event) => self.enqueue(Parcel::Object(key, name, event)),
             Handover::Connection(moved) => self.adopt_connection(moved),
             Handover::Released(key, sockets) => {
                 if let Some(held) = inheritance.held.as_mut() {
@@ -172,7 +173,7 @@ impl Shard {
     fn requeue(&self, key: ObjectKey, events: VecDeque<(Option<String>, ObjectEvent)>) {
         let events = events.into_iter();
         self.queue
-            .push_first(events.map(|(name, event)| (key, name, event)));
+            .push_first(events.map(|(name, event)| Parcel::Object(key, name, event)));
         self.wake();
     }
 
@@ -299,6 +300,9 @@ impl Shard {
             for event in instance.input.drain() {
                 let name = instance.name.borrow().clone();
                 retiring.tell(Handover::Event(instance.key, name, event));
+            }
+            if !late {
+                self.close_storage(&instance);
             }
             self.leave(&instance, &code_updated());
             released.push((instance.key, sockets));

@@ -43,6 +43,14 @@ pub struct Dispatch {
     pub object_alarm: v8::Global<v8::Function>,
     /// Delivers a frame to an object.
     pub object_socket: v8::Global<v8::Function>,
+    /// Delivers a request to an entrypoint.
+    pub entrypoint_fetch: v8::Global<v8::Function>,
+    /// Delivers a call to an entrypoint or to a value of the worker's code.
+    pub worker_call: v8::Global<v8::Function>,
+    /// Runs `scheduled()` or `queue()` of an entrypoint.
+    pub run_handler: v8::Global<v8::Function>,
+    /// Lets exported values go.
+    pub release: v8::Global<v8::Function>,
     /// Fires one timer that is due.
     pub fire_timer: v8::Global<v8::Function>,
     /// On whose behalf code spoke.
@@ -97,6 +105,10 @@ impl Isolate {
             object_call: function("objectCall"),
             object_alarm: function("objectAlarm"),
             object_socket: function("objectSocket"),
+            entrypoint_fetch: function("entrypointFetch"),
+            worker_call: function("workerCall"),
+            run_handler: function("runHandler"),
+            release: function("release"),
             fire_timer: function("fireTimer"),
             speaker: function("speaker"),
             resume: function("resume"),

@@ -14,6 +14,7 @@ use stead_ops::assets::FileFuture;
 use stead_ops::assets::FileRequest;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
+use stead_ops::export::Exports;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::host::Host;
@@ -24,12 +25,18 @@ use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
+use stead_ops::message::Call;
+use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::parcel::Parcel;
 use stead_storage::Database;
 use stead_storage::Durability;
 use stead_storage::GateBroken;
+use stead_storage::LogEvent;
+use stead_storage::ObjectName;
+use stead_storage::StorageError;
 
 use crate::assets::Asked;
 use crate::isolate::call;
@@ -93,6 +100,13 @@ impl Shard {
         if instance.owes.count() >= OWED_MAX {
             return event.fail(Failure::overloaded());
         }
+        let event = match event {
+            // The value went with the instance that exported it.
+            ObjectEvent::Call(call) if call.target.is_some() && !self.owns(&instance, &call) => {
+                return call.fail(CallError::Failed(Failure::owner_gone()));
+            }
+            event => event,
+        };
         match instance.input.offer(event) {
             Ok(Some(event)) => self.enter(&instance, &record, event),
             Ok(None) => {}
@@ -114,6 +128,23 @@ impl Shard {
             return None;
         }
         let (name, event) = self.hold_back(key, name, event)?;
+        if let ObjectEvent::Call(call) = event {
+            if call.target.is_some() {
+                // The value went with the instance that exported it.
+                call.fail(CallError::Failed(Failure::owner_gone()));
+                return None;
+            }
+            return self.admit_event(key, name, ObjectEvent::Call(call));
+        }
+        self.admit_event(key, name, event)
+    }
+
+    fn admit_event(
+        &self,
+        key: ObjectKey,
+        name: Option<String>,
+        event: ObjectEvent,
+    ) -> Option<(Rc<Instance>, v8::Global<v8::Value>, ObjectEvent)> {
         let shard = self.shared.placement.place(key, self.index);
         if shard != self.index {
             self.shared.send_to(shard, key, name, event);
@@ -140,6 +171,15 @@ impl Shard {
                 None
             }
         }
+    }
+
+    fn owns(&self, instance: &Rc<Instance>, call: &Call) -> bool {
+        matches!(self.owner_of(call), Ok(Some(owner)) if Rc::ptr_eq(&owner, instance))
+    }
+
+    /// Delivers one event to an instance, if it is still the object's.
+    pub fn offer(&self, instance: &Rc<Instance>, event: ObjectEvent) {
+        self.deliver(instance.key, None, event);
     }
 
     /// Opens the object's storage and runs its constructor.
@@ -176,8 +216,8 @@ impl Shard {
         let unique_key = &self.namespaces[key.namespace as usize].unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
         shared.state.namespace_dir(unique_key).map_err(failed)?;
-        let path = shared.state.object_path(unique_key, &key.id);
-        let database = Rc::new(Database::open(&path, &shared.storage).map_err(failed)?);
+        let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
+        let database = self.open_database(key, incarnation).map_err(failed)?;
         database
             .stop_when(self.isolate.guard.sql_interrupt())
             .map_err(failed)?;
@@ -185,7 +225,10 @@ impl Shard {
             .bound_size(shared.limits.storage_bytes)
             .map_err(failed)?;
         database.set_name(name.as_deref());
-        let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
+        if database.was_restored() {
+            let alarm = database.alarm().map_err(failed)?;
+            shared.alarms.set(key, unique_key, name.clone(), alarm);
+        }
         let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
         let sockets = self.wake_sockets(key, name.as_deref());
         let instance = Instance::new(
@@ -244,6 +287,26 @@ impl Shard {
         Ok((instance, record))
     }
 
+    fn open_database(
+        &self,
+        key: ObjectKey,
+        incarnation: u64,
+    ) -> Result<Rc<Database>, StorageError> {
+        let shared = &self.shared;
+        let object = ObjectName {
+            unique_key: self.namespaces[key.namespace as usize]
+                .unique_key
+                .as_str()
+                .into(),
+            id: key.id,
+        };
+        let synced = self.synced.clone();
+        // Without a receiver the shard has stopped.
+        let notify = move |event| drop(synced.send((key, incarnation, event)));
+        let (journal, lane) = (&shared.journal, &self.lane);
+        Database::open_in(journal, &object, &shared.storage, lane, Box::new(notify)).map(Rc::new)
+    }
+
     fn clone_thrown(
         &self,
         scope: &mut v8::PinScope<'_, '_>,
@@ -274,12 +337,8 @@ impl Shard {
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_fetch, &[record, native])
                 }
-                ObjectEvent::Call {
-                    path,
-                    arguments,
-                    reply,
-                } => {
-                    let native = IncomingCall::new(path, arguments, reply, instance);
+                ObjectEvent::Call(event) => {
+                    let native = IncomingCall::for_object(event, instance);
                     let native = make_cppgc_object(scope, native).into();
                     call(scope, &dispatch.object_call, &[record, native])
                 }
@@ -338,80 +397,91 @@ impl Shard {
             if instance.failure().is_some() {
                 continue;
             }
-            match instance.database.commit() {
-                Ok(Some(commit)) => {
-                    if let Some(change) = commit.alarm {
-                        let unique_key =
-                            &self.namespaces[instance.key.namespace as usize].unique_key;
-                        let name = instance.name.borrow().clone();
-                        self.shared
-                            .alarms
-                            .set(instance.key, unique_key, name, change.to_ms);
-                    }
-                    self.sync(&instance);
-                }
-                Ok(None) => {}
-                Err(error) => self.reset(&instance, Failure::reset(error.to_string())),
+            if instance.database.is_held_back() {
+                self.held.borrow_mut().insert(instance.key, instance);
+                continue;
+            }
+            self.commit(&instance);
+        }
+    }
+
+    /// Commits what was kept back, as soon as there is room for it.
+    pub fn commit_held(&self) {
+        if self.held.borrow().is_empty() {
+            return;
+        }
+        let held = std::mem::take(&mut *self.held.borrow_mut());
+        for (key, instance) in held {
+            if instance.failure().is_some() {
+                continue;
+            }
+            if instance.database.is_held_back() {
+                self.held.borrow_mut().insert(key, instance);
+            } else {
+                self.commit(&instance);
             }
         }
     }
 
-    /// Has the committer make durable what is not yet; one request per object at a time.
-    fn sync(&self, instance: &Rc<Instance>) {
-        let sequence = instance.database.sequence();
-        if instance.syncing.get().is_some() || sequence <= instance.output.durable_sequence() {
-            return;
-        }
-        if self.shared.storage.durability == Durability::Relaxed {
-            instance.output.durable(sequence);
-            self.bound_log(instance);
-            return;
-        }
-        match instance.database.sync_target() {
-            Ok(target) => {
-                instance.syncing.set(Some(sequence));
-                let synced = self.synced.clone();
-                let (key, incarnation) = (instance.key, instance.incarnation);
-                let done = move |result| drop(synced.send((key, incarnation, sequence, result)));
-                self.shared.committer.submit(target, Box::new(done));
+    fn commit(&self, instance: &Rc<Instance>) {
+        let database = &instance.database;
+        let committed = database.commit().and_then(|commit| {
+            if commit.is_some() {
+                database.submit(self.shared.clock.now_ms())?;
             }
+            Ok(commit)
+        });
+        match committed {
+            Ok(Some(commit)) => {
+                if let Some(change) = commit.alarm {
+                    let unique_key = &self.namespaces[instance.key.namespace as usize].unique_key;
+                    let name = instance.name.borrow().clone();
+                    self.shared
+                        .alarms
+                        .set(instance.key, unique_key, name, change.to_ms);
+                }
+                if self.shared.storage.durability == Durability::Relaxed {
+                    instance.output.durable(commit.sequence);
+                }
+                if database.wants_pause() {
+                    instance.input.hold();
+                    self.or_reset(instance, database.checkpoint_if_overdue());
+                }
+            }
+            Ok(None) => {}
             Err(error) => self.reset(instance, Failure::reset(error.to_string())),
         }
     }
 
-    /// Hears that commits up to `sequence` are durable, or that they never will be.
-    pub fn synced(
-        &self,
-        key: ObjectKey,
-        incarnation: u64,
-        sequence: u64,
-        result: Result<(), String>,
-    ) {
+    fn or_reset<T>(&self, instance: &Rc<Instance>, result: Result<T, StorageError>) {
+        if let Err(error) = result {
+            self.reset(instance, Failure::reset(error.to_string()));
+        }
+    }
+
+    /// Hears from the journal what became of an instance's commits.
+    pub fn hear(&self, key: ObjectKey, incarnation: u64, event: LogEvent) {
         let instance = self.objects.borrow().get(&key).map(|r| r.instance.clone());
         let Some(instance) = instance.filter(|found| found.incarnation == incarnation) else {
             return;
         };
-        instance.syncing.set(None);
-        match result {
-            Ok(()) => {
+        match event {
+            LogEvent::Durable(sequence, point) => {
+                instance.database.note_durable(point);
                 instance.output.durable(sequence);
-                if self.bound_log(&instance) {
-                    self.sync(&instance);
-                    self.note_settled(&instance);
-                }
+                self.note_settled(&instance);
             }
-            Err(error) => self.reset(&instance, Failure::reset(error)),
+            LogEvent::CheckpointWanted => {}
+            LogEvent::Failed(error) => return self.reset(&instance, Failure::reset(error)),
         }
-    }
-
-    /// Moves a log that has grown large into the object's file; false if that broke the
-    /// object. It waits for the disk, once in a few megabytes of commits.
-    fn bound_log(&self, instance: &Rc<Instance>) -> bool {
-        match instance.database.checkpoint_if_large() {
-            Ok(_) => true,
-            Err(error) => {
-                self.reset(instance, Failure::reset(error.to_string()));
-                false
+        // What waited for the commit may have reset the object.
+        if instance.failure().is_none() {
+            self.or_reset(&instance, instance.database.checkpoint_if_due());
+        }
+        if instance.failure().is_none() && !instance.database.wants_pause() {
+            let events = instance.input.release();
+            if !events.is_empty() {
+                self.resume(&instance, events);
             }
         }
     }
@@ -447,13 +517,16 @@ impl Shard {
         }
         instance.owes.fail(failure);
         instance.sockets.clear();
+        self.end_sharing(instance);
     }
 
     /// Closes the storage of all objects, so that each is one complete file.
     pub fn close_all(&self) {
         self.end_turn();
+        self.held.take();
+        let now_ms = self.shared.clock.now_ms();
         for (_, resident) in self.objects.borrow_mut().drain() {
-            if let Err(error) = resident.instance.database.close() {
+            if let Err(error) = resident.instance.database.close(now_ms) {
                 self.shared.logger.error(None, error.to_string());
             }
             resident.instance.sockets.clear();
@@ -505,11 +578,19 @@ impl Host for Shard {
         &self.namespaces
     }
 
-    fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        match event {
-            ObjectEvent::Socket { .. } => self.enqueue(key, name, event),
-            _ => self.enqueue_call(key, name, event),
+    fn send(&self, parcel: Parcel) {
+        match parcel {
+            Parcel::Export(call) => self.send_export_call(call),
+            parcel => self.enqueue_call(parcel),
         }
+    }
+
+    fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
+        self.enqueue(Parcel::Object(key, name, event));
+    }
+
+    fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {

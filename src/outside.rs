@@ -9,6 +9,7 @@ use stead_ops::event::Outcome;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
+use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
 use crate::shared::OutcomeSender;
 
@@ -38,6 +39,16 @@ impl Shard {
                 outcome,
             ];
             call(scope, &self.isolate.dispatch.call_for_json, &arguments).is_ok()
+        });
+    }
+
+    /// Runs `scheduled()` or `queue()` of an entrypoint.
+    pub fn run_handler(&self, event: &HandlerEvent, outcome: OutcomeSender) {
+        let event = serde_json::to_string(event).expect("plain data");
+        self.ask(outcome, |scope, outcome| {
+            let event = string(scope, &event);
+            let function = &self.isolate.dispatch.run_handler;
+            call(scope, function, &[event, outcome]).is_ok()
         });
     }
 

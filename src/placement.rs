@@ -56,6 +56,11 @@ impl Placement {
         shard
     }
 
+    /// The shard that holds an object, if one does.
+    pub fn holder(&self, key: ObjectKey) -> Option<ShardIndex> {
+        self.part(&key).get(&key).copied()
+    }
+
     /// Forgets an object that left the memory of `shard`.
     pub fn release(&self, key: ObjectKey, shard: ShardIndex) {
         let mut part = self.part(&key);

@@ -8,48 +8,49 @@ use std::collections::VecDeque;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::parcel::Parcel;
 
 /// Events that may wait on one shard.
 const QUEUE_MAX: usize = 256 * 1024;
 /// Events that may wait for one object.
 const OBJECT_MAX: usize = 16 * 1024;
 
-/// An event, its object, and the name of that if it is known.
-pub type Waiting = (ObjectKey, Option<String>, ObjectEvent);
-
 /// The queue of a shard.
 ///
 /// Invariant: `counts` holds how many of `events` and `calls` are for each object, and
-/// nothing for objects without any.
+/// nothing for objects without any. Calls of exported values are not among them: they
+/// count once they have reached their object.
 #[derive(Default)]
 pub struct EventQueue {
-    events: RefCell<VecDeque<Waiting>>,
+    events: RefCell<VecDeque<Parcel>>,
     /// Calls that JavaScript made in the current round. They are queued when the
     /// next one begins, behind what the sockets of this thread brought meanwhile:
     /// a frame that was sent before a call was made arrives before it.
-    calls: RefCell<Vec<Waiting>>,
+    calls: RefCell<Vec<Parcel>>,
     counts: RefCell<HashMap<ObjectKey, usize>>,
 }
 
 impl EventQueue {
     /// Queues an event; its caller is told if there is no room.
-    pub fn push(&self, waiting: Waiting) {
+    pub fn push(&self, waiting: Parcel) {
         if let Some(waiting) = self.admit(waiting) {
             self.events.borrow_mut().push_back(waiting);
         }
     }
 
     /// Queues a call that JavaScript made, for the next round.
-    pub fn push_call(&self, waiting: Waiting) {
+    pub fn push_call(&self, waiting: Parcel) {
         if let Some(waiting) = self.admit(waiting) {
             self.calls.borrow_mut().push(waiting);
         }
     }
 
     /// Queues events that have waited already ahead of all others, in their order.
-    pub fn push_first(&self, waiting: impl DoubleEndedIterator<Item = Waiting>) {
+    pub fn push_first(&self, waiting: impl DoubleEndedIterator<Item = Parcel>) {
         for waiting in waiting.rev() {
-            *self.counts.borrow_mut().entry(waiting.0).or_default() += 1;
+            if let Some(key) = object_of(&waiting) {
+                *self.counts.borrow_mut().entry(key).or_default() += 1;
+            }
             self.events.borrow_mut().push_front(waiting);
         }
     }
@@ -61,13 +62,15 @@ impl EventQueue {
     }
 
     /// The next event.
-    pub fn pop(&self) -> Option<Waiting> {
+    pub fn pop(&self) -> Option<Parcel> {
         let waiting = self.events.borrow_mut().pop_front()?;
-        let mut counts = self.counts.borrow_mut();
-        if let Some(count) = counts.get_mut(&waiting.0) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&waiting.0);
+        if let Some(key) = object_of(&waiting) {
+            let mut counts = self.counts.borrow_mut();
+            if let Some(count) = counts.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&key);
+                }
             }
         }
         Some(waiting)
@@ -79,14 +82,20 @@ impl EventQueue {
     }
 
     /// Takes the events of some objects out, in their order.
-    pub fn take(&self, wanted: impl Fn(&ObjectKey) -> bool) -> Vec<Waiting> {
+    pub fn take(
+        &self,
+        wanted: impl Fn(&ObjectKey) -> bool,
+    ) -> Vec<(ObjectKey, Option<String>, ObjectEvent)> {
         self.queue_calls();
-        let events = std::mem::take(&mut *self.events.borrow_mut());
-        let (taken, left): (Vec<Waiting>, Vec<Waiting>) =
-            events.into_iter().partition(|waiting| wanted(&waiting.0));
-        self.events.borrow_mut().extend(left);
-        let mut counts = self.counts.borrow_mut();
-        counts.retain(|key, _| !wanted(key));
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        for waiting in self.events.take() {
+            match waiting {
+                Parcel::Object(key, name, event) if wanted(&key) => taken.push((key, name, event)),
+                other => left.push_back(other),
+            }
+        }
+        self.events.replace(left);
+        self.counts.borrow_mut().retain(|key, _| !wanted(key));
         taken
     }
 
@@ -96,21 +105,36 @@ impl EventQueue {
     }
 
     /// Counts an event in, if there is room for it.
-    fn admit(&self, waiting: Waiting) -> Option<Waiting> {
+    fn admit(&self, waiting: Parcel) -> Option<Parcel> {
         let total = self.events.borrow().len() + self.calls.borrow().len();
+        let Some(key) = object_of(&waiting) else {
+            if total < QUEUE_MAX {
+                return Some(waiting);
+            }
+            waiting.fail(Failure::overloaded());
+            return None;
+        };
         let mut counts = self.counts.borrow_mut();
-        let count = counts.entry(waiting.0).or_default();
+        let count = counts.entry(key).or_default();
         if total < QUEUE_MAX && *count < OBJECT_MAX {
             *count += 1;
             return Some(waiting);
         }
         if *count == 0 {
-            counts.remove(&waiting.0);
+            counts.remove(&key);
         }
         // Whoever is told may queue something else.
         drop(counts);
-        waiting.2.fail(Failure::overloaded());
+        waiting.fail(Failure::overloaded());
         None
+    }
+}
+
+/// The object that an event is counted for.
+fn object_of(waiting: &Parcel) -> Option<ObjectKey> {
+    match waiting {
+        Parcel::Object(key, ..) => Some(*key),
+        Parcel::Export(_) | Parcel::Worker(..) => None,
     }
 }
 
@@ -129,7 +153,7 @@ mod tests {
         }
     }
 
-    fn event(name: &str) -> (Waiting, oneshot::Receiver<AlarmOutcome>) {
+    fn event(name: &str) -> (Parcel, oneshot::Receiver<AlarmOutcome>) {
         let (reply, outcome) = oneshot::channel();
         let event = ObjectEvent::Alarm {
             scheduled_ms: 0,
@@ -137,7 +161,7 @@ mod tests {
             give_up: false,
             reply,
         };
-        ((key(name), None, event), outcome)
+        (Parcel::Object(key(name), None, event), outcome)
     }
 
     #[test]
@@ -171,7 +195,8 @@ mod tests {
         let queue = EventQueue::default();
         queue.push(event("c").0);
         queue.push_first([event("a").0, event("b").0].into_iter());
-        let order: Vec<ObjectKey> = std::iter::from_fn(|| queue.pop().map(|next| next.0)).collect();
+        let order: Vec<ObjectKey> =
+            std::iter::from_fn(|| queue.pop().as_ref().and_then(object_of)).collect();
         assert_eq!(order, [key("a"), key("b"), key("c")]);
     }
 }

@@ -21,15 +21,21 @@ use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
 use deno_core::v8;
+use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
+use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
+use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::parcel::Parcel;
 use stead_ops::socket_set::SocketSet;
 use stead_ops::turn::Turns;
+use stead_storage::Lane;
+use stead_storage::LogEvent;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -74,8 +80,8 @@ pub enum Phase {
     Stopping,
 }
 
-/// What a commit's sync came to: which object, which instance, up to where.
-pub type Synced = (ObjectKey, u64, u64, Result<(), String>);
+/// What the journal tells: of which object, of which instance, and what.
+pub type Synced = (ObjectKey, u64, LogEvent);
 
 /// A shard, as the tasks of its thread share it.
 pub struct Shard {
@@ -99,7 +105,11 @@ pub struct Shard {
     pub idle: IdleObjects,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
-    /// Hears of finished syncs.
+    /// What the objects of this shard have on its way to the disk.
+    pub lane: Lane,
+    /// Objects whose commits are kept back because that is too much already.
+    pub held: RefCell<HashMap<ObjectKey, Rc<Instance>>>,
+    /// Hears from the journal.
     pub synced: mpsc::UnboundedSender<Synced>,
     /// Whether connections are to end.
     pub phase: watch::Sender<Phase>,
@@ -114,6 +124,12 @@ pub struct Shard {
     /// Requests that the worker's own code is answering.
     pub requests: OpenRequests,
     root: RefCell<Waker>,
+    /// What this shard's code exported.
+    pub exports: Exports,
+    /// Values whose instances have left memory, to be let go of.
+    pub forgotten: RefCell<Vec<u64>>,
+    /// The answers that entrypoints have not given yet.
+    pub worker_owes: Owes,
     /// Connections that are being served.
     pub connections: Cell<usize>,
 }
@@ -221,6 +237,7 @@ async fn bring_up(
     let heap_bytes = shared.limits.heap_bytes;
     let buffers = BufferBudget::new(heap_bytes);
     options.heap_limit = Some(heap_bytes);
+    options.compatibility_flags = shared.compatibility.flags().clone();
     options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
@@ -236,6 +253,9 @@ async fn bring_up(
     if shared.testing.is_some() {
         crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
     }
+    if !shared.compatibility.is_on("allow_eval_during_startup") {
+        forbid_eval(&isolate);
+    }
     isolate.guard.begin();
     let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
     isolate.guard.end();
@@ -249,12 +269,12 @@ async fn bring_up(
         .map_err(StartError::Exports)?;
     let namespaces = crate::exports::numbered(namespaces, &shared.numbers);
     crate::exports::configure(&isolate, &module, &namespaces, &code.bindings);
-    // From here on `eval` and `new Function` throw, as on the platform.
-    isolate.enter(|scope| {
-        scope
-            .get_current_context()
-            .set_allow_generation_from_strings(false)
-    });
+    if !shared
+        .compatibility
+        .is_on("allow_insecure_inefficient_logged_eval")
+    {
+        forbid_eval(&isolate);
+    }
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,
@@ -265,6 +285,8 @@ async fn bring_up(
         sleeping: RefCell::default(),
         idle: IdleObjects::default(),
         turn: Rc::default(),
+        lane: Lane::default(),
+        held: RefCell::default(),
         synced,
         phase: watch::Sender::new(Phase::Running),
         retiring: RefCell::default(),
@@ -273,6 +295,9 @@ async fn bring_up(
         queue: EventQueue::default(),
         requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
+        exports: Exports::default(),
+        forgotten: RefCell::default(),
+        worker_owes: Owes::default(),
         connections: Cell::new(0),
         module,
     });
@@ -285,6 +310,15 @@ async fn bring_up(
     op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
     deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
+}
+
+/// From here on `eval` and `new Function` throw.
+fn forbid_eval(isolate: &Isolate) {
+    isolate.enter(|scope| {
+        scope
+            .get_current_context()
+            .set_allow_generation_from_strings(false)
+    });
 }
 
 /// Runs the shard until it is told to stop, or has been replaced; the sender, if
@@ -306,9 +340,10 @@ async fn run(
         let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
         let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
         shard.root.borrow_mut().clone_from(cx.waker());
-        while let Poll::Ready(Some((key, incarnation, sequence, result))) = done.poll_recv(cx) {
-            shard.synced(key, incarnation, sequence, result);
+        while let Poll::Ready(Some((key, incarnation, event))) = done.poll_recv(cx) {
+            shard.hear(key, incarnation, event);
         }
+        shard.commit_held();
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
             let time = shard.shared.clock.virtual_time();
             time.inspect(|time| time.taken());
@@ -318,6 +353,7 @@ async fn run(
             }
         }
         shard.poll_inheritance(cx);
+        shard.take_mail(cx.waker());
         shard.queue.queue_calls();
         // Before the events that might find an object which was to have left.
         shard.evict_idle();
@@ -390,15 +426,15 @@ fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<
 }
 
 impl Shard {
-    /// Queues an event for an object of this shard.
-    pub fn enqueue(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.queue.push((key, name, event));
+    /// Queues an event for this shard.
+    pub fn enqueue(&self, parcel: Parcel) {
+        self.queue.push(parcel);
         self.wake();
     }
 
     /// Queues a call that JavaScript made, for the next round.
-    pub fn enqueue_call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent) {
-        self.queue.push_call((key, name, event));
+    pub fn enqueue_call(&self, call: Parcel) {
+        self.queue.push_call(call);
         self.wake();
     }
 
@@ -415,8 +451,8 @@ impl Shard {
     /// Queues events of one object ahead of all others, in their order.
     pub fn enqueue_first(&self, key: ObjectKey, name: Option<&str>, events: Vec<ObjectEvent>) {
         let events = events.into_iter();
-        self.queue
-            .push_first(events.map(|event| (key, name.map(str::to_owned), event)));
+        let name = |event| Parcel::Object(key, name.map(str::to_owned), event);
+        self.queue.push_first(events.map(name));
         self.wake();
     }
 
@@ -427,10 +463,14 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some((key, name, event)) = self.queue.pop() else {
+            let Some(parcel) = self.queue.pop() else {
                 return;
             };
-            self.deliver(key, name, event);
+            match parcel {
+                Parcel::Object(key, name, event) => self.deliver(key, name, event),
+                Parcel::Export(call) => self.deliver_export_call(call),
+                Parcel::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
+            }
             self.relieve_heap();
         }
     }
@@ -456,7 +496,9 @@ impl Shard {
             Message::Connection(stream) => self.serve_connection(stream),
             Message::Retire(retire) => self.begin_retirement(retire),
             Message::CutOff => self.cut_off(),
-            Message::Event(key, name, event) => self.enqueue(key, name, event),
+            Message::Event(key, name, event) => {
+                self.enqueue(Parcel::Object(key, name, event));
+            }
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),
                 Err(error) => {
@@ -466,7 +508,9 @@ impl Shard {
             },
             Message::Test(name, outcome) => self.run_test(&name, outcome),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
+            Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
+            Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.tell_stalled(),
             Message::Stop(done) => {
                 self.phase.send_replace(Phase::Stopping);
@@ -486,6 +530,7 @@ impl Shard {
         self.connections.get() == 0
             && !self.has_more()
             && !self.holds_back()
+            && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }
 }

@@ -13,7 +13,7 @@ use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket::SocketEnd;
-use stead_storage::Committer;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::net::TcpStream;
@@ -26,6 +26,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::compatibility::Compatibility;
 use crate::eviction::Evict;
 use crate::front::Front;
 use crate::handover::Retire;
@@ -56,8 +57,16 @@ pub enum Message {
     Retire(Retire),
     /// A shard that another one takes the place of is to end now.
     CutOff,
+    /// Runs a handler of the worker: `scheduled()` or `queue()`.
+    #[allow(
+        dead_code,
+        reason = "for servers of projects, which have cron triggers"
+    )]
+    Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
+    /// The object's alarm has run for longer than it may.
+    AlarmOverdue(ObjectKey),
     /// The clock of tests will not move again by itself, and somebody watches it.
     Stalled,
     /// Requests are to end: finish what runs, close the sockets, close the storage.
@@ -78,6 +87,51 @@ pub struct JsonCall {
     pub method: String,
     /// The arguments: a JSON array.
     pub arguments: String,
+}
+
+/// An event that the process itself has for a handler of the worker.
+/// <https://developers.cloudflare.com/workers/runtime-apis/handlers/>
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+#[allow(
+    dead_code,
+    reason = "for servers of projects, which have cron triggers"
+)]
+pub enum HandlerEvent {
+    /// A cron trigger.
+    #[serde(rename_all = "camelCase")]
+    Scheduled {
+        /// The entrypoint; `default` for the worker itself.
+        entrypoint: String,
+        /// The expression that fired.
+        cron: String,
+        /// When it was to run, in milliseconds.
+        scheduled_time: i64,
+    },
+    /// A batch of a queue's messages.
+    #[serde(rename_all = "camelCase")]
+    Queue {
+        /// The entrypoint; `default` for the worker itself.
+        entrypoint: String,
+        /// The queue's name.
+        queue: String,
+        /// The messages.
+        messages: Vec<QueueMessage>,
+    },
+}
+
+/// A message of a queue.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueMessage {
+    /// Its id.
+    pub id: String,
+    /// When it was sent, in milliseconds.
+    pub timestamp: i64,
+    /// How often it was delivered, this time included.
+    pub attempts: u32,
+    /// What was sent.
+    pub body: serde_json::Value,
 }
 
 /// What the shards of a worker run.
@@ -147,12 +201,14 @@ pub struct Shared {
     pub evict: Evict,
     /// What the code may use.
     pub limits: Limits,
+    /// Which of the platform's behaviours it was written for.
+    pub compatibility: Compatibility,
     /// Ends turns that take too long.
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.
     pub kills: Kills,
     /// Makes commits durable.
-    pub committer: Committer,
+    pub journal: LocalJournal,
     /// Wakes objects.
     pub alarms: Alarms,
     /// The time.
@@ -187,7 +243,7 @@ impl Shared {
     }
 
     /// Tells shards of something that they also find out by themselves if they are too busy to hear.
-    pub fn nudge(&self, shards: &[ShardIndex], message: fn() -> Message) {
+    pub fn nudge(&self, shards: &[ShardIndex], message: impl Fn() -> Message) {
         let time = self.clock.virtual_time();
         for shard in shards {
             time.inspect(|time| time.sent());

@@ -9,14 +9,18 @@ use std::rc::Rc;
 use deno_core::cppgc::try_unwrap_cppgc_object;
 use deno_core::v8;
 use stead_ops::Owed;
+use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::host::Host;
+use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::FetchResponse;
+use stead_ops::message::Message;
+use stead_ops::message::ObjectKey;
 
 use crate::guard::Cause;
 use crate::guard::Kill;
@@ -25,6 +29,7 @@ use crate::shard::Shard;
 
 const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
 const OBJECT_MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
+const ALARM_TIME: &str = "Alarm exceeded its allowed execution time";
 const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
 const WORKER_MEMORY: &str = "Worker exceeded memory limit.";
 
@@ -41,6 +46,7 @@ pub fn startup_text(cause: Cause) -> String {
 enum Speaker {
     Object(Rc<Instance>),
     Request(Rc<Owed<FetchResponse>>),
+    Call(Rc<Owed<Message>>),
     Nobody,
 }
 
@@ -74,13 +80,26 @@ impl Shard {
             }
             Speaker::Request(owed) => {
                 self.report(None, worker_text);
-                owed.give(Err(CallError::Failed(Failure {
-                    message: worker_text.into(),
-                    overloaded: true,
-                    ..Failure::default()
-                })));
+                owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
+            }
+            Speaker::Call(owed) => {
+                self.report(None, worker_text);
+                owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
             }
             Speaker::Nobody => self.report(None, worker_text),
+        }
+    }
+
+    /// Ends an alarm that has run for too long, with its object.
+    pub fn end_alarm(&self, key: ObjectKey) {
+        let objects = self.objects.borrow();
+        let Some(instance) = objects.get(&key).map(|resident| resident.instance.clone()) else {
+            return;
+        };
+        drop(objects);
+        if instance.alarm_run.get() != AlarmRun::Idle {
+            self.report(Some(instance.label()), ALARM_TIME);
+            self.reset(&instance, exceeded(ALARM_TIME));
         }
     }
 
@@ -93,6 +112,9 @@ impl Shard {
             let found = v8::Local::new(scope, found);
             if let Some(handle) = try_unwrap_cppgc_object::<ObjectHandle>(scope, found) {
                 return Speaker::Object(handle.0.clone());
+            }
+            if let Some(call) = try_unwrap_cppgc_object::<IncomingCall>(scope, found) {
+                return Speaker::Call(call.owed());
             }
             match try_unwrap_cppgc_object::<IncomingRequest>(scope, found) {
                 Some(request) => Speaker::Request(request.owed()),
@@ -137,5 +159,14 @@ fn exceeded(text: &str) -> Failure {
     Failure {
         alarm: AlarmOutcome::Threw,
         ..Failure::reset(text)
+    }
+}
+
+/// A request or a call whose own code in the worker exceeded a limit.
+fn worker_exceeded(text: &str) -> Failure {
+    Failure {
+        message: text.into(),
+        overloaded: true,
+        ..Failure::default()
     }
 }

@@ -126,6 +126,7 @@ impl VirtualTime {
     }
 
     /// Starts from the beginning: for the next test. No test is running.
+    #[allow(dead_code, reason = "for runs of several tests")]
     pub fn restart(&self) {
         self.held.store(false, SeqCst);
         self.offset_ms.store(START_MS - self.elapsed_ms(), SeqCst);
@@ -139,6 +140,7 @@ impl VirtualTime {
     }
 
     /// Asks to be told once when nothing will ever happen again by itself.
+    #[allow(dead_code, reason = "for runs of several tests")]
     pub fn watch(&self, watched: bool) {
         self.watched.store(watched, SeqCst);
         self.stir();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use deno_core::v8::IsolateHandle;
 use serde_json::Value;
-use stead_storage::Committer;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::sync::mpsc;
@@ -27,6 +27,7 @@ use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
+use crate::compatibility::Compatibility;
 use crate::eviction::Evict;
 use crate::exports::Export;
 use crate::exports::ExportKind;
@@ -42,6 +43,7 @@ use crate::routes::Routes;
 use crate::shard;
 use crate::shard::StartError;
 use crate::shared::Code;
+use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
@@ -61,6 +63,8 @@ pub struct Config {
     pub shards: usize,
     /// The state directory, already locked for this process.
     pub state: StateDir,
+    /// Its journal.
+    pub journal: LocalJournal,
     /// How each object's storage is opened.
     pub storage: Options,
     /// When idle objects leave memory.
@@ -73,6 +77,8 @@ pub struct Config {
     pub front: Arc<Front>,
     /// What the code may use.
     pub limits: Limits,
+    /// Which of the platform's behaviours it was written for.
+    pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// Where everything is printed.
@@ -125,10 +131,11 @@ impl Worker {
             state: config.state,
             storage: config.storage,
             evict: config.evict,
+            journal: config.journal,
             limits: config.limits,
+            compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
-            committer: Committer::start(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
@@ -363,6 +370,25 @@ impl Worker {
             .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
     }
 
+    /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,
+    /// noRetry }`, for a queue what became of the messages, with the fields of the
+    /// platform's `FetcherQueueResult`.
+    ///
+    /// # Errors
+    /// What it threw, as text.
+    #[allow(
+        dead_code,
+        reason = "for servers of projects, which have cron triggers"
+    )]
+    pub async fn handle(&self, event: HandlerEvent) -> Result<String, String> {
+        let (sender, outcome) = oneshot::channel();
+        self.shared
+            .message(0, Message::Handler(event, sender))
+            .await;
+        let lost = || Err("the server is stopping".to_owned());
+        outcome.await.unwrap_or_else(|_| lost())
+    }
+
     /// Lets requests finish, closes the sockets with 1001 and every object's
     /// storage, and ends all threads.
     pub async fn stop(&self) {
@@ -491,8 +517,8 @@ async fn end_process(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) {
     shared.watchdog.stop();
     let joined = tokio::task::spawn_blocking(move || {
         join(&shared, threads);
-        shared.committer.shutdown();
-        if let Err(error) = shared.state.mark_clean() {
+        let stopped = shared.journal.stop();
+        if let Err(error) = stopped.and_then(|()| shared.state.mark_clean()) {
             shared.logger.error(None, error.to_string());
         }
     });

@@ -1,6 +1,6 @@
 // Runs conformance scripts on workerd, the reference runtime.
 //
-//   node test-scripts/on-workerd.mjs --modules DIR [--jobs N] [SCRIPT…]
+//   node test-scripts/on-workerd.mjs --modules DIR [--jobs N] [--date DATE] [SCRIPT…]
 //
 // DIR is a node_modules directory that holds `workerd` and `esbuild`; the
 // environment variable STEAD_MODULES may name it instead. Without scripts,
@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-import { prepare, stem } from "./workerd.mjs";
+import { COMPATIBILITY_DATE, prepare, stem } from "./workerd.mjs";
 
 const SCRIPT_MILLISECONDS_MAX = 60_000;
 
@@ -21,6 +21,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     modules: { type: "string", default: process.env.STEAD_MODULES ?? "node_modules" },
     jobs: { type: "string", default: "2" },
+    date: { type: "string", default: COMPATIBILITY_DATE },
     verbose: { type: "boolean", default: false },
   },
 });
@@ -41,7 +42,7 @@ async function run(script) {
   const name = stem(script);
   const directory = await mkdtemp(join(tmpdir(), `${name}-`));
   try {
-    await prepare(modules, script, name, directory);
+    await prepare(modules, script, name, directory, undefined, options.date);
     const { code, signal, text } = await output(join(modules, ".bin/workerd"), ["test", "config.capnp"], directory);
     const passed = text.match(/\[ PASS \]/g)?.length ?? 0;
     const failed = text.match(/\[ FAIL \]/g)?.length ?? 0;

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 
-const COMPATIBILITY_DATE = "2026-11-01";
+export const COMPATIBILITY_DATE = "2026-11-01";
 
 // `ChatRoom` → `CHAT_ROOM`
 function screamingSnake(name) {
@@ -31,7 +31,7 @@ function objectClasses(source, exported) {
   return exported.filter(extendsDurableObject);
 }
 
-function capnp(name, classes, socket) {
+function capnp(name, classes, socket, date) {
   const namespaces = classes.map((c) => `    (className = "${c}", uniqueKey = "${name}-${c}", enableSql = true),`);
   const bindings = classes.flatMap((c) =>
     [...new Set([c, screamingSnake(c)])].map((b) => `    (name = "${b}", durableObjectNamespace = "${c}"),`),
@@ -44,7 +44,7 @@ const config :Workerd.Config = (
 const disk :Workerd.DiskDirectory = (path = "storage", writable = true);
 const script :Workerd.Worker = (
   modules = [(name = "script.js", esModule = embed "script.js")],
-  compatibilityDate = "${COMPATIBILITY_DATE}",
+  compatibilityDate = "${date}",
   durableObjectNamespaces = [
 ${namespaces.join("\n")}
   ],
@@ -57,8 +57,8 @@ ${bindings.join("\n")}
 }
 
 // Writes `script.js`, `config.capnp` and the folder `storage` into `directory`. `modules` is a node_modules directory
-// that holds esbuild; `socket` is the address to serve HTTP on, if any.
-export async function prepare(modules, script, name, directory, socket) {
+// that holds esbuild; `socket` is the address to serve HTTP on, if any; `date` is the compatibility date.
+export async function prepare(modules, script, name, directory, socket, date = COMPATIBILITY_DATE) {
   const esbuild = createRequire(join(modules, "x.js"))("esbuild");
   const { metafile } = await esbuild.build({
     entryPoints: [script],
@@ -72,6 +72,6 @@ export async function prepare(modules, script, name, directory, socket) {
   });
   const [built] = Object.values(metafile.outputs);
   const classes = objectClasses(await readFile(join(directory, "script.js"), "utf8"), built.exports);
-  await writeFile(join(directory, "config.capnp"), capnp(name, classes, socket));
+  await writeFile(join(directory, "config.capnp"), capnp(name, classes, socket, date));
   await mkdir(join(directory, "storage"), { recursive: true });
 }

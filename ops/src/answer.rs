@@ -11,11 +11,14 @@ use crate::message::AlarmOutcome;
 use crate::message::CallError;
 use crate::message::Failure;
 use crate::message::Reply;
+use crate::pipeline::PipelineEnd;
 use tokio::sync::oneshot;
 
 /// An answer that an event's handler has not given yet.
 pub struct Owed<T> {
     reply: RefCell<Option<Reply<T>>>,
+    /// Where calls on the answer wait, if it is one that can be called.
+    pipeline: RefCell<Option<PipelineEnd>>,
     instance: Option<Rc<Instance>>,
     activity: RefCell<Option<Activity>>,
 }
@@ -44,6 +47,7 @@ impl<T: 'static> Owed<T> {
         let owed = Rc::new(Owed {
             reply: RefCell::new(Some(reply)),
             activity: RefCell::new(instance.as_ref().map(Instance::activity)),
+            pipeline: RefCell::new(None),
             instance: instance.clone(),
         });
         if let Some(instance) = instance {
@@ -56,6 +60,18 @@ impl<T: 'static> Owed<T> {
     /// The object that owes it.
     pub fn instance(&self) -> Option<&Rc<Instance>> {
         self.instance.as_ref()
+    }
+
+    /// Calls on the answer wait there.
+    pub fn with_pipeline(self: Rc<Self>, pipeline: PipelineEnd) -> Rc<Owed<T>> {
+        self.pipeline.replace(Some(pipeline));
+        self
+    }
+
+    /// Whether calls on the answer wait.
+    pub fn has_calls(&self) -> bool {
+        let pipeline = self.pipeline.borrow();
+        pipeline.as_ref().is_some_and(PipelineEnd::has_calls)
     }
 
     /// Whether it has still to be given.
@@ -75,6 +91,9 @@ impl<T: 'static> Owed<T> {
         let Some(reply) = self.take() else {
             return;
         };
+        if let Err(error) = &answer {
+            self.fail_pipeline(error);
+        }
         let Some(instance) = &self.instance else {
             drop(reply.send(answer));
             return;
@@ -96,6 +115,20 @@ impl<T: 'static> Owed<T> {
     }
 }
 
+impl<T> Owed<T> {
+    /// Takes the place where calls on the answer wait, to settle it before the
+    /// answer is given; none if the answer was given.
+    pub fn take_pipeline(&self) -> Option<PipelineEnd> {
+        self.pipeline.borrow_mut().take()
+    }
+
+    fn fail_pipeline(&self, error: &CallError) {
+        if let Some(pipeline) = self.take_pipeline() {
+            pipeline.fail(error);
+        }
+    }
+}
+
 /// What a reset does to an owed answer.
 trait Unanswered {
     fn fail(&self, failure: &Failure);
@@ -104,8 +137,10 @@ trait Unanswered {
 
 impl<T: 'static> Unanswered for Owed<T> {
     fn fail(&self, failure: &Failure) {
+        let error = CallError::Failed(failure.clone());
+        self.fail_pipeline(&error);
         if let Some(reply) = self.take() {
-            drop(reply.send(Err(CallError::Failed(failure.clone()))));
+            drop(reply.send(Err(error)));
         }
         self.activity.take();
     }
@@ -162,6 +197,13 @@ pub struct Owes {
 impl Owes {
     /// Below this length the list is not searched for answers that were given.
     const PRUNE_ABOVE: usize = 32;
+
+    /// An answer owed by code that is no object's.
+    pub fn owed<T: 'static>(&self, reply: Reply<T>) -> Rc<Owed<T>> {
+        let owed = Owed::new(reply, None);
+        self.add(owed.clone());
+        owed
+    }
 
     fn add(&self, owed: Rc<dyn Unanswered>) {
         let mut list = self.list.borrow_mut();

@@ -138,7 +138,10 @@ impl BodyResource {
                 Some(Ok(chunk)) => unread.rest = chunk,
                 Some(Err(error)) => {
                     unread.stream = None;
-                    return Err(JsErrorBox::type_error(error.to_string()));
+                    return Err(match error.kind() {
+                        io::ErrorKind::ConnectionAborted => JsErrorBox::generic(error.to_string()),
+                        _ => JsErrorBox::type_error(error.to_string()),
+                    });
                 }
             }
         }

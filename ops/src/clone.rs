@@ -12,6 +12,7 @@
 //! | 8 | DOMException: name, message and stack |
 //! | 10 | error: kind, its name where the kind is 0, message, an object of its own properties |
 //! | 15 | Blob: type, bytes |
+//! | 65535 | in messages only: the place of an object that travels beside the bytes |
 //!
 //! Texts and bytes are a length and what follows; texts are UTF-8. What clone.js passes as a part is
 //! written by its class: a number, a text, bytes, or an array with a value in it, which V8 clones.
@@ -44,6 +45,8 @@ const TAG_HEADERS: u32 = 4;
 const TAG_REQUEST: u32 = 5;
 const TAG_RESPONSE: u32 = 6;
 const TAG_BLOB: u32 = 15;
+/// Tag of an object that travels beside the bytes. It is never stored.
+const TAG_HOST: u32 = 0xffff;
 /// The kind of an error whose class is none of the language's own.
 const KIND_OTHER: u32 = 0;
 
@@ -222,6 +225,11 @@ impl v8::ValueDeserializerImpl for Delegate {
             }
             TAG_DOM_EXCEPTION => read_texts(scope, deserializer, 3, &mut parts)?,
             TAG_DOM_EXCEPTION_V1 => read_texts(scope, deserializer, 2, &mut parts)?,
+            TAG_HOST => {
+                let mut place = 0;
+                deserializer.read_uint32(&mut place).then_some(())?;
+                parts.push(v8::Integer::new_from_unsigned(scope, place).into());
+            }
             // clone.js says that it does not know the tag.
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::GarbageCollected;
@@ -17,20 +18,27 @@ use http::header::UPGRADE;
 use tokio::sync::oneshot;
 
 use crate::answer::Owed;
+use crate::answer::Owes;
+use crate::attachment::attachments_from_js;
+use crate::attachment::attachments_to_js;
 use crate::body::Body;
+use crate::callee::StubHandle;
+use crate::export::Export;
 use crate::headers::headers_from_js;
 use crate::headers::headers_to_js;
 use crate::host::HostRef;
 use crate::instance::Instance;
 use crate::instance::ObjectHandle;
+use crate::message::Attachment;
+use crate::message::Call;
 use crate::message::CallError;
+use crate::message::Failure;
 use crate::message::FetchRequest;
 use crate::message::FetchResponse;
 use crate::message::Message;
 use crate::message::ObjectKey;
 use crate::message::Reply;
-use crate::stub::bodies_from_js;
-use crate::stub::bodies_to_js;
+use crate::parcel::Parcel;
 use crate::stub::body_from_js;
 use crate::stub::body_to_js;
 use crate::websocket::PairEnd;
@@ -46,11 +54,14 @@ deno_core::extension!(
         op_respond_text,
         op_note_error,
         op_respond_error,
+        op_call_target,
         op_call_path,
         op_call_arguments,
-        op_call_bodies,
+        op_call_attachments,
+        op_call_has_calls,
         op_call_return,
         op_call_throw,
+        op_call_refuse,
         op_report_error,
         op_outcome,
     ],
@@ -94,6 +105,20 @@ impl IncomingRequest {
             request: RefCell::new(Some(request)),
             owed: Owed::new(reply, None),
             note: Some(note),
+        }
+    }
+
+    /// A request for an entrypoint to answer; it is among what the worker's code owes.
+    pub fn for_entrypoint(
+        request: FetchRequest,
+        reply: Reply<FetchResponse>,
+        owes: &Owes,
+    ) -> IncomingRequest {
+        IncomingRequest {
+            asks_for_socket: asks_for_socket(&request),
+            request: RefCell::new(Some(request)),
+            owed: owes.owed(reply),
+            note: None,
         }
     }
 
@@ -243,32 +268,43 @@ fn op_respond_error(#[cppgc] request: &IncomingRequest, #[buffer(copy)] thrown: 
     request.owed.give(Err(CallError::Thrown(thrown)));
 }
 
-/// A call that an object is answering.
+/// A call that an object or an entrypoint is answering.
 pub struct IncomingCall {
     path: Vec<String>,
     arguments: RefCell<Option<Vec<u8>>>,
-    bodies: RefCell<Vec<Body>>,
+    attachments: RefCell<Vec<Attachment>>,
+    target: RefCell<Option<Arc<Export>>>,
     owed: Rc<Owed<Message>>,
 }
 
 impl IncomingCall {
-    /// A call for JavaScript to answer.
-    pub fn new(
-        path: Vec<String>,
-        arguments: Option<Message>,
-        reply: Reply<Message>,
-        instance: Rc<Instance>,
-    ) -> IncomingCall {
-        let (arguments, bodies) = match arguments {
-            Some(Message { bytes, bodies }) => (Some(bytes), bodies),
+    /// A call for an object's code to answer.
+    pub fn for_object(call: Call, instance: Rc<Instance>) -> IncomingCall {
+        IncomingCall::new(call, |reply| Owed::new(reply, Some(instance)))
+    }
+
+    /// A call for the worker's own code to answer; it is among what that code owes.
+    pub fn for_worker(call: Call, owes: &Owes) -> IncomingCall {
+        IncomingCall::new(call, |reply| owes.owed(reply))
+    }
+
+    fn new(call: Call, owe: impl FnOnce(Reply<Message>) -> Rc<Owed<Message>>) -> IncomingCall {
+        let (arguments, attachments) = match call.arguments {
+            Some(Message { bytes, attachments }) => (Some(bytes), attachments),
             None => (None, Vec::new()),
         };
         IncomingCall {
-            path,
+            path: call.path,
             arguments: RefCell::new(arguments),
-            bodies: RefCell::new(bodies),
-            owed: Owed::new(reply, Some(instance)),
+            attachments: RefCell::new(attachments),
+            target: RefCell::new(call.target),
+            owed: owe(call.reply).with_pipeline(call.pipeline),
         }
+    }
+
+    /// The answer, for the case that JavaScript cannot give it.
+    pub fn owed(&self) -> Rc<Owed<Message>> {
+        self.owed.clone()
     }
 }
 
@@ -278,6 +314,15 @@ unsafe impl GarbageCollected for IncomingCall {
     fn get_name(&self) -> &'static std::ffi::CStr {
         c"IncomingCall"
     }
+}
+
+/// The number of the exported value that is called; -1 for the callee itself.
+#[op2(fast)]
+fn op_call_target(#[cppgc] call: &IncomingCall) -> f64 {
+    let target = call.target.borrow();
+    target
+        .as_ref()
+        .map_or(-1.0, |export| export.number() as f64)
 }
 
 #[op2]
@@ -303,32 +348,55 @@ fn op_call_arguments(#[cppgc] call: &IncomingCall) -> Option<Uint8Array> {
     call.arguments.borrow_mut().take().map(Uint8Array::from)
 }
 
-/// The bodies of the arguments, taken out of the call; null if there are none.
+/// The attachments of the arguments, taken out of the call; null if there are none.
 #[op2]
-fn op_call_bodies<'s>(
+fn op_call_attachments<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] call: &IncomingCall,
 ) -> v8::Local<'s, v8::Value> {
-    let bodies = call.bodies.take();
-    bodies_to_js(scope, bodies)
+    let attachments = call.attachments.take();
+    attachments_to_js(scope, attachments)
 }
 
+/// Whether calls on the result wait for it.
+#[op2(fast)]
+fn op_call_has_calls(#[cppgc] call: &IncomingCall) -> bool {
+    call.owed.has_calls()
+}
+
+/// Answers a call. `root` is the exported result, if there is anything in it to call.
 #[op2(fast)]
 fn op_call_return<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &mut OpState,
     #[cppgc] call: &IncomingCall,
     #[buffer(copy)] bytes: Vec<u8>,
-    bodies: v8::Local<'s, v8::Value>,
+    attachments: v8::Local<'s, v8::Value>,
+    #[cppgc] root: Option<&StubHandle>,
 ) -> Result<(), JsErrorBox> {
-    let bodies = bodies_from_js(scope, state, bodies)?;
-    call.owed.give(Ok(Message { bytes, bodies }));
+    let attachments = attachments_from_js(scope, state, attachments)?;
+    let root = root.map(StubHandle::take_export).transpose()?;
+    let pipeline = call.owed.take_pipeline();
+    for waiting in pipeline.map(|p| p.resolve(root)).unwrap_or_default() {
+        state.borrow::<HostRef>().send(Parcel::Export(waiting));
+    }
+    call.owed.give(Ok(Message { bytes, attachments }));
+    call.target.take();
     Ok(())
 }
 
 #[op2(fast)]
 fn op_call_throw(#[cppgc] call: &IncomingCall, #[buffer(copy)] thrown: Vec<u8>) {
     call.owed.give(Err(CallError::Thrown(thrown)));
+    call.target.take();
+}
+
+/// Answers a call of a value whose code runs no more.
+#[op2(fast)]
+fn op_call_refuse(#[cppgc] call: &IncomingCall) {
+    let failure = Failure::owner_gone();
+    call.owed.give(Err(CallError::Failed(failure)));
+    call.target.take();
 }
 
 /// Tells the person at the terminal about an error that nobody will catch.

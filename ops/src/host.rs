@@ -9,11 +9,13 @@ use stead_storage::IdKey;
 
 use crate::assets::FileFuture;
 use crate::assets::FileRequest;
+use crate::export::Exports;
 use crate::instance::Instance;
 use crate::message::Failure;
 use crate::message::NamespaceIndex;
 use crate::message::ObjectEvent;
 use crate::message::ObjectKey;
+use crate::parcel::Parcel;
 use crate::socket::SocketEnd;
 
 /// One object class of the worker.
@@ -60,9 +62,15 @@ pub trait Host {
     /// The worker's object classes, in the order of `NamespaceIndex`.
     fn namespaces(&self) -> &[Namespace];
 
-    /// Delivers an event to an object, wherever it lives, after the current turn
-    /// has ended. `name` is the name from which the id was derived, if known.
+    /// Delivers what JavaScript says to somebody, wherever that is, after the current
+    /// turn has ended.
+    fn send(&self, parcel: Parcel);
+
+    /// Delivers an event of the world's to an object.
     fn call(&self, key: ObjectKey, name: Option<String>, event: ObjectEvent);
+
+    /// What this shard exports.
+    fn exports(&self) -> &Exports;
 
     /// Delivers events that waited on the input gate, ahead of all others.
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>);

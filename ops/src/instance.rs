@@ -14,6 +14,7 @@ use stead_storage::OutputGate;
 use stead_storage::StorageError;
 
 use crate::answer::Owes;
+use crate::callee::Held;
 use crate::host::HostRef;
 use crate::host::object_label;
 use crate::message::Failure;
@@ -76,8 +77,6 @@ pub struct Instance {
     pub sockets: Rc<SocketSet>,
     /// How a run of the alarm stands.
     pub alarm_run: Cell<AlarmRun>,
-    /// The commit that the committer is making durable, if any.
-    pub syncing: Cell<Option<u64>>,
     /// How many things are under way: see activity.rs.
     pub(crate) activities: Cell<usize>,
     /// How many of them may last.
@@ -86,6 +85,10 @@ pub struct Instance {
     pub idle_since_ms: Cell<i64>,
     /// Whether the process has noted when to look whether the object may leave.
     pub idle_listed: Cell<bool>,
+    /// Values that the object's code exported and others still hold.
+    pub exports: Cell<usize>,
+    /// The stubs that the object's code holds.
+    pub held: Held,
     host: HostRef,
     turn: Rc<Turn>,
     listed: Cell<bool>,
@@ -113,11 +116,12 @@ impl Instance {
             owes: Owes::default(),
             sockets,
             alarm_run: Cell::new(AlarmRun::Idle),
-            syncing: Cell::new(None),
             activities: Cell::new(0),
             lasting: Cell::new(0),
             idle_since_ms: Cell::new(0),
             idle_listed: Cell::new(false),
+            exports: Cell::new(0),
+            held: Held::default(),
             host,
             turn,
             listed: Cell::new(false),

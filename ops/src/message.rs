@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use deno_web::BlobPart;
 use http::HeaderMap;
 use stead_storage::ObjectId;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::oneshot;
 
 use crate::body::Body;
+use crate::export::Export;
+use crate::pipeline::PipelineEnd;
 use crate::socket::Frame;
 use crate::socket::SocketEnd;
 
@@ -52,13 +55,47 @@ pub struct FetchResponse {
 }
 
 /// Arguments or a result as they travel: the bytes that `message.js` made, and
-/// the bodies of requests, responses and streams among them.
+/// what cannot be bytes.
 #[derive(Default)]
 pub struct Message {
     /// The cloned value.
     pub bytes: Vec<u8>,
-    /// The bodies, in the order in which the value names them.
-    pub bodies: Vec<Body>,
+    /// What belongs to it, in the order in which the value names it.
+    pub attachments: Vec<Attachment>,
+}
+
+/// What travels beside the bytes of a message.
+pub enum Attachment {
+    /// The body of a request or a response, or a stream.
+    Body(Body),
+    /// The socket of a response.
+    Socket(SocketEnd),
+    /// A value that the receiver can call.
+    Stub(Arc<Export>),
+    /// The contents of a blob.
+    Blob(Vec<Arc<dyn BlobPart + Send + Sync>>),
+}
+
+/// A call of a method, or a read of a property when `arguments` is None.
+pub struct Call {
+    /// The property path from the callee down to what is called.
+    pub path: Vec<String>,
+    /// The array of arguments.
+    pub arguments: Option<Message>,
+    /// The exported value that is called, if it is none of the callee's own members.
+    pub target: Option<Arc<Export>>,
+    /// Where the result goes.
+    pub reply: Reply<Message>,
+    /// Where calls on the result wait.
+    pub pipeline: PipelineEnd,
+}
+
+impl Call {
+    /// Tells the caller that there is no result.
+    pub fn fail(self, error: CallError) {
+        self.pipeline.fail(&error);
+        drop(self.reply.send(Err(error)));
+    }
 }
 
 /// Why a call has no answer.
@@ -68,6 +105,8 @@ pub enum CallError {
     Thrown(Vec<u8>),
     /// The object or its shard could not answer.
     Failed(Failure),
+    /// A call on a result that holds nothing to call: the result itself says the rest.
+    Missed,
 }
 
 /// A failure of the object itself, with the flags that the platform puts on the
@@ -117,6 +156,14 @@ impl Failure {
         }
     }
 
+    /// The code that exported a value runs no more.
+    pub fn owner_gone() -> Failure {
+        Failure {
+            message: "The execution context which hosts this callback is no longer running.".into(),
+            ..Failure::default()
+        }
+    }
+
     /// The object's queue is full.
     pub fn overloaded() -> Failure {
         Failure {
@@ -157,15 +204,8 @@ pub enum ObjectEvent {
         /// Where the response goes.
         reply: Reply<FetchResponse>,
     },
-    /// A call of a method, or a read of a property when `arguments` is None.
-    Call {
-        /// The property path from the object down to what is called.
-        path: Vec<String>,
-        /// The array of arguments.
-        arguments: Option<Message>,
-        /// Where the result goes.
-        reply: Reply<Message>,
-    },
+    /// A call of one of its methods or of a value that it exported.
+    Call(Call),
     /// `alarm()` of the object.
     Alarm {
         /// When it was to run, in milliseconds.
@@ -195,7 +235,7 @@ impl ObjectEvent {
     pub fn fail(self, failure: Failure) {
         match self {
             ObjectEvent::Fetch { reply, .. } => drop(reply.send(Err(CallError::Failed(failure)))),
-            ObjectEvent::Call { reply, .. } => drop(reply.send(Err(CallError::Failed(failure)))),
+            ObjectEvent::Call(call) => call.fail(CallError::Failed(failure)),
             ObjectEvent::Alarm { reply, .. } => drop(reply.send(AlarmOutcome::Failed)),
             ObjectEvent::Socket { .. } => {}
         }

@@ -3,7 +3,6 @@
 //! <https://developers.cloudflare.com/durable-objects/api/namespace/>
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
 use bytes::Bytes;
 use deno_core::GarbageCollected;
@@ -18,14 +17,17 @@ use http::HeaderValue;
 use stead_storage::ObjectId;
 use tokio::sync::oneshot;
 
+use crate::attachment::attachments_to_js;
 use crate::body::Body;
 use crate::body::body_from_resource;
+use crate::callee::Callee;
+use crate::callee::StubHandle;
+use crate::entrypoint::WorkerEvent;
 use crate::event::IncomingRequest;
 use crate::headers::headers_from_js;
 use crate::headers::headers_to_js;
 use crate::host::HostRef;
 use crate::host::running_host;
-use crate::instance::Instance;
 use crate::instance::ObjectHandle;
 use crate::message::CallError;
 use crate::message::Failure;
@@ -34,6 +36,7 @@ use crate::message::FetchResponse;
 use crate::message::Message;
 use crate::message::ObjectEvent;
 use crate::message::ObjectKey;
+use crate::parcel::Parcel;
 use crate::websocket::PairEnd;
 
 deno_core::extension!(
@@ -42,32 +45,62 @@ deno_core::extension!(
         op_id_from_name,
         op_id_unique,
         op_id_parse,
-        op_stub_call,
-        op_stub_call_answer,
+        op_id_jurisdiction,
         op_stub_fetch,
         op_stub_fetch_answer,
         op_body_take,
     ],
 );
 
+/// The id of a name, in a jurisdiction if one is named.
 #[op2]
 #[string]
-fn op_id_from_name(state: &mut OpState, #[smi] namespace: u16, #[string] name: &str) -> String {
+fn op_id_from_name(
+    state: &mut OpState,
+    #[smi] namespace: u16,
+    #[string] jurisdiction: Option<String>,
+    #[string] name: &str,
+) -> Result<String, JsErrorBox> {
     let host = state.borrow::<HostRef>();
-    host.namespaces()[namespace as usize]
-        .ids
-        .from_name(name)
-        .to_string()
+    let ids = &host.namespaces()[namespace as usize].ids;
+    let id = match jurisdiction {
+        None => Ok(ids.from_name(name)),
+        Some(jurisdiction) => ids.from_name_in(&jurisdiction, name),
+    };
+    id.map(|id| id.to_string())
+        .map_err(|e| JsErrorBox::new(e.js_class(), e.to_string()))
 }
 
+/// A new id, in a jurisdiction if one is named.
 #[op2]
 #[string]
-fn op_id_unique(state: &mut OpState, #[smi] namespace: u16) -> String {
+fn op_id_unique(
+    state: &mut OpState,
+    #[smi] namespace: u16,
+    #[string] jurisdiction: Option<String>,
+) -> Result<String, JsErrorBox> {
     let host = state.borrow::<HostRef>();
-    host.namespaces()[namespace as usize]
-        .ids
-        .unique(host.random_id())
-        .to_string()
+    let ids = &host.namespaces()[namespace as usize].ids;
+    let id = match jurisdiction {
+        None => Ok(ids.unique(host.random_id())),
+        Some(jurisdiction) => ids.unique_in(&jurisdiction, host.random_id()),
+    };
+    id.map(|id| id.to_string())
+        .map_err(|e| JsErrorBox::new(e.js_class(), e.to_string()))
+}
+
+/// The jurisdiction of one of the namespace's ids; null if it has none.
+#[op2]
+#[string]
+fn op_id_jurisdiction(
+    state: &mut OpState,
+    #[smi] namespace: u16,
+    #[string] id: &str,
+) -> Option<String> {
+    let host = state.borrow::<HostRef>();
+    let ids = &host.namespaces()[namespace as usize].ids;
+    let id = ids.parse(id).ok()?;
+    ids.jurisdiction(&id).map(str::to_owned)
 }
 
 /// The id in its usual form, if it is one of this namespace.
@@ -85,7 +118,8 @@ fn op_id_parse(
 }
 
 /// What a call came back with. JavaScript sees an array whose first element
-/// says which: 0 the result, 1 a thrown value, 2 a failure.
+/// says which: 0 the result, 1 a thrown value, 2 a failure, 3 that the result of the
+/// call before says more.
 pub enum Answer<T> {
     /// The result.
     Result(T),
@@ -109,6 +143,9 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
             Answer::None(CallError::Thrown(value)) => {
                 parts.push(v8::Integer::new(scope, 1).into());
                 value.push_parts(scope, &mut parts);
+            }
+            Answer::None(CallError::Missed) => {
+                parts.push(v8::Integer::new(scope, 3).into());
             }
             Answer::None(CallError::Failed(failure)) => {
                 parts.push(v8::Integer::new(scope, 2).into());
@@ -153,14 +190,14 @@ impl AnswerParts for Vec<u8> {
 }
 
 impl AnswerParts for Message {
-    /// The bytes, and the bodies or null.
+    /// The bytes, and the attachments or null.
     fn push_parts<'s>(
         self,
         scope: &mut v8::PinScope<'s, '_>,
         parts: &mut Vec<v8::Local<'s, v8::Value>>,
     ) {
         self.bytes.push_parts(scope, parts);
-        parts.push(bodies_to_js(scope, self.bodies));
+        parts.push(attachments_to_js(scope, self.attachments));
     }
 }
 
@@ -191,43 +228,6 @@ pub fn body_to_js<'s>(scope: &mut v8::PinScope<'s, '_>, body: Body) -> v8::Local
     }
 }
 
-/// The bodies of a message; null if there are none.
-pub fn bodies_to_js<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    bodies: Vec<Body>,
-) -> v8::Local<'s, v8::Value> {
-    if bodies.is_empty() {
-        return v8::null(scope).into();
-    }
-    let bodies: Vec<_> = bodies
-        .into_iter()
-        .map(|body| make_cppgc_object(scope, PendingBody(RefCell::new(Some(body)))).into())
-        .collect();
-    v8::Array::new_with_elements(scope, &bodies).into()
-}
-
-/// The bodies of a message that JavaScript sends: a list or null.
-///
-/// # Errors
-/// One of them was used already.
-pub fn bodies_from_js<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    state: &mut OpState,
-    bodies: v8::Local<'s, v8::Value>,
-) -> Result<Vec<Body>, JsErrorBox> {
-    let Ok(bodies) = v8::Local::<v8::Array>::try_from(bodies) else {
-        return Ok(Vec::new());
-    };
-    let mut taken = Vec::with_capacity(bodies.length() as usize);
-    for index in 0..bodies.length() {
-        let body = bodies
-            .get_index(scope, index)
-            .unwrap_or_else(|| v8::null(scope).into());
-        taken.push(body_from_js(scope, state, body)?);
-    }
-    Ok(taken)
-}
-
 /// A body that JavaScript has been handed and not yet looked at.
 pub struct PendingBody(pub RefCell<Option<Body>>);
 
@@ -248,7 +248,11 @@ fn op_body_take(state: &mut OpState, #[cppgc] body: &PendingBody) -> Result<u32,
         .ok_or_else(|| JsErrorBox::type_error("Body has already been used."))
 }
 
-fn key(host: &HostRef, namespace: u16, id: &str) -> Result<ObjectKey, JsErrorBox> {
+/// An object of a namespace.
+///
+/// # Errors
+/// The id is none of the namespace's.
+pub fn key(host: &HostRef, namespace: u16, id: &str) -> Result<ObjectKey, JsErrorBox> {
     let id: ObjectId = host.namespaces()[namespace as usize]
         .ids
         .parse(id)
@@ -256,39 +260,12 @@ fn key(host: &HostRef, namespace: u16, id: &str) -> Result<ObjectKey, JsErrorBox
     Ok(ObjectKey { namespace, id })
 }
 
-/// Sends `event`; if an object says it, once all that it wrote is durable.
-fn send(
-    host: HostRef,
-    caller: Option<Rc<Instance>>,
-    key: ObjectKey,
-    name: Option<String>,
-    event: ObjectEvent,
-) {
-    let Some(caller) = caller else {
-        return host.call(key, name, event);
-    };
-    caller.say(move |durable| match durable {
-        Ok(()) => host.call(key, name, event),
-        Err(broken) => event.fail(Failure::reset(broken.message)),
-    });
-}
-
-/// A call whose answer JavaScript waits for. Sending is one op and waiting another,
-/// because an op that waits cannot look at the state.
-pub struct PendingCall(RefCell<Option<Receiver<Message>>>);
-
-/// The same for a request.
+/// A request whose answer JavaScript waits for. Sending is one op and waiting
+/// another, because an op that waits cannot look at the state.
 pub struct PendingFetch(RefCell<Option<Receiver<FetchResponse>>>);
 
-type Receiver<T> = oneshot::Receiver<Result<T, CallError>>;
-
-// SAFETY: the receiver holds no references into the JavaScript heap.
-unsafe impl GarbageCollected for PendingCall {
-    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
-    fn get_name(&self) -> &'static std::ffi::CStr {
-        c"PendingCall"
-    }
-}
+/// Where the answer to something that was said arrives.
+pub type Receiver<T> = oneshot::Receiver<Result<T, CallError>>;
 
 // SAFETY: the receiver holds no references into the JavaScript heap.
 unsafe impl GarbageCollected for PendingFetch {
@@ -298,7 +275,8 @@ unsafe impl GarbageCollected for PendingFetch {
     }
 }
 
-async fn answer<T>(receiver: Option<Receiver<T>>) -> Answer<T> {
+/// Waits for an answer.
+pub async fn answer<T>(receiver: Option<Receiver<T>>) -> Answer<T> {
     let Some(receiver) = receiver else {
         return Answer::None(CallError::Failed(Failure::lost()));
     };
@@ -309,56 +287,7 @@ async fn answer<T>(receiver: Option<Receiver<T>>) -> Answer<T> {
     }
 }
 
-/// Calls a method of an object, or reads a property when there are no arguments.
-#[op2]
-#[cppgc]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "the parts of one call, taken in one call"
-)]
-fn op_stub_call<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    state: &mut OpState,
-    #[cppgc] caller: Option<&ObjectHandle>,
-    #[cppgc] request: Option<&IncomingRequest>,
-    #[smi] namespace: u16,
-    #[string] id: &str,
-    #[string] name: Option<String>,
-    #[serde] path: Vec<String>,
-    #[buffer(copy)] arguments: Option<Vec<u8>>,
-    bodies: v8::Local<'s, v8::Value>,
-) -> Result<PendingCall, JsErrorBox> {
-    let host = running_host(state)?;
-    let key = key(&host, namespace, id)?;
-    let bodies = bodies_from_js(scope, state, bodies)?;
-    let arguments = arguments.map(|bytes| Message { bytes, bodies });
-    if let Some(request) = request {
-        request.note_call(key, name.as_deref());
-    }
-    let (reply, receiver) = oneshot::channel();
-    let event = ObjectEvent::Call {
-        path,
-        arguments,
-        reply,
-    };
-    send(
-        host,
-        caller.map(|handle| handle.0.clone()),
-        key,
-        name,
-        event,
-    );
-    Ok(PendingCall(RefCell::new(Some(receiver))))
-}
-
-/// The answer to a call.
-#[op2]
-async fn op_stub_call_answer(#[cppgc] pending: &PendingCall) -> Answer<Message> {
-    let receiver = pending.0.borrow_mut().take();
-    answer(receiver).await
-}
-
-/// Calls `fetch()` of an object.
+/// Calls `fetch()` of what a stub leads to.
 #[op2]
 #[cppgc]
 #[allow(
@@ -370,39 +299,37 @@ fn op_stub_fetch<'s>(
     state: &mut OpState,
     #[cppgc] caller: Option<&ObjectHandle>,
     #[cppgc] request: Option<&IncomingRequest>,
-    #[smi] namespace: u16,
-    #[string] id: &str,
-    #[string] name: Option<String>,
+    #[cppgc] stub: &StubHandle,
     #[string] method: String,
     #[string] url: String,
     headers: v8::Local<'s, v8::Array>,
     body: v8::Local<'s, v8::Value>,
 ) -> Result<PendingFetch, JsErrorBox> {
     let host = running_host(state)?;
-    let key = key(&host, namespace, id)?;
+    let callee = stub.callee()?;
     let mut headers = headers_from_js(scope, headers)?;
     let body = body_from_js(scope, state, body)?;
     note_length(&mut headers, &body);
-    if let Some(request) = request {
-        request.note_call(key, name.as_deref());
+    if let (Some(request), Callee::Object(key, name)) = (request, &callee) {
+        request.note_call(*key, name.as_deref());
     }
     let (reply, receiver) = oneshot::channel();
-    let event = ObjectEvent::Fetch {
-        request: FetchRequest {
-            method,
-            url,
-            headers,
-            body,
-        },
-        reply,
+    let request = FetchRequest {
+        method,
+        url,
+        headers,
+        body,
     };
-    send(
-        host,
-        caller.map(|handle| handle.0.clone()),
-        key,
-        name,
-        event,
-    );
+    let parcel = match callee {
+        Callee::Object(key, name) => {
+            Parcel::Object(key, name, ObjectEvent::Fetch { request, reply })
+        }
+        Callee::Entrypoint(entrypoint) => {
+            Parcel::Worker(entrypoint, WorkerEvent::Fetch { request, reply })
+        }
+        Callee::Export(_) => return Err(JsErrorBox::type_error("a value takes no requests")),
+    };
+    parcel.say(host, caller.map(|handle| handle.0.clone()));
     Ok(PendingFetch(RefCell::new(Some(receiver))))
 }
 

@@ -106,14 +106,10 @@ pub fn durable(
     opened(receiver)
 }
 
-fn opened(
-    receiver: oneshot::Receiver<Result<(), GateBroken>>,
-) -> impl Future<Output = Result<(), JsErrorBox>> {
-    async move {
-        match receiver.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(broken)) => Err(JsErrorBox::generic(broken.message)),
-            Err(_) => Err(JsErrorBox::generic("Network connection lost.")),
-        }
+async fn opened(receiver: oneshot::Receiver<Result<(), GateBroken>>) -> Result<(), JsErrorBox> {
+    match receiver.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(broken)) => Err(JsErrorBox::generic(broken.message)),
+        Err(_) => Err(JsErrorBox::generic("Network connection lost.")),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::compatibility_args::CompatibilityArgs;
 use super::limit_args::LimitArgs;
 
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
@@ -148,7 +149,13 @@ pub struct TestArgs {
     pub state: Option<PathBuf>,
 
     #[command(flatten)]
+    pub history: HistoryArgs,
+
+    #[command(flatten)]
     pub limits: LimitArgs,
+
+    #[command(flatten)]
+    pub compatibility: CompatibilityArgs,
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -212,6 +219,42 @@ pub struct WorkerArgs {
 
     #[command(flatten)]
     pub limits: LimitArgs,
+
+    #[command(flatten)]
+    pub history: HistoryArgs,
+
+    #[command(flatten)]
+    pub compatibility: CompatibilityArgs,
+}
+
+/// How much of the past of objects is kept.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct HistoryArgs {
+    /// How long every state of an object can be brought back, for example 30d, 12h or off
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = parse_history)]
+    pub history: Milliseconds,
+
+    /// Bytes of history, at most, for example 10G or 500M; the oldest goes first
+    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = parse_size)]
+    pub history_size: Bytes,
+}
+
+/// A length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Milliseconds(pub i64);
+
+/// A size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl HistoryArgs {
+    /// The same as storage takes it.
+    pub fn retention(self) -> stead_storage::Retention {
+        stead_storage::Retention {
+            keep_ms: self.history.0,
+            bytes_max: self.history_size.0,
+        }
+    }
 }
 
 impl WorkerArgs {
@@ -362,6 +405,43 @@ fn parse_unique_key(text: &str) -> Result<UniqueKey, String> {
 
 fn is_folder_name(key: &str) -> bool {
     !key.is_empty() && !key.starts_with('.') && !key.contains(['/', '\\', '\0'])
+}
+
+fn parse_history(text: &str) -> Result<Milliseconds, String> {
+    if text == "off" {
+        return Ok(Milliseconds(0));
+    }
+    let units = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1000),
+    ];
+    let milliseconds = with_unit(text, &units).and_then(|n| i64::try_from(n).ok());
+    let milliseconds = milliseconds.filter(|n| (1..i64::MAX / 2).contains(n));
+    milliseconds.map(Milliseconds).ok_or_else(|| {
+        "a number with d, h, m or s behind it is needed, for example `30d`, or `off`".to_owned()
+    })
+}
+
+fn parse_size(text: &str) -> Result<Bytes, String> {
+    let units = [
+        ("T", 1 << 40),
+        ("G", 1 << 30),
+        ("M", 1 << 20),
+        ("K", 1 << 10),
+    ];
+    with_unit(text, &units).map(Bytes).ok_or_else(|| {
+        "a number with K, M, G or T behind it is needed, for example `10G`".to_owned()
+    })
+}
+
+/// A whole number with one of the units behind it.
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    units.iter().find_map(|(unit, size)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(*size)
+    })
 }
 
 fn parse_json(text: &str) -> Result<Json, String> {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::args::{Durability, Limits, LogArgs, Variable, parse_shards, parse_variable};
+use super::args::{
+    Durability, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
+};
 use super::limit_args::LimitArgs;
 
 /// Serve a Workers project and reload it on every change
@@ -56,6 +58,9 @@ pub struct DevArgs {
 
     #[command(flatten)]
     pub limits: LimitArgs,
+
+    #[command(flatten)]
+    pub history: HistoryArgs,
 
     #[command(flatten)]
     pub log: LogArgs,

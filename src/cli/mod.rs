@@ -18,6 +18,7 @@
 
 pub mod args;
 pub mod banner;
+pub mod compatibility_args;
 pub mod completions;
 pub mod dev_args;
 pub mod env_file;

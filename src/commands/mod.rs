@@ -14,7 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stead_storage::JournalOptions;
 use stead_storage::KvLimits;
+use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
@@ -24,15 +26,20 @@ use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
 use crate::cli::args::Evict;
+use crate::cli::args::HistoryArgs;
 use crate::cli::args::Limits;
 use crate::cli::args::WorkerArgs;
+use crate::cli::compatibility_args::CompatibilityArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::project_args::ProjectArgs;
 use crate::cli::style::Style;
+use crate::clock::Clock;
 use crate::clock::Random;
 use crate::clock::SystemClock;
+use crate::compatibility::Compatibility;
+use crate::compatibility::CompatibilityError;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
@@ -105,27 +112,43 @@ pub fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
 }
 
 /// Opens the state directory and puts right what a crash left.
-pub fn open_state(path: &Path, logger: &Logger) -> Result<StateDir, Problem> {
+pub fn open_state(
+    path: &Path,
+    history: &HistoryArgs,
+    logger: &Logger,
+) -> Result<(StateDir, LocalJournal), Problem> {
     let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
-    if !state.was_clean() {
-        let recovery = state
-            .recover()
-            .map_err(|error| state_problem(path, &error))?;
-        for (file, error) in &recovery.failed {
-            logger.error(
-                None,
-                format!("{} could not be recovered: {error}", file.display()),
-            );
-        }
-        if recovery.objects > 0 {
-            let plural = if recovery.objects == 1 { "" } else { "s" };
-            logger.note(format!(
-                "the last process did not stop cleanly: recovered {} object{plural}",
-                recovery.objects
-            ));
-        }
+    let started = state.start(journal_options(history, logger));
+    let (journal, recovery) = started.map_err(|error| state_problem(path, &error))?;
+    for (file, error) in &recovery.failed {
+        logger.error(
+            None,
+            format!("{} could not be recovered: {error}", file.display()),
+        );
     }
-    Ok(state)
+    if let Some((file, bytes)) = &recovery.torn {
+        logger.note(format!(
+            "{}: the last {bytes} bytes were being written when the last process ended; nobody was told of them",
+            file.display()
+        ));
+    }
+    if recovery.objects > 0 {
+        let plural = if recovery.objects == 1 { "" } else { "s" };
+        logger.note(format!(
+            "the last process did not stop cleanly: recovered {} object{plural}",
+            recovery.objects
+        ));
+    }
+    Ok((state, journal))
+}
+
+fn journal_options(history: &HistoryArgs, logger: &Logger) -> JournalOptions {
+    let logger = logger.clone();
+    JournalOptions {
+        retention: history.retention(),
+        report: Arc::new(move |text| logger.error(None, text)),
+        ..JournalOptions::new(Arc::new(|| SystemClock.now_ms()))
+    }
 }
 
 fn state_problem(path: &Path, error: &StorageError) -> Problem {
@@ -157,6 +180,24 @@ pub fn storage_options(durability: Durability, limits: Limits) -> Options {
     Options { durability, limits }
 }
 
+/// What the date and the flags of a command line mean.
+fn compatibility(args: &CompatibilityArgs) -> Result<Compatibility, Problem> {
+    let problem = |error: CompatibilityError| Problem::new(ExitCode::Usage, error.to_string());
+    args.compatibility().map_err(problem)
+}
+
+/// An old date does not bring everything back.
+fn note_deviations(compatibility: &Compatibility, logger: &Logger) {
+    let deviations = compatibility.deviations();
+    if !deviations.is_empty() {
+        logger.note(format!(
+            "compatibility date {}: Stead behaves as for newer dates in what concerns {}",
+            compatibility.date(),
+            deviations.join(", ")
+        ));
+    }
+}
+
 /// Starts the worker of a command line.
 async fn start(
     args: &WorkerArgs,
@@ -165,8 +206,10 @@ async fn start(
     style: Style,
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
+    let compatibility = compatibility(&args.compatibility)?;
+    note_deviations(&compatibility, logger);
     let bundle = load(&args.file, style)?;
-    let state = open_state(&args.state_dir(), logger)?;
+    let (state, journal) = open_state(&args.state_dir(), &args.history, logger)?;
     let keys = args.clone();
     let config = Config {
         bundle: bundle.clone(),
@@ -178,9 +221,11 @@ async fn start(
             .collect(),
         bindings: Bindings::default(),
         front: Arc::default(),
+        journal,
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
         evict: eviction(args.evict),
+        compatibility,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
         clock: Arc::new(SystemClock),

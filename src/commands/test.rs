@@ -13,8 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use stead_storage::StateDir;
-
 use crate::bindings::Bindings;
 use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
@@ -46,6 +44,8 @@ struct Count {
 pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
     let style = Style::of(&io::stdout());
     let begun = Instant::now();
+    // A mistake on the command line is none of a file's.
+    super::compatibility(&args.compatibility)?;
     let mut files = Vec::new();
     for path in &args.paths {
         collect(path, &mut files)?;
@@ -143,16 +143,18 @@ async fn run_worker(
     let bundle = super::load(file, style)?;
     let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem)?;
-    let state = StateDir::open(&folder.path).map_err(|e| super::state_problem(&folder.path, &e))?;
+    let (state, journal) = super::open_state(&folder.path, &args.history, logger)?;
     let shards = super::shard_count(args.shards);
     let seed = 1;
     let config = Config {
         bundle: bundle.clone(),
         shards,
         state,
+        journal,
         storage: super::storage_options(Durability::Strict, args.kv_limits),
         limits: args.limits.limits(),
         evict: super::eviction(args.evict),
+        compatibility: super::compatibility(&args.compatibility)?,
         vars: BTreeMap::new(),
         bindings: Bindings::default(),
         front: Arc::default(),

@@ -21,11 +21,14 @@ use crate::bindings::OtherBindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::dev_args::DevArgs;
+use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
 use crate::clock::Random;
 use crate::clock::SystemClock;
+use crate::compatibility::Compatibility;
+use crate::compatibility::NEWEST_DATE;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
@@ -268,8 +271,10 @@ impl Session {
         project: &Project,
         bundle: &Arc<Bundle>,
     ) -> Result<(Arc<Worker>, Classes), Failure> {
+        let compatibility = self.compatibility(project)?;
         let path = self.state_dir();
-        let state = crate::commands::open_state(&path, &self.logger)?;
+        let (state, journal) =
+            crate::commands::open_state(&path, &self.args.history, &self.logger)?;
         let classes = classes::apply(&path, &project.name, &project.lifecycle);
         let (classes, notes) =
             classes.map_err(|error| Problem::state_not_writable(&path, &error))?;
@@ -281,9 +286,11 @@ impl Session {
             bundle: code.bundle,
             shards: crate::commands::shard_count(self.args.shards),
             state,
+            journal,
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),
             evict: Evict::default(),
             limits: self.args.limits.limits(),
+            compatibility,
             vars: code.vars,
             bindings: code.bindings,
             front: code.front,
@@ -310,6 +317,26 @@ impl Session {
             }),
             unique_key: Box::new(move |class| folders.folder(&name, class)),
         }
+    }
+
+    /// Which of the platform's behaviours the project was written for. Flags that bring modules of
+    /// Node.js do not keep a project from starting: importing such a module is refused by its name.
+    fn compatibility(&self, project: &Project) -> Result<Compatibility, Problem> {
+        let date = project.compatibility_date.as_deref();
+        let of_node = |flag: &&String| flag.starts_with("nodejs_");
+        let flags = &project.compatibility_flags;
+        if let Some(flag) = flags.iter().find(of_node) {
+            self.logger.note(format!(
+                "compatibility flag {flag}: modules of Node.js are not implemented in Stead yet"
+            ));
+        }
+        let others: Vec<String> = flags
+            .iter()
+            .filter(|flag| !of_node(flag))
+            .cloned()
+            .collect();
+        let compatibility = Compatibility::new(date.unwrap_or(NEWEST_DATE), &others);
+        compatibility.map_err(|error| Problem::new(ExitCode::Usage, error.to_string()))
     }
 
     /// Stops what runs.

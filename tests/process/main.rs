@@ -6,6 +6,7 @@
 
 mod bank;
 mod calling;
+mod compatibility;
 mod dev;
 mod faults;
 mod frames;

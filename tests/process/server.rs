@@ -233,13 +233,6 @@ impl Server {
         self.log.lines().iter().any(wanted)
     }
 
-    /// No line so far is `unwanted`.
-    #[track_caller]
-    pub fn log_lacks(&self, unwanted: impl Fn(&Value) -> bool) {
-        let lines = self.log.lines();
-        assert!(!lines.iter().any(unwanted), "{lines:#?}");
-    }
-
     /// Ends the process at once, as a crash would.
     #[track_caller]
     pub fn kill(self) {

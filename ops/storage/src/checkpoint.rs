@@ -7,24 +7,30 @@ use rusqlite::ffi;
 use crate::database::Database;
 use crate::{Result, StorageError, ValueRef};
 
-/// Bytes of write-ahead log from which [`Database::checkpoint_if_large`] acts.
+/// Bytes of write-ahead log from which a checkpoint is due.
 pub(crate) const LARGE_WAL_BYTES: u64 = 4 * 1024 * 1024;
 
 impl Database {
-    /// Moves the write-ahead log into the database file when it has grown
-    /// over 4 MiB. Returns whether it did.
+    /// Moves the write-ahead log into the database file when it has grown over
+    /// 4 MiB, or when the journal wants to let go of old records. Returns
+    /// whether it did.
     ///
-    /// This waits for the disk (the log is synced before the file is written
-    /// and the file after), so a shard calls it between two syncs of the object. Nothing else
-    /// shrinks the log: it would otherwise grow with each commit. While a
-    /// cursor holds on to an older state, the log stays.
+    /// Nothing is synced here: the pages go to the system, and the journal has
+    /// the file made durable on a thread of its own. Until that is done its
+    /// records stay. Nothing happens while a commit is not durable, since the
+    /// file must never be ahead of the journal, inside a transaction, or while
+    /// a cursor holds on to an older state.
     ///
     /// # Errors
     /// [`StorageError::Broken`] when the disk fails, or the object's own error
     /// when it is broken or closed.
-    pub fn checkpoint_if_large(&self) -> Result<bool> {
+    pub fn checkpoint_if_due(&self) -> Result<bool> {
         self.check_open()?;
-        if self.dirty.get() || self.sync.wal_bytes(&self.path) <= LARGE_WAL_BYTES {
+        let Some(log) = &self.log else {
+            return Ok(false);
+        };
+        let is_due = log.wal_bytes() > LARGE_WAL_BYTES || log.is_checkpoint_wanted();
+        if !is_due || self.dirty.get() || !log.is_settled() {
             return Ok(false);
         }
         let checkpoint = self.prepare_own("PRAGMA wal_checkpoint(TRUNCATE)")?;
@@ -34,23 +40,8 @@ impl Database {
             Err(code) => return Err(self.failed(code)),
         }
         drop(checkpoint);
-        // The log is empty, for good once that is on the disk; so the next
-        // commit need not wait for the header of the log.
-        let synced = self.sync_target()?.sync();
-        synced.map_err(|error| self.break_with(error.to_string()))?;
-        self.run_once("PRAGMA synchronous = OFF")?;
-        self.sync.wal_is_empty();
+        log.emptied();
         Ok(true)
-    }
-
-    /// From the second commit on, SQLite syncs the header of a log that it
-    /// starts over; the header of an empty log needs no sync, see `configure`.
-    pub(crate) fn after_first_commit(&self) -> Result<()> {
-        if self.sync.wal_is_unused() {
-            self.run_once("PRAGMA synchronous = NORMAL")?;
-            self.sync.wal_is_used();
-        }
-        Ok(())
     }
 
     /// Moves the whole log into the file, before a clean end.
@@ -63,7 +54,6 @@ impl Database {
         if self.transactions.is_open() {
             self.run_once("ROLLBACK TRANSACTION")?;
         }
-        self.run_once("PRAGMA synchronous = NORMAL")?;
         self.run_once("PRAGMA wal_checkpoint(TRUNCATE)")?;
         // Closing now removes the log, which is empty.
         connection

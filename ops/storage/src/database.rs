@@ -24,11 +24,11 @@ use crate::authorizer::Authority;
 use crate::confirmation::Confirmation;
 use crate::kv::KvState;
 use crate::limits::KvLimits;
+use crate::log::Log;
 use crate::metadata::{AlarmChange, AlarmState};
 use crate::pinned::Pinned;
 use crate::statement::Handle;
 use crate::statement_cache::StatementCache;
-use crate::sync::{SyncState, SyncTarget};
 use crate::transaction::Transactions;
 use crate::{Result, StorageError, cursor, limits, result_code};
 
@@ -91,7 +91,7 @@ pub struct Database {
     pub(crate) kv: KvState,
     pub(crate) alarm: AlarmState,
     pub(crate) transactions: Transactions,
-    pub(crate) sync: SyncState,
+    pub(crate) log: Option<Log>,
     pub(crate) confirmation: Confirmation,
     own: Own,
 }
@@ -111,21 +111,32 @@ struct Own {
 }
 
 impl Database {
-    /// Opens the file at `path`, creating it if need be; its directory exists.
+    /// Opens the file at `path` without a journal, creating it if need be; its
+    /// directory exists. For tools and tests: a commit is durable when the
+    /// system has written it, and when the database was closed.
     ///
     /// # Errors
     /// [`StorageError::Io`] when the file is not a database, is held by
     /// another process, or cannot be read or written.
     pub fn open(path: &Path, options: &Options) -> Result<Database> {
+        Database::open_with(path, options, None)
+    }
+
+    /// Opens the file at `path`, in a journal if it has a `log`.
+    pub(crate) fn open_with(path: &Path, options: &Options, log: Option<Log>) -> Result<Database> {
+        let mut unopened = Unopened(log);
         let context = |error| StorageError::sqlite(path, error);
         crate::memory::configure();
-        let sync = SyncState::before_open(path)?;
         let mut connection = Connection::open(path).map_err(context)?;
-        configure(&connection, sync.wal_is_unused()).map_err(context)?;
+        configure(&connection, unopened.0.is_some()).map_err(context)?;
         let page_bytes = connection
             .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
             .map_err(context)?;
         let authority = Authority::install(&mut connection).map_err(context)?;
+        let mut log = unopened.0.take();
+        if let Some(log) = &mut log {
+            log.hook(&connection, page_bytes);
+        }
         // SAFETY: `shut` closes the handle before the connection.
         let handle = unsafe { Handle::new(connection.handle(), authority) };
         Ok(Database {
@@ -142,7 +153,7 @@ impl Database {
             kv: KvState::new(),
             alarm: AlarmState::new(),
             transactions: Transactions::new(),
-            sync,
+            log,
             confirmation: Confirmation::default(),
             own: Own {
                 begin: Pinned::new("BEGIN TRANSACTION"),
@@ -202,8 +213,9 @@ impl Database {
     }
 
     /// Ends a turn: commits the implicit transaction, if there is one and no
-    /// explicit transaction is open. The commit is durable after a sync of
-    /// [`Database::sync_target`]; this call waits for no disk.
+    /// explicit transaction is open. The commit is durable when the journal
+    /// says so that [`Database::submit`] gave it to; this call waits for no
+    /// disk.
     ///
     /// # Errors
     /// [`StorageError::Broken`] when the commit failed. The transaction was
@@ -225,54 +237,51 @@ impl Database {
         self.alarm.committed();
         self.sequence.set(self.sequence.get() + 1);
         self.confirmation.committed(self.sequence.get());
-        self.after_first_commit()?;
         Ok(Some(Commit {
             sequence: self.sequence.get(),
             alarm,
         }))
     }
 
-    /// The files whose sync makes every commit up to now durable. May be asked
-    /// at any time; the same target serves until the database is closed.
-    ///
-    /// # Errors
-    /// [`StorageError::Io`] when the write-ahead log cannot be opened, or the
-    /// object's own error when it is broken or closed.
-    pub fn sync_target(&self) -> Result<SyncTarget> {
-        self.check_open()?;
-        self.sync.target(&self.path)
-    }
-
     /// Rolls back what is not committed and closes the database at once.
     /// Everything asked of it later fails with `Durable Object storage is no
     /// longer accessible.`, or with the error that had broken the object.
     ///
-    /// Commits stay, durable or not: they are in the write-ahead log.
+    /// Commits that were submitted stay, unless they cannot be made durable.
     pub fn abort(&self) {
-        self.shut();
+        self.shut(false);
     }
 
-    /// Stops cleanly: commits, moves the write-ahead log into the file and
-    /// closes it, so that other tools find one complete file. Waits for the
-    /// disk. An explicit transaction that is still open is rolled back.
+    /// Stops cleanly: commits, waits until everything is durable in the
+    /// journal, moves the write-ahead log into the file and closes it, so that
+    /// other tools find one complete file. That the file itself is durable
+    /// nobody waits for. An explicit transaction that is still open is rolled
+    /// back.
+    ///
+    /// Does not wait when all commits are known to be durable.
     ///
     /// # Errors
-    /// [`StorageError::Broken`] when the commit failed, [`StorageError::Io`]
-    /// when the last sync did. The database is closed all the same.
-    pub fn close(&self) -> Result<()> {
+    /// [`StorageError::Broken`] when a commit failed, [`StorageError::Io`]
+    /// when the last checkpoint did. The database is closed all the same.
+    pub fn close(&self, time_ms: i64) -> Result<()> {
         self.check_open()?;
         let committed = match self.transactions.is_open() {
             true => Ok(None),
             false => self.commit(),
         };
+        let durable = committed.and_then(|commit| match &self.log {
+            None => Ok(()),
+            Some(log) => {
+                if commit.is_some() {
+                    self.submit(time_ms)?;
+                }
+                log.wait()
+            }
+        });
         self.handle.finalize_statements();
-        let checkpointed = if committed.is_ok() {
-            self.checkpoint_fully()
-        } else {
-            Ok(())
-        };
-        self.shut();
-        committed.map(drop).and(checkpointed)
+        let closed = durable.and_then(|()| self.checkpoint_fully());
+        self.shut(closed.is_ok());
+        closed
     }
 
     /// Opens the implicit transaction unless it is open.
@@ -348,7 +357,7 @@ impl Database {
     }
 
     /// Closes the connection; SQLite rolls back what is not committed.
-    fn shut(&self) {
+    fn shut(&self, is_complete: bool) {
         if self.handle.is_closed() {
             return;
         }
@@ -359,31 +368,37 @@ impl Database {
         self.cache.clear();
         self.handle.close();
         drop(self.connection.take());
-        self.sync.close();
+        if let Some(log) = &self.log {
+            log.closed(is_complete);
+        }
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.shut();
+        self.shut(false);
+    }
+}
+
+/// A place in the journal, which is given back if the file cannot be opened.
+struct Unopened(Option<Log>);
+
+impl Drop for Unopened {
+    fn drop(&mut self) {
+        if let Some(log) = &self.0 {
+            log.closed(false);
+        }
     }
 }
 
 /// Settings of a new connection.
 ///
-/// A commit does not sync (`synchronous=NORMAL`); the committer does. Even so
-/// SQLite syncs the header of a log before its first page, lest the rest of an
-/// older log be taken for part of the new one. An empty log has no such rest,
-/// so until its first commit SQLite does not sync at all: the thread that runs
-/// JavaScript does not wait for a disk when an object is new, or when its log
-/// was moved into its file.
-fn configure(connection: &Connection, wal_is_unused: bool) -> rusqlite::Result<()> {
+/// In a journal SQLite never syncs: the journal's records are what survives,
+/// and it has the file synced itself before it lets go of them.
+fn configure(connection: &Connection, is_journalled: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::ZERO)?;
-    connection.pragma_update(
-        None,
-        "synchronous",
-        if wal_is_unused { "OFF" } else { "NORMAL" },
-    )?;
+    let synchronous = if is_journalled { "OFF" } else { "NORMAL" };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;

@@ -170,6 +170,8 @@ impl SectionId {
 /// through the gate; that is the caller's to know.
 pub struct InputGate<E> {
     depth: Cell<usize>,
+    /// Whether events wait although no section runs.
+    is_held: Cell<bool>,
     waiting: RefCell<VecDeque<E>>,
 }
 
@@ -177,6 +179,7 @@ impl<E> Default for InputGate<E> {
     fn default() -> Self {
         InputGate {
             depth: Cell::new(0),
+            is_held: Cell::new(false),
             waiting: RefCell::default(),
         }
     }
@@ -240,9 +243,24 @@ impl<E> InputGate<E> {
         }
     }
 
-    /// Whether a critical section runs.
+    /// Has events wait, although no section runs, until [`InputGate::release`].
+    pub fn hold(&self) {
+        self.is_held.set(true);
+    }
+
+    /// Ends a [`InputGate::hold`]. Returns the events that may enter now, in
+    /// order.
+    pub fn release(&self) -> Vec<E> {
+        match self.is_held.replace(false) && !self.is_locked() {
+            true => self.drain(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Whether events have to wait: a critical section runs, or the gate is
+    /// held.
     pub fn is_locked(&self) -> bool {
-        self.depth.get() > 0
+        self.depth.get() > 0 || self.is_held.get()
     }
 
     /// Takes all events that wait, for an object that is being reset.

@@ -25,6 +25,11 @@ impl ObjectId {
         &self.0
     }
 
+    /// An id from its bytes, as they were stored.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> ObjectId {
+        ObjectId(bytes)
+    }
+
     /// An id from its digits, without asking which namespace made it. For
     /// names of files in a namespace's own directory; what a user supplies
     /// goes through [`IdKey::parse`].
@@ -49,31 +54,61 @@ impl fmt::Debug for ObjectId {
     }
 }
 
+/// The jurisdictions that the platform knows. On one machine they are partitions of a
+/// namespace's ids: an id says to which it belongs, if to any.
+/// <https://developers.cloudflare.com/durable-objects/reference/data-location/>
+pub const JURISDICTIONS: [&str; 4] = ["eu", "fedramp", "fedramp-high", "us"];
+
 /// What a namespace makes and checks its ids with. Kept per namespace, since
 /// it holds the hash of the namespace's unique key.
 #[derive(Clone)]
 pub struct IdKey {
     /// HMAC-SHA256 keyed with SHA256(unique key).
     mac: Hmac<Sha256>,
+    /// The same for each of [`JURISDICTIONS`], keyed with the unique key and its name.
+    jurisdictions: [Hmac<Sha256>; JURISDICTIONS.len()],
+}
+
+fn keyed(text: &str) -> Hmac<Sha256> {
+    let key = Sha256::digest(text.as_bytes());
+    Hmac::new_from_slice(&key).expect("HMAC takes a key of any length")
 }
 
 impl IdKey {
     /// The key of the namespace called `unique_key`.
     pub fn new(unique_key: &str) -> IdKey {
-        let key = Sha256::digest(unique_key.as_bytes());
         IdKey {
-            mac: Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"),
+            mac: keyed(unique_key),
+            // No unique key has a line break in it.
+            jurisdictions: JURISDICTIONS.map(|name| keyed(&format!("{unique_key}\n{name}"))),
         }
     }
 
     /// The id that `name` always has.
     pub fn from_name(&self, name: &str) -> ObjectId {
-        self.complete(self.half(name.as_bytes()))
+        complete(&self.mac, half(&self.mac, name.as_bytes()))
+    }
+
+    /// The id that `name` always has in a jurisdiction.
+    ///
+    /// # Errors
+    /// A `TypeError` when there is no such jurisdiction.
+    pub fn from_name_in(&self, jurisdiction: &str, name: &str) -> Result<ObjectId> {
+        let mac = self.partition(jurisdiction)?;
+        Ok(complete(mac, half(mac, name.as_bytes())))
     }
 
     /// A new id from 16 random bytes.
     pub fn unique(&self, random: [u8; 16]) -> ObjectId {
-        self.complete(random)
+        complete(&self.mac, random)
+    }
+
+    /// A new id in a jurisdiction.
+    ///
+    /// # Errors
+    /// A `TypeError` when there is no such jurisdiction.
+    pub fn unique_in(&self, jurisdiction: &str, random: [u8; 16]) -> Result<ObjectId> {
+        Ok(complete(self.partition(jurisdiction)?, random))
     }
 
     /// The id with these digits, in either case.
@@ -85,8 +120,7 @@ impl IdKey {
         let id = ObjectId::from_hex(digits).ok_or_else(|| {
             StorageError::Type("Invalid Durable Object ID: must be 64 hex digits".to_owned())
         })?;
-        let base = id.0[..BASE_BYTES].try_into().expect("half of 32 bytes");
-        if self.complete(base) != id {
+        if !is_made_by(&self.mac, &id) && self.jurisdiction(&id).is_none() {
             return Err(StorageError::Type(
                 "Durable Object ID is not valid for this namespace.".to_owned(),
             ));
@@ -94,22 +128,50 @@ impl IdKey {
         Ok(id)
     }
 
-    /// The first half of `data`'s keyed hash.
-    fn half(&self, data: &[u8]) -> [u8; BASE_BYTES] {
-        let mut mac = self.mac.clone();
-        mac.update(data);
-        mac.finalize().into_bytes()[..BASE_BYTES]
-            .try_into()
-            .expect("half of 32 bytes")
+    /// The jurisdiction to which an id of this namespace belongs, if to any.
+    pub fn jurisdiction(&self, id: &ObjectId) -> Option<&'static str> {
+        if is_made_by(&self.mac, id) {
+            return None;
+        }
+        let mut all = JURISDICTIONS.iter().zip(&self.jurisdictions);
+        all.find(|(_, mac)| is_made_by(mac, id))
+            .map(|(name, _)| *name)
     }
 
-    /// `base` followed by its proof.
-    fn complete(&self, base: [u8; BASE_BYTES]) -> ObjectId {
-        let mut bytes = [0; 32];
-        bytes[..BASE_BYTES].copy_from_slice(&base);
-        bytes[BASE_BYTES..].copy_from_slice(&self.half(&base));
-        ObjectId(bytes)
+    /// # Errors
+    /// A `TypeError` when there is no such jurisdiction.
+    fn partition(&self, jurisdiction: &str) -> Result<&Hmac<Sha256>> {
+        let mut all = JURISDICTIONS.iter().zip(&self.jurisdictions);
+        let found = all.find(|(name, _)| **name == jurisdiction);
+        found.map(|(_, mac)| mac).ok_or_else(|| {
+            StorageError::Type(format!(
+                "unknown jurisdiction `{jurisdiction}`: there are {}",
+                JURISDICTIONS.join(", ")
+            ))
+        })
     }
+}
+
+/// The first half of `data`'s keyed hash.
+fn half(mac: &Hmac<Sha256>, data: &[u8]) -> [u8; BASE_BYTES] {
+    let mut mac = mac.clone();
+    mac.update(data);
+    mac.finalize().into_bytes()[..BASE_BYTES]
+        .try_into()
+        .expect("half of 32 bytes")
+}
+
+/// `base` followed by its proof.
+fn complete(mac: &Hmac<Sha256>, base: [u8; BASE_BYTES]) -> ObjectId {
+    let mut bytes = [0; 32];
+    bytes[..BASE_BYTES].copy_from_slice(&base);
+    bytes[BASE_BYTES..].copy_from_slice(&half(mac, &base));
+    ObjectId(bytes)
+}
+
+fn is_made_by(mac: &Hmac<Sha256>, id: &ObjectId) -> bool {
+    let base = id.0[..BASE_BYTES].try_into().expect("half of 32 bytes");
+    complete(mac, base) == *id
 }
 
 impl fmt::Debug for IdKey {
@@ -168,6 +230,24 @@ mod tests {
         ] {
             check_refused(digits, "Invalid Durable Object ID: must be 64 hex digits");
         }
+    }
+
+    #[test]
+    fn a_jurisdiction_is_a_partition_of_ids() {
+        let key = IdKey::new("ns");
+        let eu = key.from_name_in("eu", "a").unwrap();
+        let us = key.unique_in("us", [7; 16]).unwrap();
+        assert_ne!(eu, key.from_name("a"));
+        for (id, jurisdiction) in [
+            (eu, Some("eu")),
+            (us, Some("us")),
+            (key.from_name("a"), None),
+        ] {
+            assert_eq!(key.parse(&id.to_string()).unwrap(), id);
+            assert_eq!(key.jurisdiction(&id), jurisdiction);
+        }
+        assert!(key.from_name_in("moon", "a").is_err());
+        assert!(IdKey::new("other").parse(&eu.to_string()).is_err());
     }
 
     #[test]

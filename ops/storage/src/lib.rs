@@ -24,19 +24,23 @@
 
 mod alarm_index;
 mod authorizer;
+mod bookmark;
 mod checkpoint;
-mod committer;
 mod confirmation;
 pub mod counts;
 mod cursor;
 mod database;
 mod deletion;
+mod disk;
 mod error;
 mod gate;
+mod history;
 mod id;
 mod interrupt;
+mod journal;
 mod kv;
 mod limits;
+mod log;
 mod memory;
 mod metadata;
 mod pinned;
@@ -45,25 +49,30 @@ mod sql;
 mod state_dir;
 mod statement;
 mod statement_cache;
-mod sync;
 mod transaction;
 
 pub use alarm_index::{AlarmEntry, AlarmIndex, AlarmUpdate};
-pub use committer::{Committer, Done};
+pub use bookmark::Bookmark;
 pub use cursor::Cursor;
 pub use database::{Commit, Database, Durability, Options};
+pub use disk::{Disk, DiskFile, OpenMode, Stat, SystemDisk};
 pub use error::{Result, StorageError};
 pub use gate::{
     GateBroken, InputGate, MAX_EVENTS, MAX_OUTPUTS, MAX_SECTIONS, Output, OutputGate, Overloaded,
     SectionId,
 };
-pub use id::{IdKey, ObjectId};
+pub use history::{Moment, Retention};
+pub use id::{IdKey, JURISDICTIONS, ObjectId};
+pub use journal::{
+    Append, At, Checkpoint, Difference, Journal, JournalOptions, LocalJournal, LogEvent, Notify,
+    ObjectInfo, ObjectLog, ObjectName, Point, Recovery,
+};
 pub use kv::{KvCursor, KvRange};
 pub use limits::{
     KEY_BYTES_MAX, KvLimits, PAIRS_MAX, SQL_TEXT_BYTES_MAX, SQL_VALUE_BYTES_MAX, VALUE_BYTES_MAX,
 };
+pub use log::Lane;
 pub use metadata::AlarmChange;
 pub use sql::{Binding, ValueRef};
-pub use state_dir::{Recovery, StateDir};
-pub use sync::SyncTarget;
+pub use state_dir::StateDir;
 pub use transaction::{TransactionDepth, TransactionKind};

@@ -37,7 +37,7 @@ pub(crate) struct AlarmState {
     delete: Pinned,
 }
 
-const GET_NAME: &str = "SELECT value FROM _cf_METADATA WHERE key = -1";
+pub(crate) const GET_NAME: &str = "SELECT value FROM _cf_METADATA WHERE key = -1";
 const SET_NAME: &str = "INSERT OR REPLACE INTO _cf_METADATA VALUES (-1, ?)";
 
 /// Whether a table of ours exists.

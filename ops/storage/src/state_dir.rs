@@ -3,6 +3,8 @@
 //! ```text
 //! <state>/stead.lock                      locked by the process that uses it; holds its pid
 //! <state>/stead.clean                     exists while nobody uses it and the last one stopped cleanly
+//! <state>/journal/<number>.log            commits since the last clean stop, or the last few hundred megabytes
+//! <state>/history/…                       commits before that, see `history`
 //! <state>/<unique key>/metadata.sqlite    the namespace's alarms
 //! <state>/<unique key>/<id>.sqlite        one object
 //! ```
@@ -15,10 +17,16 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{AlarmIndex, Database, ObjectId, Options, Result, StorageError};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::journal::{JournalOptions, LocalJournal, ObjectName, Recovery};
+use crate::metadata::{GET_NAME, NS_PER_MS};
+use crate::{AlarmIndex, ObjectId, Result, StorageError};
 
 const LOCK_NAME: &str = "stead.lock";
 const CLEAN_NAME: &str = "stead.clean";
+const JOURNAL_NAME: &str = "journal";
+const HISTORY_NAME: &str = "history";
 
 /// A state directory, locked for this process until the value is dropped.
 #[derive(Debug)]
@@ -27,18 +35,6 @@ pub struct StateDir {
     was_clean: bool,
     /// Holds the lock.
     _lock: File,
-}
-
-/// What [`StateDir::recover`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// Objects whose write-ahead log was moved into their file.
-    pub objects: usize,
-    /// Alarms that were put right in a namespace's index.
-    pub alarms: usize,
-    /// Files that could not be recovered, and why. They are left as they are;
-    /// opening such an object fails.
-    pub failed: Vec<(PathBuf, String)>,
 }
 
 impl StateDir {
@@ -70,7 +66,6 @@ impl StateDir {
     }
 
     /// Whether the process before this one stopped cleanly, or there was none.
-    /// Otherwise call [`StateDir::recover`] before alarms are scheduled.
     pub fn was_clean(&self) -> bool {
         self.was_clean
     }
@@ -97,22 +92,74 @@ impl StateDir {
         self.path.join(unique_key).join(format!("{id}.sqlite"))
     }
 
-    /// Puts things right after a process that did not stop cleanly. Each
-    /// object that has a write-ahead log, which are those that were open, is
-    /// opened, its alarm compared with the namespace's index, and its log
-    /// moved into its file. Other objects are not looked at.
+    /// Starts the journal, after making complete what a process that did not
+    /// stop cleanly left: the database files that the journal tells of, and
+    /// their alarms in the index. Other objects are not looked at, unless the
+    /// directory has no journal yet: then those that have a write-ahead log
+    /// are.
     ///
     /// # Errors
-    /// [`StorageError::Io`] when a directory cannot be read or an index not
-    /// be written. An object that cannot be opened is reported instead.
-    pub fn recover(&self) -> Result<Recovery> {
-        let mut recovery = Recovery::default();
-        for directory in entries(&self.path)? {
-            if directory.is_dir() {
-                recover_namespace(&directory, &mut recovery)?;
+    /// [`StorageError::Io`] when a directory cannot be read or the journal or
+    /// an index not be written. What is wrong with single objects is reported
+    /// instead.
+    pub fn start(&self, options: JournalOptions) -> Result<(LocalJournal, Recovery)> {
+        let had_journal = self.path.join(JOURNAL_NAME).is_dir();
+        if !had_journal && self.path.join(HISTORY_NAME).is_dir() && !self.was_clean {
+            return Err(StorageError::io(
+                &self.path.join(JOURNAL_NAME),
+                io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "the journal is missing, and the last process did not stop cleanly: bring it back, or remove the \
+                     `history` folder to go on with the files as they are, without what the journal held",
+                ),
+            ));
+        }
+        let options = JournalOptions {
+            after_clean_stop: self.was_clean,
+            ..options
+        };
+        let (journal, mut recovery, names) = LocalJournal::open(&self.path, options)?;
+        let put_right =
+            self.put_alarms_right(&names, &mut recovery).and_then(|()| {
+                match had_journal || self.was_clean {
+                    true => Ok(()),
+                    false => self.recover_logs(&mut recovery),
+                }
+            });
+        match put_right {
+            Ok(()) => Ok((journal, recovery)),
+            Err(error) => {
+                // The caller hears of the first failure.
+                drop(journal.stop());
+                Err(error)
             }
         }
-        Ok(recovery)
+    }
+
+    /// Compares the alarms of objects with the index.
+    fn put_alarms_right(&self, names: &[ObjectName], recovery: &mut Recovery) -> Result<()> {
+        for together in names.chunk_by(|a, b| a.unique_key == b.unique_key) {
+            let directory = self.namespace_dir(&together[0].unique_key)?;
+            let index = AlarmIndex::open(&directory)?;
+            for name in together {
+                let path = self.object_path(&name.unique_key, &name.id);
+                match put_alarm_right(&path, &name.id, &index, OF_WHOLE_FILE) {
+                    Ok(alarms) => recovery.alarms += alarms,
+                    Err(error) => recovery.failed.push((path, error.to_string())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has SQLite replay the logs that a process without a journal left.
+    fn recover_logs(&self, recovery: &mut Recovery) -> Result<()> {
+        for directory in entries(&self.path)? {
+            if directory.is_dir() {
+                recover_namespace(&directory, recovery)?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes that everything is closed. Call it last.
@@ -179,7 +226,7 @@ fn check_unique_key(unique_key: &str) -> Result<()> {
         && unique_key != "."
         && unique_key != ".."
         && unique_key != LOCK_NAME
-        && unique_key != CLEAN_NAME
+        && ![CLEAN_NAME, JOURNAL_NAME, HISTORY_NAME].contains(&unique_key)
         && !unique_key.contains(['/', '\\', '\0']);
     match plain {
         true => Ok(()),
@@ -200,7 +247,7 @@ fn recover_namespace(directory: &Path, recovery: &mut Recovery) -> Result<()> {
             none => none.insert(AlarmIndex::open(directory)?),
         };
         let path = directory.join(format!("{id}.sqlite"));
-        match recover_object(&path, &id, index) {
+        match put_alarm_right(&path, &id, index, OF_FILE_AND_LOG) {
             Ok(alarms) => {
                 recovery.objects += 1;
                 recovery.alarms += alarms;
@@ -218,16 +265,50 @@ fn object_of_wal(path: &Path) -> Option<ObjectId> {
     (fs::metadata(path).ok()?.len() > 0).then_some(id)
 }
 
+/// How a database file is opened whose log does not count, and which is left
+/// as it is.
+const OF_WHOLE_FILE: &str = "?immutable=1";
+/// How one is opened whose log SQLite is to replay.
+const OF_FILE_AND_LOG: &str = "";
+
 /// Returns how many alarms the index had wrong: 0 or 1.
-fn recover_object(path: &Path, id: &ObjectId, index: &AlarmIndex) -> Result<usize> {
-    let database = Database::open(path, &Options::default())?;
-    let alarm = database.alarm()?;
+fn put_alarm_right(path: &Path, id: &ObjectId, index: &AlarmIndex, how: &str) -> Result<usize> {
+    let stored = stored_alarm(path, how).map_err(|error| StorageError::sqlite(path, error))?;
+    let (alarm, name) = stored;
     let wrong = index.get(id)? != alarm;
     if wrong {
-        index.set(id, database.name()?.as_deref(), alarm)?;
+        index.set(id, name.as_deref(), alarm)?;
     }
-    database.close()?;
     Ok(usize::from(wrong))
+}
+
+/// The alarm that a database file holds, in milliseconds since 1970, and the
+/// object's name.
+fn stored_alarm(path: &Path, how: &str) -> rusqlite::Result<(Option<i64>, Option<String>)> {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
+                uri.push(char::from(*byte));
+            }
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri.push_str(how);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri, flags)?;
+    if !connection.table_exists(None, "_cf_METADATA")? {
+        return Ok((None, None));
+    }
+    let ns = connection
+        .query_row("SELECT value FROM _cf_METADATA WHERE key = 1", [], |row| {
+            row.get::<_, i64>(0)
+        })
+        .optional()?;
+    let name = connection
+        .query_row(GET_NAME, [], |row| row.get(0))
+        .optional()?;
+    Ok((ns.map(|ns| ns.div_euclid(NS_PER_MS)), name))
 }
 
 fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -301,9 +382,38 @@ mod tests {
         assert!(state.namespace_dir("worker-Room").unwrap().is_dir());
     }
 
+    /// As a process without a journal left it: an object with a live log.
+    fn store(path: &Path, name: &str, alarm_ms: Option<i64>) {
+        let connection = Connection::open(path).unwrap();
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .unwrap();
+        connection
+            .execute_batch("CREATE TABLE _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)")
+            .unwrap();
+        connection
+            .execute("INSERT INTO _cf_METADATA VALUES (-1, ?)", [name])
+            .unwrap();
+        if let Some(at) = alarm_ms {
+            connection
+                .execute("INSERT INTO _cf_METADATA VALUES (1, ?)", [at * NS_PER_MS])
+                .unwrap();
+        }
+        // A handle that is never closed leaves the log, as a crash does.
+        std::mem::forget(connection);
+    }
+
+    fn options() -> JournalOptions {
+        JournalOptions {
+            has_threads: false,
+            ..JournalOptions::new(Arc::new(|| 1000))
+        }
+    }
+
     #[test]
-    fn recovery_puts_alarms_right_and_empties_logs() {
+    fn logs_of_a_process_without_a_journal_are_replayed_and_alarms_put_right() {
         let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("something"), "").unwrap();
         let state = StateDir::open(directory.path()).unwrap();
         let namespace = state.namespace_dir("ns").unwrap();
         let key = IdKey::new("ns");
@@ -317,27 +427,14 @@ mod tests {
         for (name, indexed, stored) in alarms {
             let id = key.from_name(name);
             index.set(&id, Some(name), indexed).unwrap();
-            let database =
-                Database::open(&state.object_path("ns", &id), &Options::default()).unwrap();
-            database.kv_put("k", b"v").unwrap();
-            database.set_name(Some(name));
-            database.set_alarm(stored).unwrap();
-            database.commit().unwrap();
-            database.abort();
+            store(&state.object_path("ns", &id), name, stored);
         }
         drop(index);
-        fs::write(
-            namespace.join(format!("{}.sqlite", key.from_name("bad"))),
-            [7; 4096],
-        )
-        .unwrap();
-        fs::write(
-            namespace.join(format!("{}.sqlite-wal", key.from_name("bad"))),
-            [7; 64],
-        )
-        .unwrap();
+        let bad = state.object_path("ns", &key.from_name("bad"));
+        fs::write(&bad, [7; 4096]).unwrap();
+        fs::write(bad.with_extension("sqlite-wal"), [7; 64]).unwrap();
 
-        let recovery = state.recover().unwrap();
+        let (journal, recovery) = state.start(options()).unwrap();
         assert_eq!(
             (recovery.objects, recovery.alarms, recovery.failed.len()),
             (4, 3, 1)
@@ -349,10 +446,21 @@ mod tests {
         let due = index.due(i64::MAX / 1_000_000, 10).unwrap();
         let names: Vec<_> = due.iter().map(|entry| entry.name.as_deref()).collect();
         assert_eq!(names, [Some("same"), Some("new"), Some("moved")]);
-        assert_eq!(
-            state.recover().unwrap().objects,
-            0,
-            "nothing is left to recover"
+        journal.stop().unwrap();
+        let (journal, recovery) = state.start(options()).unwrap();
+        assert_eq!(recovery, Recovery::default(), "the directory has a journal");
+        journal.stop().unwrap();
+    }
+
+    #[test]
+    fn a_journal_that_is_gone_is_missed() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("history")).unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let error = state.start(options()).err().unwrap();
+        assert!(
+            error.to_string().contains("the journal is missing"),
+            "{error}"
         );
     }
 }

@@ -95,7 +95,6 @@ fn an_aborted_database_answers_nothing() {
     check_closed(f.database.exec("SELECT 1", &[]));
     check_closed(f.database.commit());
     check_closed(f.database.alarm());
-    check_closed(f.database.sync_target());
     check_closed(f.database.transaction_begin(TransactionKind::Sync));
     check_closed(list.next(|_, _| ()));
     check_closed(cursor.check());
@@ -109,8 +108,8 @@ fn an_aborted_database_answers_nothing() {
 fn a_closed_database_is_one_complete_file() {
     let f = fixture();
     f.database.kv_put("a", b"1").unwrap();
-    f.database.close().unwrap();
-    check_closed(f.database.close());
+    f.database.close(0).unwrap();
+    check_closed(f.database.close(0));
     let names: Vec<_> = std::fs::read_dir(f.directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -427,7 +426,7 @@ fn what_is_too_large_is_refused() {
 #[test]
 fn a_database_of_workerd_opens_as_it_is() {
     let f = fixture();
-    f.database.close().unwrap();
+    f.database.close(0).unwrap();
     let plain = rusqlite::Connection::open(&f.path).unwrap();
     plain
         .execute_batch(
@@ -445,7 +444,7 @@ fn a_database_of_workerd_opens_as_it_is() {
     );
     assert_eq!(database.alarm().unwrap(), Some(1700000000123));
     database.set_alarm(None).unwrap();
-    database.close().unwrap();
+    database.close(0).unwrap();
     let plain = rusqlite::Connection::open(&f.path).unwrap();
     let rest: i64 = plain
         .query_row("SELECT value FROM _cf_METADATA", [], |row| row.get(0))
@@ -460,7 +459,7 @@ fn statements_may_outlive_their_database() {
         .database
         .exec("SELECT ? UNION ALL SELECT 2", &[Binding::Real(1.0)])
         .unwrap();
-    f.database.close().unwrap();
+    f.database.close(0).unwrap();
     drop(f);
     assert_eq!(cursor.column_count(), 1);
     assert_eq!(cursor.rows_read(), 0);
@@ -481,55 +480,4 @@ fn a_file_that_is_no_database_is_an_error() {
     std::fs::write(&path, [7; 8192]).unwrap();
     let error = Database::open(&path, &Options::default()).err().unwrap();
     assert!(matches!(error, StorageError::Io { .. }), "{error}");
-}
-
-#[test]
-fn a_large_log_is_moved_into_the_file_once() {
-    let mut f = fixture();
-    assert!(
-        !f.database.checkpoint_if_large().unwrap(),
-        "a small log stays"
-    );
-    for round in 0..4 {
-        f.database
-            .kv_put(&format!("{round}"), &vec![round; 2_000_000])
-            .unwrap();
-        assert!(
-            !f.database.checkpoint_if_large().unwrap(),
-            "not inside a turn"
-        );
-        f.commit();
-    }
-    f.exec("CREATE TABLE t AS SELECT 1 UNION ALL SELECT 2");
-    f.commit();
-    let reader = f.exec("SELECT * FROM t");
-    assert!(
-        !f.database.checkpoint_if_large().unwrap(),
-        "not under a reader"
-    );
-    drop(reader);
-    assert!(f.database.checkpoint_if_large().unwrap());
-    assert_eq!(
-        std::fs::metadata(f.path.with_extension("sqlite-wal"))
-            .unwrap()
-            .len(),
-        0
-    );
-    f.database.kv_put("k", b"v").unwrap();
-    f.commit();
-    assert!(
-        !f.database.checkpoint_if_large().unwrap(),
-        "the log starts over"
-    );
-    let target = f.database.sync_target().unwrap();
-    target.sync().unwrap();
-    f.reopen();
-    assert_eq!(
-        f.database.kv_get("3", <[u8]>::to_vec).unwrap(),
-        Some(vec![3; 2_000_000])
-    );
-    assert_eq!(
-        f.database.kv_get("k", <[u8]>::to_vec).unwrap(),
-        Some(b"v".to_vec())
-    );
 }

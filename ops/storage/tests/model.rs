@@ -3,7 +3,6 @@
 mod seeded;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::rc::Rc;
 
 use seeded::Random;
@@ -98,7 +97,7 @@ fn keys_and_values_are_those_of_a_map() {
         match random.below(20) {
             0 => drop(database.commit().unwrap()),
             1 => {
-                database.close().unwrap();
+                database.close(0).unwrap();
                 database = open(&path);
             }
             2 if random.chance(10) => {
@@ -193,57 +192,5 @@ fn rolled_back_transactions_leave_what_was_before_them() {
             );
             assert_eq!(database.alarm().unwrap(), alarm);
         }
-    }
-}
-
-/// Copies the database with its log, as a crash of the process would leave
-/// them, and opens the copy: it holds the last commit and nothing of later
-/// writes.
-#[test]
-fn a_crash_leaves_the_last_commit() {
-    let mut random = Random::new("a_crash_leaves_the_last_commit");
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("object.sqlite");
-    let database = open(&path);
-    let (mut model, mut committed) = (Model::new(), Model::new());
-    for round in 0..200 {
-        for _ in 0..random.below(8) {
-            write(&mut random, &database, &mut model);
-        }
-        if random.chance(5) {
-            database.delete_all(random.chance(50)).unwrap();
-            model.clear();
-            committed.clear();
-        }
-        if random.chance(70) {
-            database.commit().unwrap();
-            committed = model.clone();
-        }
-        if random.chance(10) && !database.is_dirty() {
-            checkpoint(&database, &mut random);
-        }
-        let copy = directory.path().join(format!("{round}.sqlite"));
-        fs::copy(&path, &copy).unwrap();
-        let wal = directory.path().join("object.sqlite-wal");
-        if wal.exists() {
-            fs::copy(wal, directory.path().join(format!("{round}.sqlite-wal"))).unwrap();
-        }
-        let reopened = open(&copy);
-        assert_eq!(
-            contents(&reopened, &KvRange::default()),
-            expected(&committed, &KvRange::default()),
-            "round {round}"
-        );
-    }
-}
-
-/// Lets the log grow until it is checkpointed, without changing what is stored.
-fn checkpoint(database: &Database, random: &mut Random) {
-    let big = vec![random.below(256) as u8; 1 << 20];
-    while !database.checkpoint_if_large().unwrap() {
-        database.kv_put("big", &big).unwrap();
-        database.commit().unwrap();
-        database.kv_delete("big").unwrap();
-        database.commit().unwrap();
     }
 }

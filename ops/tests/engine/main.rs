@@ -6,4 +6,5 @@ mod fetch;
 mod fixture;
 mod globals;
 mod isolation;
+mod messages;
 mod streams;

@@ -1,6 +1,8 @@
 //! A small generator for randomised tests, whose seed is printed so that a
 //! failure can be repeated with `STEAD_TEST_SEED`.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Xorshift: any seed but 0 gives a sequence.
@@ -19,6 +21,16 @@ impl Random {
         let seed = given.unwrap_or(time) | 1;
         println!("{test}: STEAD_TEST_SEED={seed}");
         Random(seed)
+    }
+
+    /// The generator that another one gave a seed.
+    pub fn from_seed(seed: u64) -> Random {
+        Random(seed | 1)
+    }
+
+    /// Its state, from which it goes on in the same way.
+    pub fn seed(&self) -> u64 {
+        self.0
     }
 
     pub fn next(&mut self) -> u64 {

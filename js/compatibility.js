@@ -1,0 +1,24 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// The compatibility flags of the worker that runs here.
+// https://developers.cloudflare.com/workers/configuration/compatibility-flags/
+
+/** @type {Record<string, boolean>} */
+let flags = { __proto__: /** @type {any} */ (null) };
+
+/**
+ * Called once per runtime, before user code.
+ * @param {Record<string, boolean>} given
+ */
+export function setFlags(given) {
+  flags = given;
+}
+
+/**
+ * Whether a flag is on. One that nothing was said of is: the newest behaviour.
+ * @param {string} name
+ */
+export function isOn(name) {
+  return flags[name] !== false;
+}

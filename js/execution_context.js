@@ -1,0 +1,53 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// `ctx` of the worker's own handlers.
+// https://developers.cloudflare.com/workers/runtime-apis/context/
+
+import { refuseArgument } from "ext:stead/arguments.js";
+import { exports } from "ext:stead/environment.js";
+import { tagClass } from "ext:stead/scope.js";
+import { tracing } from "ext:stead/tracing.js";
+
+export class ExecutionContext {
+  #event;
+
+  /**
+   * @param {import("./worker_event.js").WorkerEvent} event
+   * @param {any} props
+   */
+  constructor(event, props) {
+    this.#event = event;
+    this.props = props;
+  }
+
+  /** @param {any} promise */
+  waitUntil(promise) {
+    if (arguments.length === 0) refuseArgument("ExecutionContext", "waitUntil", 1, "Promise");
+    // A rejection that nobody handles is reported like any other.
+    this.#event.waitUntil(promise);
+  }
+
+  passThroughOnException() {}
+
+  get exports() {
+    return exports;
+  }
+
+  get tracing() {
+    return tracing;
+  }
+
+  get cache() {
+    return undefined;
+  }
+
+  get access() {
+    return undefined;
+  }
+
+  abort() {
+    throw new Error("ctx.abort() is not implemented in Stead yet.");
+  }
+}
+tagClass(ExecutionContext);

@@ -1,0 +1,368 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// Stubs of what has a name: objects, and entrypoints of workers. They answer requests, and all
+// names but a few are methods of what they lead to.
+// https://developers.cloudflare.com/workers/runtime-apis/bindings/service-bindings/rpc/
+
+import { core, primordials } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+import { requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
+import { addHostClass, deserializeThrown, fromMessage, toPersistent } from "ext:stead/message.js";
+import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
+import {
+  Call,
+  callError,
+  failureOf,
+  isIndex,
+  makeProperty,
+  RESULT,
+  THROWN,
+} from "ext:stead/rpc_promise.js";
+import { addRemoteClass } from "ext:stead/rpc_stub.js";
+import { tagClass } from "ext:stead/scope.js";
+
+const { ObjectHasOwn, ObjectPrototype, Proxy, ReflectGet, ReflectHas, SafeWeakMap, TypeError } =
+  primordials;
+
+let {
+  op_callee_entrypoint,
+  op_callee_object,
+  op_stub_call,
+  op_stub_fetch,
+  op_stub_fetch_answer,
+} = core.ops;
+bindOps((ops) =>
+  ({
+    op_callee_entrypoint,
+    op_callee_object,
+    op_stub_call,
+    op_stub_fetch,
+    op_stub_fetch_answer,
+  } = ops)
+);
+
+/** Bytes up to which a name travels with its id. */
+const NAME_BYTES_MAX = 1024;
+/** The path under which an entrypoint's `scheduled()` and `queue()` are run as handlers. */
+export const HANDLER_PATH = "\u0000handler";
+
+/** What a stub leads to. */
+class Target {
+  /** @type {StubHandle | null} */ #native = null;
+
+  /** @returns {StubHandle} */
+  open() {
+    throw new TypeError("not a target");
+  }
+
+  get native() {
+    return this.#native ??= this.open();
+  }
+
+  check() {}
+
+  /**
+   * @param {import("./rpc_promise.js").Path} path
+   * @param {any[] | null} args
+   */
+  begin(path, args) {
+    return new Call(this, path, args);
+  }
+
+  /**
+   * @param {import("./rpc_promise.js").Path} path
+   * @param {import("./rpc_promise.js").Arguments} args
+   */
+  send(path, { bytes, attachments }) {
+    this.check();
+    return op_stub_call(currentHandle(), currentRequest(), this.native, path, bytes, attachments);
+  }
+
+  /** @param {any[]} answer */
+  error(answer) {
+    return callError(answer);
+  }
+
+  /** @param {any[]} answer */
+  fetchError(answer) {
+    const error = this.error(answer);
+    error.remote = true;
+    return error;
+  }
+
+  /**
+   * @param {any} input
+   * @param {any} [init]
+   */
+  async fetch(input, init) {
+    const { method, url, headers, body } = requestToNative(requestOf(input, init));
+    this.check();
+    const handle = currentHandle();
+    const calling = op_stub_fetch(handle, currentRequest(), this.native, method, url, headers, body);
+    const answer = await resumeAfter(op_stub_fetch_answer(calling));
+    if (answer[0] === RESULT) return responseFromNative(answer, url);
+    throw this.fetchError(answer);
+  }
+}
+
+/** An object. A stub of one that was reset stays broken. */
+export class ObjectTarget extends Target {
+  /** What every call after the object's reset is told. @type {any[] | null} */ #broken = null;
+
+  /**
+   * @param {number} namespace
+   * @param {string} id
+   * @param {string | undefined} name
+   */
+  constructor(namespace, id, name) {
+    super();
+    this.namespace = namespace;
+    this.id = id;
+    this.name = name;
+  }
+
+  open() {
+    const { name } = this;
+    const travels = name !== undefined && core.encode(name).length <= NAME_BYTES_MAX;
+    return op_callee_object(this.namespace, this.id, travels ? name : null);
+  }
+
+  check() {
+    if (this.#broken !== null) throw failureOf(this.#broken);
+  }
+
+  /** @param {any[]} answer */
+  error(answer) {
+    if (answer[0] === THROWN) {
+      const thrown = deserializeThrown(answer[1]);
+      thrown.remote = true;
+      return thrown;
+    }
+    const reset = answer[2];
+    if (reset) this.#broken = answer;
+    const error = failureOf(answer);
+    if (!reset) error.remote = true;
+    return error;
+  }
+
+  describe() {
+    return ["object", this.namespace, this.id, this.name];
+  }
+}
+
+/** An entrypoint of a worker. Each call and request has an instance of its own. */
+export class EntrypointTarget extends Target {
+  /**
+   * @param {number} worker
+   * @param {string} name
+   * @param {Uint8Array | null} props
+   */
+  constructor(worker, name, props) {
+    super();
+    this.worker = worker;
+    this.name = name;
+    this.props = props;
+  }
+
+  open() {
+    return op_callee_entrypoint(this.worker, this.name, this.props);
+  }
+
+  describe() {
+    return ["entrypoint", this.worker, this.name, this.props];
+  }
+}
+
+/** What a stub's proxy stands for. @type {WeakMap<any, ObjectTarget | EntrypointTarget>} */
+const targets = new SafeWeakMap();
+
+/** Tells our own calls of constructors from those of user code. */
+export const INTERNAL = Symbol("internal");
+
+/** @param {unknown} token */
+export function requireInternal(token) {
+  if (token !== INTERNAL) throw new TypeError("Illegal constructor");
+}
+
+export class ServiceStub {
+  /** @param {symbol} [token] */
+  constructor(token) {
+    requireInternal(token);
+  }
+}
+tagClass(ServiceStub, "Fetcher");
+
+/** A stub's proxy handler: every name that is not its own is a method of what it leads to. */
+export class StubHandler {
+  /** @param {ObjectTarget | EntrypointTarget} target */
+  constructor(target) {
+    this.callee = target;
+  }
+
+  /** The function `fetch` of the stub, made when it is first asked for. */
+  #fetch = async (/** @type {any[]} */ ...args) => {
+    if (args.length === 0) {
+      throw new TypeError(
+        "Failed to execute 'fetch' on 'Fetcher': parameter 1 is not of type 'Request or string'.",
+      );
+    }
+    return await this.callee.fetch(.../** @type {[any, any]} */ (args));
+  };
+
+  /**
+   * @param {any} target
+   * @param {string | symbol} name
+   */
+  has(target, name) {
+    return typeof name === "string" || ReflectHas(target, name);
+  }
+
+  /**
+   * @param {any} target
+   * @param {string | symbol} name
+   */
+  get(target, name) {
+    if (typeof name === "symbol" || ObjectHasOwn(target, name)) return ReflectGet(target, name);
+    return this.member(target, name);
+  }
+
+  /**
+   * JSON.stringify() calls a stub's `toJSON` with one text. That is no call of the callee's.
+   * @param {any} target
+   */
+  #toJson(target) {
+    const method = makeProperty(this.callee, "toJSON");
+    return (/** @type {any[]} */ ...args) =>
+      args.length === 1 && typeof args[0] === "string" ? { ...target } : method(...args);
+  }
+
+  /**
+   * @param {any} target
+   * @param {string} name
+   */
+  member(target, name) {
+    if (name === "fetch") return this.#fetch;
+    if (name === "connect") return notYet;
+    if (!isOn("rpc")) return undefined;
+    // A stub is not a promise, and Object.prototype's members are not those of its callee.
+    if (name === "then" || name in ObjectPrototype) return ReflectGet(target, name);
+    if (isIndex(name)) return undefined;
+    if (name === "toJSON") return this.#toJson(target);
+    if (name === "scheduled" || name === "queue") {
+      const isHandler = isOn("service_binding_extra_handlers");
+      if (isHandler) return makeProperty(this.callee, [HANDLER_PATH, name]);
+    }
+    return makeProperty(this.callee, name);
+  }
+}
+
+function notYet() {
+  throw new Error("connect() of a stub is not implemented in Stead yet.");
+}
+
+/**
+ * The proxy of a stub.
+ * @param {any} stub
+ * @param {StubHandler} handler
+ */
+export function stubProxy(stub, handler) {
+  const proxy = new Proxy(stub, handler);
+  targets.set(proxy, handler.callee);
+  return proxy;
+}
+
+/** @param {ObjectTarget | EntrypointTarget} target */
+export function makeServiceStub(target) {
+  return stubProxy(new ServiceStub(INTERNAL), new StubHandler(target));
+}
+
+addRemoteClass(ServiceStub);
+addHostClass({
+  base: ServiceStub,
+  name: "ServiceStub",
+  proxy: true,
+  send: (stub) => targetOf(stub).describe(),
+  receive([kind, ...parts]) {
+    return makeServiceStub(
+      kind === "object"
+        ? new ObjectTarget(.../** @type {[number, string, string | undefined]} */ (parts))
+        : new EntrypointTarget(.../** @type {[number, string, Uint8Array | null]} */ (parts)),
+    );
+  },
+});
+
+/** @param {any} stub */
+function targetOf(stub) {
+  const target = targets.get(stub);
+  if (target === undefined) throw new TypeError("Illegal invocation");
+  return target;
+}
+
+/** A class of objects that others may start with properties of their own. */
+export class DurableObjectClass {
+  #name;
+  #props;
+
+  /**
+   * @param {symbol} token
+   * @param {string} name the exported name
+   * @param {Uint8Array | null} props
+   */
+  constructor(token, name, props) {
+    requireInternal(token);
+    this.#name = name;
+    this.#props = props;
+  }
+
+  /**
+   * The exported name of a class and its properties.
+   * @param {any} value
+   * @returns {{ name: string, props: Uint8Array | null } | undefined}
+   */
+  static partsOf(value) {
+    if (typeof value !== "object" || value === null || !(#name in value)) return undefined;
+    return { name: value.#name, props: value.#props };
+  }
+}
+const { partsOf } = DurableObjectClass;
+delete (/** @type {any} */ (DurableObjectClass)).partsOf;
+export { partsOf as classParts };
+tagClass(DurableObjectClass);
+
+addHostClass({
+  base: DurableObjectClass,
+  name: "DurableObjectClass",
+  send: (value) => partsOf(value),
+  receive: ({ name, props }) => new DurableObjectClass(INTERNAL, name, props),
+});
+
+/**
+ * The properties in the options with which something of `ctx.exports` is called.
+ * @param {string} owner
+ * @param {any} options
+ */
+export function propsOf(owner, options) {
+  if (typeof options !== "object" && typeof options !== "function" || options === null) {
+    throw new TypeError(
+      `Failed to execute '(called as function)' on '${owner}': parameter 1 is not of type 'Options'.`,
+    );
+  }
+  const { props } = options;
+  if (props === undefined) return null;
+  if (typeof props !== "object" || props === null) {
+    throw new TypeError(
+      "Incorrect type for the 'props' field on 'Options': the provided value is not of type 'Object'.",
+    );
+  }
+  return toPersistent(props);
+}
+
+/**
+ * What code finds in `ctx.props`: a copy for each.
+ * @param {Uint8Array | null | undefined} props
+ */
+export function propsFrom(props) {
+  return props === null || props === undefined ? {} : fromMessage(props, null);
+}

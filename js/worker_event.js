@@ -1,0 +1,92 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// One event of the worker's own code, and how long it lives: until its handler, what it passed to
+// waitUntil() and the bodies that it still writes have ended. An event that others called over RPC
+// lives on while they hold what it returned. When it has ended, what it shares with others ends.
+
+import { core, primordials } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+
+const { Promise, PromisePrototypeThen, SafeSet } = primordials;
+
+let { op_stub_drop } = core.ops;
+bindOps((ops) => ({ op_stub_drop } = ops));
+
+/** The context of a handler of the worker. */
+export class WorkerEvent {
+  /** What has not ended yet: the handler to begin with. */
+  #pending = 1;
+  /** The numbers of the values that the event's code returned. @type {Set<number> | null} */
+  #exported = null;
+  /** The stubs that the event's code holds. @type {Set<any> | null} */
+  #held = null;
+  #calledOverRpc;
+  #ended = false;
+
+  /**
+   * @param {any} request the request that is answered, if it is one of a client's
+   * @param {boolean} calledOverRpc
+   * @param {any} [answers] what it answers if it is called over RPC
+   */
+  constructor(request, calledOverRpc, answers = null) {
+    this.request = request;
+    this.answers = answers;
+    this.#calledOverRpc = calledOverRpc;
+  }
+
+  get ended() {
+    return this.#ended;
+  }
+
+  /** Has the event live until `release` is called. */
+  hold() {
+    this.#pending++;
+  }
+
+  release() {
+    this.#pending--;
+    this.#endIfDone();
+  }
+
+  /** Has the event live until a promise is settled; what it rejects with is reported. @param {any} promise */
+  waitUntil(promise) {
+    this.hold();
+    const release = () => this.release();
+    PromisePrototypeThen(Promise.resolve(promise), release, (/** @type {any} */ error) => {
+      release();
+      throw error;
+    });
+  }
+
+  /** @param {number} number */
+  addExport(number) {
+    (this.#exported ??= new SafeSet()).add(number);
+  }
+
+  /** @param {number} number */
+  removeExport(number) {
+    this.#exported?.delete(number);
+    this.#endIfDone();
+  }
+
+  /** @param {any} stub */
+  addStub(stub) {
+    (this.#held ??= new SafeSet()).add(stub);
+  }
+
+  /** @param {any} stub */
+  removeStub(stub) {
+    this.#held?.delete(stub);
+  }
+
+  #endIfDone() {
+    if (this.#pending > 0 || this.#ended) return;
+    if (this.#calledOverRpc && this.#exported !== null && this.#exported.size > 0) return;
+    this.#ended = true;
+    if (this.#held !== null) { for (const stub of this.#held) op_stub_drop(stub); }
+    this.#held = null;
+  }
+}
+
+/** @typedef {import("./record.js").ObjectRecord | WorkerEvent} Sharer whose code shares values */

@@ -1,0 +1,96 @@
+//! Messages whose bytes are damaged: reading one gives a value or an exception.
+
+use crate::fixture::run_internal;
+
+/// Messages that are damaged and read in one run.
+const ROUNDS: u32 = 20_000;
+
+/// Writes messages of every kind, damages their bytes, and reads them. The seed is that
+/// of a splitmix32 generator.
+fn damage_messages(seed: u32) -> String {
+    format!(
+        r#"
+import {{ fromMessage, serializeThrown, toMessage }} from "ext:stead/message.js";
+import "ext:stead/dispatch.js";
+
+let state = {seed};
+function random(below) {{
+  state = (state + 0x9e3779b9) | 0;
+  let mixed = state ^ (state >>> 16);
+  mixed = Math.imul(mixed, 0x21f0aaad);
+  mixed ^= mixed >>> 15;
+  mixed = Math.imul(mixed, 0x735a2d97);
+  mixed ^= mixed >>> 15;
+  return (mixed >>> 0) % below;
+}}
+
+const cycle = {{ list: [1, "two", 3n] }};
+cycle.self = cycle;
+const values = [
+  undefined, null, true, 1.5, -0, 10n ** 40n, "text \u{{1f980}}", [], [1, , 3], {{ a: {{ b: [null] }} }}, cycle,
+  new Date(5), /a+/gi, new Map([[1, new Set(["x"])]]), new Uint8Array([1, 2, 3]), new Float64Array([1.5]).buffer,
+  new RangeError("error", {{ cause: new TypeError("cause") }}), Object.assign(new Error("own"), {{ code: 7, deep: {{ a: [1] }} }}),
+  new AggregateError([new Error("one")], "several"), new DOMException("stopped", "AbortError"),
+  new Headers({{ a: "1" }}), [new Response("body", {{ status: 201 }}), new Request("http://a/", {{ method: "POST", body: "b" }})],
+  new Blob(["blob"]), {{ a: new Headers(), b: [new Response(null)] }},
+];
+const messages = values.map((value) => toMessage(value).bytes);
+for (const thrown of ["text", {{ code: 1 }}, new RangeError("thrown")]) messages.push(serializeThrown(thrown, "object"));
+
+function damage(original) {{
+  let bytes = new Uint8Array(original);
+  for (let i = random(6); i >= 0; i--) {{
+    const at = random(Math.max(bytes.length, 1));
+    switch (random(5)) {{
+      case 0: bytes[at] = random(256); break;
+      case 1: bytes[at] ^= 1 << random(8); break;
+      case 2: bytes = bytes.slice(0, at); break;
+      case 3: bytes = new Uint8Array([...bytes.slice(0, at), random(256), ...bytes.slice(at)]); break;
+      case 4: {{
+        const other = messages[random(messages.length)];
+        bytes = new Uint8Array([...bytes.slice(0, at), ...other.slice(random(other.length))]);
+      }}
+    }}
+  }}
+  return bytes;
+}}
+
+let read = 0, refused = 0;
+for (let round = 0; round < {ROUNDS}; round++) {{
+  const bytes = damage(messages[random(messages.length)]);
+  try {{
+    fromMessage(bytes, random(2) ? null : [null, "text", new Uint8Array(3), {{}}], []);
+    read++;
+  }} catch {{
+    refused++;
+  }}
+}}
+console.log("read and refused:", read > 0 && refused > 0 && read + refused === {ROUNDS});
+for (let i = 0; i < values.length; i++) {{
+  if (!(values[i] instanceof Object) || messages[i][0] === 255) fromMessage(messages[i], null);
+}}
+console.log("whole messages are read");
+"#
+    )
+}
+
+#[test]
+fn damaged_messages_are_read_or_refused() {
+    let seeds = match std::env::var("STEAD_SEED") {
+        Ok(seed) => vec![seed.parse().expect("STEAD_SEED is a number")],
+        Err(_) => vec![1, 2, 3],
+    };
+    for seed in seeds {
+        println!("STEAD_SEED={seed}");
+        let outcome = run_internal(&damage_messages(seed));
+        let lines: Vec<&str> = outcome.lines.iter().map(String::as_str).collect();
+        assert_eq!(
+            lines,
+            [
+                "Log: read and refused: true",
+                "Log: whole messages are read"
+            ],
+            "{outcome:?}"
+        );
+    }
+}
