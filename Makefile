@@ -8,6 +8,7 @@ export CARGO_TARGET_DIR ?= $(STEAD_CACHE)/target
 CARGO_PROFILE := --release
 STEAD = $(CARGO_TARGET_DIR)/release/stead
 FILE ?= examples/chat.ts
+MINUTES ?= 30
 
 TYPESCRIPT := 7.0.2
 WORKERS_TYPES := 4.20260702.1
@@ -28,7 +29,7 @@ PLUGIN_MODULES = $(PLUGIN_NPM)/node_modules
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers torture bench bench-dev bench-test packages install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers torture bench bench-dev bench-test packages soak install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -96,6 +97,10 @@ WRANGLER_MODULES = $(STEAD_CACHE)/npm/wrangler-$(WRANGLER)/node_modules
 bench-dev: build ## Measure stead dev beside wrangler dev: first answer, save to answer, memory
 	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
 	node benches/dev.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
+
+# Half an hour of everything at once: does memory stay flat?
+soak: build ## Load the server for MINUTES (default 30) and watch its memory
+	node --experimental-websocket test-scripts/soak.mjs --stead $(STEAD) --minutes $(MINUTES)
 
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .

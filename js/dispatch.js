@@ -15,7 +15,7 @@ import { currentContext, enterContext, runInMapping } from "ext:stead/context.js
 import { settleRest } from "ext:stead/event_loop.js";
 import { beginEvaluation, endEvaluation } from "ext:stead/global_scope.js";
 import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
-import { fireTimer, restartTimers } from "ext:stead/timers.js";
+import { clearTimer, fireTimer, restartTimers, startTimer } from "ext:stead/timers.js";
 import { answerCall, ENTRYPOINT, VALUE } from "ext:stead/rpc.js";
 import {
   receiveClose,
@@ -44,7 +44,11 @@ let {
   op_call_refuse,
   op_call_target,
   op_note_error,
+  op_object_active,
+  op_object_inactive,
+  op_object_reset,
   op_object_socket_remove,
+  op_object_socket_timeout_get,
   op_report_error,
   op_respond_error,
   op_outcome,
@@ -55,7 +59,11 @@ bindOps((ops) =>
     op_call_refuse,
     op_call_target,
     op_note_error,
+    op_object_active,
+    op_object_inactive,
+    op_object_reset,
     op_object_socket_remove,
+    op_object_socket_timeout_get,
     op_report_error,
     op_respond_error,
     op_outcome,
@@ -67,6 +75,9 @@ defineValues({ fetch });
 
 /** The names under which an object's class may define a handler. */
 const HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"];
+
+/** What resets an object whose socket event takes longer than the object allows. */
+const SOCKET_EVENT_TIMEOUT = "Actor exceeded event execution time and was disconnected.";
 
 /** The object classes, by namespace index. @type {any[]} */
 let classes = [];
@@ -137,7 +148,8 @@ function handlerNamesOf(value) {
 }
 
 /**
- * Takes the worker's module and makes its bindings.
+ * Takes the worker's module and makes its bindings. A class that an earlier version of the code
+ * exported keeps its place in the list, without bindings.
  * @param {any} module
  * @param {{ class: string, bindings: string[] }[]} namespaces
  * @param {import("ext:stead/bindings.js").OtherBindings} others
@@ -148,9 +160,10 @@ function configure(module, namespaces, others) {
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
+  const exported = namespaces.filter((namespace) => namespace.bindings.length > 0);
   defineBindings(env, others);
-  Object.assign(exports, makeExports(module, namespaces));
-  setEntrypoints({ default: frontDoor(env, namespaces), ...module });
+  Object.assign(exports, makeExports(module, exported));
+  setEntrypoints({ default: frontDoor(env, exported), ...module });
   setTestedWorker(module, namespaces);
 }
 
@@ -341,11 +354,20 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
  * @param {any} frame
  */
 function objectSocket(record, number, frame) {
+  const { handle } = record;
   return enterObject(record, async () => {
+    op_object_active(handle, false);
+    const timeout = op_object_socket_timeout_get(handle);
+    const timer = timeout === 0 ? 0 : startTimer(() => {
+      op_object_reset(handle, SOCKET_EVENT_TIMEOUT, false, null, true);
+    }, timeout);
     try {
       await deliverFrame(record, number, frame);
     } catch (error) {
-      op_report_error(record.handle, describeError(error));
+      op_report_error(handle, describeError(error));
+    } finally {
+      if (timer !== 0) clearTimer(timer);
+      op_object_inactive(handle, false);
     }
   });
 }

@@ -119,7 +119,9 @@ export const Response = extendClass(DenoResponse, (args, target) => {
   const status = init?.status;
   if (socket !== undefined && socket !== null) {
     if (!isSocket(socket)) {
-      throw new TypeError("Response's webSocket must be a WebSocket");
+      throw new TypeError(
+        "Incorrect type for the 'webSocket' field on 'InitializerDict': the provided value is not of type 'WebSocket'.",
+      );
     }
     if (status !== 101) {
       throw new RangeError("Responses with a WebSocket must have status code 101.");
@@ -133,6 +135,18 @@ export const Response = extendClass(DenoResponse, (args, target) => {
   if (socket) made[SOCKET] = socket;
   if (init?.cf !== undefined) made[CF] = init.cf;
   return made;
+});
+const { clone: cloneResponse } = Response.prototype;
+Object.defineProperty(Response.prototype, "clone", {
+  value: function clone() {
+    if (this[SOCKET] !== undefined) {
+      throw new TypeError("Cannot clone a response to a WebSocket handshake.");
+    }
+    return Reflect.apply(cloneResponse, this, []);
+  },
+  writable: true,
+  enumerable: true,
+  configurable: true,
 });
 Object.defineProperty(Response.prototype, "webSocket", {
   get() {

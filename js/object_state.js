@@ -10,19 +10,45 @@ import { tagClass } from "ext:stead/scope.js";
 import { checkCallback, refuseArgument } from "ext:stead/arguments.js";
 import { exports } from "ext:stead/environment.js";
 import { criticalSection } from "ext:stead/critical_section.js";
+import { keepActive } from "ext:stead/record.js";
 import { DurableObjectStorage } from "ext:stead/storage.js";
-import { endForObject, ownSocket, restoreSocket, socketNumber, wasAccepted } from "ext:stead/websocket.js";
+import {
+  endForObject,
+  isAutoResponse,
+  isSocket,
+  ownSocket,
+  restoreSocket,
+  socketNumber,
+  wasAccepted,
+  WebSocketRequestResponsePair,
+} from "ext:stead/websocket.js";
 
 let {
   op_object_abort,
   op_object_socket_accept,
+  op_object_socket_auto_get,
+  op_object_socket_auto_set,
+  op_object_socket_auto_time,
   op_object_socket_list,
   op_object_socket_tags,
+  op_object_socket_timeout_get,
+  op_object_socket_timeout_set,
 } = core.ops;
 bindOps((ops) =>
-  ({ op_object_abort, op_object_socket_accept, op_object_socket_list, op_object_socket_tags } = ops)
+  ({
+    op_object_abort,
+    op_object_socket_accept,
+    op_object_socket_auto_get,
+    op_object_socket_auto_set,
+    op_object_socket_auto_time,
+    op_object_socket_list,
+    op_object_socket_tags,
+    op_object_socket_timeout_get,
+    op_object_socket_timeout_set,
+  } = ops)
 );
 
+const UNSIGNED_MAX = 4_294_967_295;
 const ABORTED = "Application called abort() to reset Durable Object.";
 
 export class DurableObjectState {
@@ -69,9 +95,8 @@ export class DurableObjectState {
   /** @param {any} promise */
   waitUntil(promise) {
     if (arguments.length === 0) refuseArgument("DurableObjectState", "waitUntil", 1, "Promise");
-    // An object lives on while anything is under way, so there is nothing to keep alive. A
-    // rejection that nobody handles is reported like any other.
-    Promise.resolve(promise);
+    // A rejection that nobody handles is reported like any other.
+    keepActive(this.#record, promise);
   }
 
   /**
@@ -99,6 +124,8 @@ export class DurableObjectState {
    * @param {string[]} [tags]
    */
   acceptWebSocket(socket, tags = []) {
+    checkSocket("acceptWebSocket", socket);
+    if (!Array.isArray(tags)) refuseArgument("DurableObjectState", "acceptWebSocket", 2, "Array");
     const end = endForObject(socket);
     const { handle, sockets } = this.#record;
     const number = op_object_socket_accept(handle, end, Array.from(tags, String));
@@ -109,12 +136,13 @@ export class DurableObjectState {
   /** @param {string} [tag] */
   getWebSockets(tag) {
     const { handle } = this.#record;
-    const numbers = op_object_socket_list(handle, tag === undefined ? null : `${tag}`);
+    const numbers = op_object_socket_list(handle, tag === undefined || tag === null ? null : `${tag}`);
     return numbers.map((/** @type {number} */ number) => socketOf(this.#record, number));
   }
 
   /** @param {any} socket */
   getTags(socket) {
+    checkSocket("getTags", socket);
     const number = socketNumber(socket, this.#record);
     if (number < 0) {
       if (wasAccepted(socket)) throw new Error("only hibernatable websockets can have tags.");
@@ -125,24 +153,37 @@ export class DurableObjectState {
     return op_object_socket_tags(this.#record.handle, number);
   }
 
-  setWebSocketAutoResponse() {
-    return notYet("ctx.setWebSocketAutoResponse()");
+  /** @param {any} [pair] */
+  setWebSocketAutoResponse(pair) {
+    const { handle } = this.#record;
+    if (pair === undefined) return op_object_socket_auto_set(handle, "", "", false);
+    if (!isAutoResponse(pair)) {
+      refuseArgument("DurableObjectState", "setWebSocketAutoResponse", 1, "WebSocketRequestResponsePair");
+    }
+    op_object_socket_auto_set(handle, pair.request, pair.response, true);
   }
 
   getWebSocketAutoResponse() {
-    return notYet("ctx.getWebSocketAutoResponse()");
+    const pair = op_object_socket_auto_get(this.#record.handle);
+    return pair === null ? null : new WebSocketRequestResponsePair(pair[0], pair[1]);
   }
 
-  getWebSocketAutoResponseTimestamp() {
-    return notYet("ctx.getWebSocketAutoResponseTimestamp()");
+  /** @param {any} socket */
+  getWebSocketAutoResponseTimestamp(socket) {
+    checkSocket("getWebSocketAutoResponseTimestamp", socket);
+    const number = socketNumber(socket, this.#record);
+    const time = number < 0 ? null : op_object_socket_auto_time(this.#record.handle, number);
+    return time === null ? null : new Date(time);
   }
 
-  setHibernatableWebSocketEventTimeout() {
-    return notYet("ctx.setHibernatableWebSocketEventTimeout()");
+  /** @param {any} [timeout] */
+  setHibernatableWebSocketEventTimeout(timeout) {
+    op_object_socket_timeout_set(this.#record.handle, unsigned(timeout ?? 0));
   }
 
   getHibernatableWebSocketEventTimeout() {
-    return notYet("ctx.getHibernatableWebSocketEventTimeout()");
+    const timeout = op_object_socket_timeout_get(this.#record.handle);
+    return timeout === 0 ? null : timeout;
   }
 
   configureReadReplication() {
@@ -152,6 +193,34 @@ export class DurableObjectState {
   }
 }
 tagClass(DurableObjectState);
+
+/**
+ * @param {string} method
+ * @param {any} socket
+ */
+function checkSocket(method, socket) {
+  if (!isSocket(socket)) refuseArgument("DurableObjectState", method, 1, "WebSocket");
+}
+
+/**
+ * A whole number of 32 bits, as the platform converts one.
+ * @param {any} value
+ */
+function unsigned(value) {
+  const number = Number(value);
+  if (!Number.isFinite(number)) {
+    throw new TypeError("The value cannot be converted because it is not an integer.");
+  }
+  if (number < 0) {
+    throw new TypeError(
+      "The value cannot be converted because it is negative and this API expects a positive number.",
+    );
+  }
+  if (number > UNSIGNED_MAX) {
+    throw new TypeError(`Value out of range. Must be less than or equal to ${UNSIGNED_MAX}.`);
+  }
+  return Math.trunc(number);
+}
 
 /**
  * The JavaScript value of one of an object's sockets; the same one each time.

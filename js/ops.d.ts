@@ -29,6 +29,12 @@ type SocketFrame = any;
 /** The kind of an answer, then its parts: see `Answer` in stub.rs. */
 type NativeAnswer = any[];
 
+/** `ops/src/activity.rs` */
+interface ActivityOps {
+  op_object_active(object: ObjectHandle, lasts: boolean): void;
+  op_object_inactive(object: ObjectHandle, lasts: boolean): void;
+}
+
 /** `ops/src/assets.rs` */
 interface AssetsOps {
   op_assets_fetch(method: string, url: string, headers: FlatHeaders): PendingFile;
@@ -241,14 +247,24 @@ interface WebSocketOps {
   ): Promise<[PairEnd, string]>;
   op_socket_attach(end: PairEnd, attachment: Uint8Array): void;
   op_socket_attachment(end: PairEnd): Uint8Array | null | undefined;
+}
+
+/** `ops/src/object_socket.rs` */
+interface ObjectSocketOps {
   op_object_socket_accept(handle: ObjectHandle, end: PairEnd, tags: string[]): number;
   op_object_socket_list(handle: ObjectHandle, tag: string | null): number[];
   op_object_socket_tags(handle: ObjectHandle, number: number): string[];
+  op_object_socket_close_sent(handle: ObjectHandle, number: number): boolean;
   op_object_socket_send(handle: ObjectHandle, number: number, data: string | ArrayBufferLike | ArrayBufferView): void;
   op_object_socket_close(handle: ObjectHandle, number: number, code: number, reason: string): void;
   op_object_socket_remove(handle: ObjectHandle, number: number): void;
   op_object_socket_attach(handle: ObjectHandle, number: number, attachment: Uint8Array): void;
   op_object_socket_attachment(handle: ObjectHandle, number: number): Uint8Array | null | undefined;
+  op_object_socket_auto_set(handle: ObjectHandle, request: string, response: string, set: boolean): void;
+  op_object_socket_auto_get(handle: ObjectHandle): [string, string] | null;
+  op_object_socket_auto_time(handle: ObjectHandle, number: number): number | null;
+  op_object_socket_timeout_set(handle: ObjectHandle, timeoutMs: number): void;
+  op_object_socket_timeout_get(handle: ObjectHandle): number;
 }
 
 /** `ops/src/turn.rs`, and of deno_core. */
@@ -288,6 +304,7 @@ type StreamSink = Native<"StreamSink">;
 
 interface Ops
   extends
+    ActivityOps,
     AlarmOps,
     AssetsOps,
     BookmarkOps,
@@ -300,6 +317,7 @@ interface Ops
     ExceptionOps,
     GateOps,
     KvOps,
+    ObjectSocketOps,
     SqlOps,
     StreamResourceOps,
     StubOps,

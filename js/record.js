@@ -3,7 +3,12 @@
 
 // One object in memory, as JavaScript sees it, and the answer to "which object is speaking?".
 
+import { core } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext, enterContext } from "ext:stead/context.js";
+
+let { op_object_active, op_object_inactive } = core.ops;
+bindOps((ops) => ({ op_object_active, op_object_inactive } = ops));
 
 /**
  * @typedef {object} Handlers what the platform calls on an object, as found after construction
@@ -102,8 +107,8 @@ export function sectionEnd(record) {
 }
 
 /**
- * Waits for I/O on behalf of an object: the code after it goes on only when no critical section
- * other than its own runs.
+ * Waits for I/O on behalf of an object, which stays in memory meanwhile: the code after it goes on
+ * only when no critical section other than its own runs.
  * @template T
  * @param {Promise<T>} io
  * @returns {Promise<T>}
@@ -119,9 +124,26 @@ export function resumeAfter(io) {
  * @param {Promise<T>} io
  */
 async function resumeInside(context, io) {
+  const { handle } = context.record;
+  op_object_active(handle, false);
   try {
     return await io;
   } finally {
     while (isShutOut(context)) await sectionEnd(context.record);
+    op_object_inactive(handle, false);
+  }
+}
+
+/**
+ * Keeps an object in memory until a promise has settled; a rejection is passed on.
+ * @param {ObjectRecord} record
+ * @param {any} promise
+ */
+export async function keepActive({ handle }, promise) {
+  op_object_active(handle, false);
+  try {
+    await promise;
+  } finally {
+    op_object_inactive(handle, false);
   }
 }

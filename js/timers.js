@@ -18,6 +18,10 @@ import {
 
 const {
   ReflectApply,
+  MapPrototypeDelete,
+  MapPrototypeGet,
+  MapPrototypeSet,
+  SafeMap,
   SafeSet,
   SetPrototypeAdd,
   SetPrototypeDelete,
@@ -47,8 +51,13 @@ export function useVirtualTimers() {
   clearTimer = clearVirtualTimer;
 }
 
-let { op_object_is_broken, op_timer_due } = core.ops;
-bindOps((ops) => ({ op_object_is_broken, op_timer_due } = ops));
+let { op_object_active, op_object_inactive, op_object_is_broken, op_timer_due } = core.ops;
+bindOps((ops) =>
+  ({ op_object_active, op_object_inactive, op_object_is_broken, op_timer_due } = ops)
+);
+
+/** The objects that pending timers keep in memory, by the timers' ids. @type {Map<number, any>} */
+const pending = new SafeMap();
 
 /** The timers that are due and have not fired. @type {Set<number>} */
 const held = new SafeSet();
@@ -86,7 +95,7 @@ function checkCallback(name, callback) {
 export function setTimeout(callback, delay = 0, ...args) {
   checkCallback("setTimeout", callback);
   requireHandler();
-  return start(startTimer, callback, delay, args);
+  return start(startTimer, callback, delay, args, true);
 }
 
 /**
@@ -98,21 +107,33 @@ export function setTimeout(callback, delay = 0, ...args) {
 export function setInterval(callback, delay = 0, ...args) {
   checkCallback("setInterval", callback);
   requireHandler();
-  return start(startInterval, callback, delay, args);
+  return start(startInterval, callback, delay, args, false);
 }
 
 /** @param {any} [id] */
 export function clearTimeout(id) {
   requireHandler();
-  SetPrototypeDelete(held, id);
+  end(id);
   clearTimer(id);
 }
 
 /** @param {any} [id] */
 export function clearInterval(id) {
   requireHandler();
-  SetPrototypeDelete(held, id);
+  end(id);
   clearTimer(id);
+}
+
+/**
+ * Lets the object of a timer go that will not fire any more.
+ * @param {any} id
+ */
+function end(id) {
+  SetPrototypeDelete(held, id);
+  const handle = MapPrototypeGet(pending, id);
+  if (handle === undefined) return;
+  MapPrototypeDelete(pending, id);
+  op_object_inactive(handle, true);
 }
 
 /**
@@ -120,9 +141,11 @@ export function clearInterval(id) {
  * @param {(...args: any[]) => void} callback
  * @param {number} delay
  * @param {any[]} args
+ * @param {boolean} once
  */
-function start(startOne, callback, delay, args) {
+function start(startOne, callback, delay, args, once) {
   const context = currentContext();
+  const handle = context?.record?.handle;
   const run = () => {
     try {
       ReflectApply(callback, globalThis, args);
@@ -130,11 +153,10 @@ function start(startOne, callback, delay, args) {
       // Reported here, where it is still known whose timer it is.
       reportUncaught(error);
     }
+    if (once) end(id);
   };
   const id = startOne(() => {
-    if (context?.record !== undefined && op_object_is_broken(context.record.handle)) {
-      return clearTimer(id);
-    }
+    if (handle !== undefined && op_object_is_broken(handle)) return clearTimeout(id);
     // Of an interval one run waits, however many are due.
     if (SetPrototypeHas(held, id)) return;
     SetPrototypeAdd(held, id);
@@ -142,6 +164,10 @@ function start(startOne, callback, delay, args) {
     if (!isVirtual && op_timer_due()) due[due.length] = { id, mapping: getAsyncContext(), run: fire };
     else fire();
   }, delay);
+  if (handle !== undefined) {
+    op_object_active(handle, true);
+    MapPrototypeSet(pending, id, handle);
+  }
   const fire = () => {
     if (!SetPrototypeHas(held, id)) return;
     if (context?.record !== undefined && isShutOut(context)) return hold(id, context, run);

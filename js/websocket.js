@@ -7,6 +7,7 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { requireHandler } from "ext:stead/global_scope.js";
+import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, DOMException, serialize } from "ext:stead/clone.js";
 import { currentContext } from "ext:stead/context.js";
@@ -23,6 +24,7 @@ let {
   op_object_socket_attach,
   op_object_socket_attachment,
   op_object_socket_close,
+  op_object_socket_close_sent,
   op_object_socket_send,
   op_socket_accept,
   op_socket_attach,
@@ -38,6 +40,7 @@ bindOps((ops) =>
     op_object_socket_attach,
     op_object_socket_attachment,
     op_object_socket_close,
+    op_object_socket_close_sent,
     op_object_socket_send,
     op_socket_accept,
     op_socket_attach,
@@ -69,6 +72,8 @@ const CLIENT = 4; // made by `new WebSocket(url)`
 const LOST_CODE = 1006;
 const NO_STATUS_CODE = 1005;
 const REASON_BYTES_MAX = 123;
+/** Of an automatic answer's request and of its response. */
+const AUTO_BYTES_MAX = 2048;
 
 const encoder = new TextEncoder();
 
@@ -93,6 +98,8 @@ export let isSocket;
 export let receiveClose;
 /** Answers a Close frame that nobody has answered. @type {(socket: any, code: number, reason: string) => void} */
 export let replyToClose;
+/** @type {(value: any) => boolean} */
+export let isAutoResponse;
 /** Whether something has become of a socket. @type {(value: any) => boolean} */
 export let wasAccepted;
 
@@ -108,6 +115,8 @@ export class WebSocket extends EventTarget {
   #number = -1;
   #closeSent = false;
   #closeReceived = false;
+  /** Whether a Close frame is left to the code to answer. */
+  #halfOpen = false;
   #url = "";
   #protocol = "";
   #binaryType = "blob";
@@ -131,9 +140,15 @@ export class WebSocket extends EventTarget {
       this.#end = protocols;
       return;
     }
+    if (arguments.length === 0) {
+      throw new TypeError(
+        "Failed to construct 'WebSocket': constructor parameter 1 is not of type 'string'.",
+      );
+    }
     this.#kind = CLIENT;
     this.#readyState = CONNECTING;
-    this.#url = checkUrl(url);
+    this.#url = `${url}`;
+    checkUrl(this.#url);
     const offered = checkProtocols(protocols);
     requireHandler();
     this.#connect(offered);
@@ -160,13 +175,18 @@ export class WebSocket extends EventTarget {
   }
 
   set binaryType(value) {
-    if (value !== "blob" && value !== "arraybuffer") {
-      throw new DOMException(`"${value}" is not a valid value for binaryType.`, "SyntaxError");
-    }
-    this.#binaryType = value;
+    // Any other value is ignored, as of an enumeration of the web platform.
+    if (value === "blob" || value === "arraybuffer") this.#binaryType = value;
   }
 
-  accept() {
+  /** What was handed over counts as sent: nothing waits on this side. */
+  get bufferedAmount() {
+    return 0;
+  }
+
+  /** @param {{ allowHalfOpen?: boolean }} [options] */
+  accept(options) {
+    checkOptions("WebSocket", "accept", 1, "AcceptOptions", options);
     switch (this.#kind) {
       case CLIENT:
         throw new TypeError(
@@ -180,12 +200,16 @@ export class WebSocket extends EventTarget {
         return;
     }
     this.#kind = ACCEPTED;
+    this.#halfOpen = Boolean(options?.allowHalfOpen);
     op_socket_accept(this.#end, currentHandle());
     this.#listen();
   }
 
   /** @param {any} data */
   send(data) {
+    if (arguments.length === 0) {
+      refuseArgument("WebSocket", "send", 1, "ArrayBuffer or ArrayBufferView or string");
+    }
     if (this.#kind === FRESH || this.#kind === RETURNED) {
       throw new TypeError(
         "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.",
@@ -206,7 +230,7 @@ export class WebSocket extends EventTarget {
    * @param {string} [reason]
    */
   close(code, reason) {
-    checkClose(code, reason);
+    code = checkClose(code, reason);
     if (this.#kind === FRESH || this.#kind === RETURNED) {
       throw new TypeError(
         "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.",
@@ -237,6 +261,7 @@ export class WebSocket extends EventTarget {
 
   /** @param {unknown} value */
   serializeAttachment(value) {
+    if (arguments.length === 0) refuseArgument("WebSocket", "serializeAttachment", 1, "Value");
     const bytes = serialize(value);
     if (this.#kind === OWNED) op_object_socket_attach(this.#owner.handle, this.#number, bytes);
     else op_socket_attach(this.#end, bytes);
@@ -304,8 +329,8 @@ export class WebSocket extends EventTarget {
       return true;
     }
     const { code, reason, wasClean } = this.#receiveClose(frame);
-    if (wasClean) this.#replyToClose(code, reason);
-    this.#readyState = CLOSED;
+    if (wasClean && !this.#halfOpen) this.#replyToClose(code, reason);
+    if (!wasClean || this.#closeSent) this.#readyState = CLOSED;
     this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean }));
     return false;
   }
@@ -362,6 +387,10 @@ export class WebSocket extends EventTarget {
   static #restore(owner, number) {
     const socket = WebSocket.#make(null);
     WebSocket.#own(socket, owner, number);
+    if (op_object_socket_close_sent(owner.handle, number)) {
+      socket.#closeSent = true;
+      socket.#readyState = CLOSING;
+    }
     return socket;
   }
 
@@ -453,8 +482,18 @@ export class WebSocketRequestResponsePair {
    * @param {string} response
    */
   constructor(request, response) {
-    this.#request = `${request}`;
-    this.#response = `${response}`;
+    for (let index = 0; index < 2; index++) {
+      if (arguments.length > index) continue;
+      throw new TypeError(
+        `Failed to construct 'WebSocketRequestResponsePair': constructor parameter ${index + 1} is not of type 'string'.`,
+      );
+    }
+    this.#request = checkAutoText("Request", `${request}`);
+    this.#response = checkAutoText("Response", `${response}`);
+  }
+
+  static {
+    isAutoResponse = (value) => typeof value === "object" && value !== null && #request in value;
   }
 
   get request() {
@@ -468,6 +507,20 @@ export class WebSocketRequestResponsePair {
 tagClass(WebSocketRequestResponsePair);
 
 /**
+ * @param {string} what
+ * @param {string} text
+ */
+function checkAutoText(what, text) {
+  const { length } = encoder.encode(text);
+  if (length > AUTO_BYTES_MAX) {
+    throw new RangeError(
+      `${what} cannot be larger than ${AUTO_BYTES_MAX} bytes. A ${what.toLowerCase()} of size ${length} was provided.`,
+    );
+  }
+  return text;
+}
+
+/**
  * Text as it is, bytes as a view.
  * @param {any} data
  */
@@ -477,40 +530,44 @@ function toPayload(data) {
   return `${data}`;
 }
 
-/** @param {any} url */
+/** @param {string} url */
 function checkUrl(url) {
   let parsed;
   try {
-    parsed = new URL(`${url}`);
+    parsed = new URL(url);
   } catch {
     throw new DOMException("WebSocket Constructor: The url is invalid.", "SyntaxError");
   }
-  if (parsed.protocol === "http:") parsed.protocol = "ws:";
-  if (parsed.protocol === "https:") parsed.protocol = "wss:";
   if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
     throw new DOMException(
-      "WebSocket Constructor: The url scheme must be one of (ws, wss, http, https).",
+      "WebSocket Constructor: The url scheme must be ws or wss.",
       "SyntaxError",
     );
   }
-  if (parsed.hash !== "") {
+  if (parsed.href.includes("#")) {
     throw new DOMException(
       "WebSocket Constructor: The url fragment must be empty.",
       "SyntaxError",
     );
   }
-  return parsed.href;
 }
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 
 /** @param {any} protocols */
 function checkProtocols(protocols) {
-  if (protocols === undefined || protocols === null) return [];
-  const list = typeof protocols === "string" ? [protocols] : Array.from(protocols, String);
-  if (new Set(list).size !== list.length || list.some((p) => !/^[!#$%&'*+\-.^_`|~\w]+$/.test(p))) {
+  if (protocols === undefined) return [];
+  const several = Array.isArray(protocols);
+  const list = several ? protocols.map(String) : [`${protocols}`];
+  if (new Set(list).size !== list.length) {
     throw new DOMException(
-      "WebSocket Constructor: The protocol header token is invalid.",
+      "WebSocket Constructor: The protocols header cannot have repeating values.",
       "SyntaxError",
     );
+  }
+  if (list.some((protocol) => !TOKEN.test(protocol))) {
+    const which = several ? "One of the protocol header tokens" : "The protocol header token";
+    throw new DOMException(`WebSocket Constructor: ${which} is invalid.`, "SyntaxError");
   }
   return list;
 }
@@ -518,6 +575,7 @@ function checkProtocols(protocols) {
 /**
  * @param {any} code
  * @param {any} reason
+ * @returns {number | undefined} the code as a number
  */
 function checkClose(code, reason) {
   if (code === undefined) {
@@ -527,11 +585,12 @@ function checkClose(code, reason) {
         "InvalidAccessError",
       );
     }
-    return;
+    return undefined;
   }
-  const reserved = code === 1004 || code === 1005 || code === 1006 || code === 1015;
-  if (!(code >= 1000 && code <= 4999) || reserved) {
-    throw new DOMException(`Invalid WebSocket close code: ${code}.`, "InvalidAccessError");
+  const number = toInteger(code);
+  const reserved = number === 1004 || number === 1005 || number === 1006 || number === 1015;
+  if (!(number >= 1000 && number <= 4999) || reserved) {
+    throw new DOMException(`Invalid WebSocket close code: ${number}.`, "InvalidAccessError");
   }
   if (reason !== undefined && encoder.encode(`${reason}`).length > REASON_BYTES_MAX) {
     throw new DOMException(
@@ -539,4 +598,5 @@ function checkClose(code, reason) {
       "SyntaxError",
     );
   }
+  return number;
 }

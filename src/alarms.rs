@@ -121,9 +121,8 @@ impl Alarms {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Starts the thread for the namespaces of a worker, in their order. It ends
-    /// when the worker is stopping or gone.
-    pub fn start(&self, shared: &Arc<Shared>, unique_keys: Vec<String>) -> JoinHandle<()> {
+    /// Starts the thread. It ends when the worker is stopping or gone.
+    pub fn start(&self, shared: &Arc<Shared>) -> JoinHandle<()> {
         let alarms = self.clone();
         let weak = Arc::downgrade(shared);
         std::thread::Builder::new()
@@ -133,7 +132,7 @@ impl Alarms {
                     .enable_time()
                     .build()
                     .expect("a runtime with a timer alone needs nothing of the system");
-                runtime.block_on(Scheduler::new(alarms, weak, unique_keys).run());
+                runtime.block_on(Scheduler::new(alarms, weak).run());
             })
             .expect("a process that cannot start a thread cannot serve")
     }
@@ -177,18 +176,24 @@ struct NamespaceAlarms {
 type Finished = (ObjectKey, AlarmEntry, AlarmOutcome);
 
 impl Scheduler {
-    fn new(alarms: Alarms, shared: Weak<Shared>, unique_keys: Vec<String>) -> Scheduler {
+    fn new(alarms: Alarms, shared: Weak<Shared>) -> Scheduler {
+        Scheduler {
+            alarms,
+            shared,
+            namespaces: Vec::new(),
+            busy: HashMap::new(),
+        }
+    }
+
+    /// Learns of namespaces, in the order of their numbers.
+    fn know(&mut self, unique_keys: Vec<String>) {
         let namespace = |unique_key: String| NamespaceAlarms {
             ids: IdKey::new(&unique_key),
             unique_key,
             index: None,
         };
-        Scheduler {
-            alarms,
-            shared,
-            namespaces: unique_keys.into_iter().map(namespace).collect(),
-            busy: HashMap::new(),
-        }
+        self.namespaces
+            .extend(unique_keys.into_iter().map(namespace));
     }
 
     async fn run(mut self) {
@@ -198,6 +203,7 @@ impl Scheduler {
                 // What was committed last is told to the index before it closes.
                 return self.apply_changes();
             };
+            self.know(shared.numbers.unique_keys_after(self.namespaces.len()));
             let clock = shared.clock.clone();
             let time = clock.virtual_time();
             let seen = time.map_or(0, VirtualTime::activity);

@@ -1,8 +1,12 @@
 //! Client WebSockets: `new WebSocket(url)` and `fetch()` with an Upgrade header.
 
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use fastwebsockets::Role;
 use http::header;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use stead_ops::engine::root_certificates;
 use stead_ops::host::ConnectRequest;
@@ -13,8 +17,10 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::shard::Phase;
+use crate::shared::Shared;
 use crate::sockets::accept_key;
-use crate::sockets::pump;
+use crate::sockets::connection::Connection;
 
 /// Opens a client connection.
 ///
@@ -22,7 +28,8 @@ use crate::sockets::pump;
 /// What failed, as text for the `error` event.
 pub async fn connect(
     request: ConnectRequest,
-    stopping: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
+    shared: Arc<Shared>,
 ) -> Result<Connected, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let url = url::Url::parse(&request.url).map_err(|e| text(&e))?;
@@ -34,15 +41,23 @@ pub async fn connect(
         .await
         .map_err(|e| text(&e))?;
     drop(stream.set_nodelay(true));
-    let handshake = handshake_request(&url, &request)?;
-    let (read, write, protocol) = if secure {
+    let key = BASE64_STANDARD.encode(shared.random.bytes());
+    let handshake = handshake_request(&url, &request, key)?;
+    let (stream, protocol) = if secure {
         let stream = secure_stream(address, stream).await?;
         shake_hands(stream, handshake).await?
     } else {
         shake_hands(stream, handshake).await?
     };
     let (ours, network) = SocketEnd::pair();
-    deno_core::unsync::spawn(pump(read, write, Role::Client, network, stopping));
+    let masks = Box::new(move || {
+        let [a, b, c, d, ..] = shared.random.bytes();
+        [a, b, c, d]
+    });
+    let mut connection = Connection::new(stream, b"", network, Some(masks));
+    deno_core::unsync::spawn(async move {
+        connection.serve(phase, false).await;
+    });
     Ok(Connected {
         end: ours,
         protocol,
@@ -52,6 +67,7 @@ pub async fn connect(
 fn handshake_request(
     url: &url::Url,
     request: &ConnectRequest,
+    key: String,
 ) -> Result<http::Request<http_body_util::Empty<Bytes>>, String> {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -60,10 +76,7 @@ fn handshake_request(
         .header(header::HOST, authority)
         .header(header::UPGRADE, "websocket")
         .header(header::CONNECTION, "Upgrade")
-        .header(
-            header::SEC_WEBSOCKET_KEY,
-            fastwebsockets::handshake::generate_key(),
-        )
+        .header(header::SEC_WEBSOCKET_KEY, key)
         .header(header::SEC_WEBSOCKET_VERSION, "13");
     if !request.protocols.is_empty() {
         let offered = request.protocols.join(", ");
@@ -79,13 +92,10 @@ fn handshake_request(
         .map_err(|error| error.to_string())
 }
 
-type Reader = Box<dyn AsyncRead + Unpin>;
-type WriterHalf = Box<dyn AsyncWrite + Unpin>;
-
 async fn shake_hands<S>(
     stream: S,
     handshake: http::Request<http_body_util::Empty<Bytes>>,
-) -> Result<(Reader, WriterHalf, String), String>
+) -> Result<(TokioIo<Upgraded>, String), String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -116,8 +126,7 @@ where
     let upgraded = hyper::upgrade::on(&mut response)
         .await
         .map_err(|error| error.to_string())?;
-    let (read, write) = tokio::io::split(TokioIo::new(upgraded));
-    Ok((Box::new(read), Box::new(write), protocol))
+    Ok((TokioIo::new(upgraded), protocol))
 }
 
 async fn secure_stream(

@@ -110,12 +110,9 @@ async fn answer(worker: &Worker, stream: UnixStream) -> io::Result<()> {
             Ok(answer) => Answer::Stored(answer),
             Err(refused) => Answer::Refused(refused),
         },
-        Ok(Request::Call(call)) if !worker.classes().contains(&call.class.as_str()) => {
-            Answer::Error(format!(
-                "the running server has no object class `{}`",
-                call.class
-            ))
-        }
+        Ok(Request::Call(call)) if !worker.classes().contains(&call.class) => Answer::Error(
+            format!("the running server has no object class `{}`", call.class),
+        ),
         Ok(Request::Call(call)) => match worker.call(call).await {
             Ok(result) => Answer::Result(result),
             Err(error) => Answer::Error(error),

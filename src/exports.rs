@@ -2,6 +2,7 @@
 //! the worker's own handlers, tests.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use deno_core::JsRuntime;
 use deno_core::ModuleSpecifier;
@@ -18,7 +19,8 @@ use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::StartError;
-use crate::shared::Shared;
+use crate::shared::Code;
+use crate::shared::NamespaceNumbers;
 
 /// One exported name.
 #[derive(Clone, Debug, Deserialize)]
@@ -114,11 +116,13 @@ pub fn describe(isolate: &Isolate, module: &v8::Global<v8::Object>) -> Vec<Expor
 ///
 /// # Errors
 /// A class that looks like an object's without being one; nothing to serve, unless that may be.
-pub fn namespaces(exports: &[Export], shared: &Shared) -> Result<Vec<Namespace>, ExportsError> {
-    let bindings = &shared.bindings.objects;
-    let unique_key = &shared.unique_key;
-    // Tests need nothing to serve.
-    let may_be_empty = shared.testing.is_some();
+pub fn namespaces(
+    exports: &[Export],
+    code: &Code,
+    may_be_empty: bool,
+) -> Result<Vec<Namespace>, ExportsError> {
+    let bindings = &code.bindings.objects;
+    let unique_key = &code.unique_key;
     let exported = |class: &str| exports.iter().find(|export| export.name == class);
     let missing: Vec<String> = bindings
         .required()
@@ -155,9 +159,29 @@ pub fn namespaces(exports: &[Export], shared: &Shared) -> Result<Vec<Namespace>,
             class: class.to_owned(),
             ids: IdKey::new(&unique_key),
             unique_key,
+            exported: true,
         }
     };
     Ok(names.into_iter().map(namespace).collect())
+}
+
+/// The namespaces of a worker's code by their numbers, those included whose class
+/// an earlier version of the code had.
+pub fn numbered(namespaces: Vec<Namespace>, numbers: &NamespaceNumbers) -> Vec<Namespace> {
+    let known = numbers.assign(&namespaces);
+    let mut exported: HashMap<String, Namespace> = namespaces
+        .into_iter()
+        .map(|namespace| (namespace.unique_key.clone(), namespace))
+        .collect();
+    let numbered = known.into_iter().map(|(class, unique_key)| {
+        exported.remove(&unique_key).unwrap_or_else(|| Namespace {
+            class,
+            ids: IdKey::new(&unique_key),
+            unique_key,
+            exported: false,
+        })
+    });
+    numbered.collect()
 }
 
 /// The names under which `env` holds the namespace of a class: its own, and the
@@ -204,7 +228,10 @@ pub fn configure(
         .iter()
         .map(|namespace| NamespaceBindings {
             class: &namespace.class,
-            bindings: declared.objects.names(&namespace.class),
+            bindings: match namespace.exported {
+                true => declared.objects.names(&namespace.class),
+                false => Vec::new(),
+            },
         })
         .collect();
     isolate.enter(|scope| {

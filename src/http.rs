@@ -39,6 +39,7 @@ use tokio::sync::oneshot;
 use crate::assets::Asked;
 use crate::cli::request_log::RequestLine;
 use crate::isolate::call;
+use crate::shard::Phase;
 use crate::shard::Shard;
 use crate::shared::Message;
 use crate::shared::adopt;
@@ -55,7 +56,7 @@ impl Shard {
         let Ok(stream) = adopt(stream) else { return };
         // Small answers leave at once; a failure costs only that.
         drop(stream.set_nodelay(true));
-        let mut stopping = self.stopping.subscribe();
+        let mut phase = self.phase.subscribe();
         let counted = Counted::new(&shard);
         deno_core::unsync::spawn(async move {
             let service = hyper::service::service_fn({
@@ -69,7 +70,7 @@ impl Shard {
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             let mut connection = std::pin::pin!(connection);
-            let stop = stopping.wait_for(|stop| *stop);
+            let stop = phase.wait_for(|phase| *phase != Phase::Running);
             tokio::select! {
                 // What goes wrong on a connection is the client's to know.
                 _ = connection.as_mut() => {}
@@ -147,7 +148,7 @@ async fn answer(
             .map_or("/", |path| path.as_str());
         (request.method().clone(), path.to_owned())
     });
-    let asked = (!shard.shared.front.is_absent()).then(|| Asked {
+    let asked = (!shard.code.front.is_absent()).then(|| Asked {
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
         query: request.uri().query().map(str::to_owned),
@@ -182,9 +183,9 @@ async fn answer(
 
 /// The answer to a request that the worker need not see.
 async fn answer_in_front(shard: &Rc<Shard>, asked: &Asked, begun: Instant) -> Option<Response> {
-    let front = &shard.shared.front;
-    let mut stopping = shard.stopping.subscribe();
-    let stop = async move { drop(stopping.wait_for(|stop| *stop).await) };
+    let front = &shard.code.front;
+    let mut phase = shard.phase.subscribe();
+    let stop = async move { drop(phase.wait_for(|phase| *phase != Phase::Running).await) };
     let answer = if front.pages.is_some() && crate::scheduled::is_asked(asked) {
         shard.scheduled_by_request(asked).await
     } else {
@@ -214,7 +215,7 @@ async fn shown_in_front(
 ) -> Option<Response> {
     let text = note.borrow().error.clone()?;
     let object = object_of(shard, note);
-    let page = shard.shared.front.exception(asked?, text, object).await?;
+    let page = shard.code.front.exception(asked?, text, object).await?;
     Some(page.map(|bytes| Outgoing(Body::Full(bytes))))
 }
 

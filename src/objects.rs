@@ -41,6 +41,7 @@ use crate::assets::Asked;
 use crate::cli::logger::Level;
 use crate::isolate::call;
 use crate::isolate::string;
+use crate::shard::Phase;
 use crate::shard::Shard;
 use crate::stalled::Progress;
 
@@ -84,38 +85,16 @@ impl Shard {
             .borrow()
             .get(&key)
             .map(|r| (r.instance.clone(), r.record.clone()));
-        let (instance, record) = match resident {
-            Some(found) => found,
-            None => {
-                match event {
-                    ObjectEvent::Socket { .. } => return,
-                    ObjectEvent::Call(call) if call.target.is_some() => {
-                        return call.fail(CallError::Failed(Failure::owner_gone()));
-                    }
-                    _ => {}
-                }
-                let shard = self.shared.placement.place(key, self.index);
-                if shard != self.index {
-                    return self.shared.send_to(shard, key, name, event);
-                }
-                match self.instantiate(key, name.clone()) {
-                    Ok(made) => made,
-                    Err(failure) => {
-                        if let ObjectEvent::Alarm { .. } = event {
-                            // No caller hears of it.
-                            let id = key.id.to_string();
-                            let label = object_label(self, key.namespace, name.as_deref(), &id);
-                            self.report(Some(label), &failure.message);
-                        }
-                        return event.fail(failure);
-                    }
-                }
-            }
+        let (instance, record, event) = match resident {
+            Some((instance, record)) => (instance, record, event),
+            None => match self.admit(key, name, event) {
+                Some(made) => made,
+                None => return,
+            },
         };
-        if let ObjectEvent::Socket { incarnation, .. } = event
-            && incarnation != instance.incarnation
+        if let ObjectEvent::Socket { set, .. } = event
+            && instance.sockets.id != set
         {
-            // The socket went with the instance that accepted it.
             return;
         }
         if instance.owes.count() >= OWED_MAX {
@@ -132,6 +111,65 @@ impl Shard {
             Ok(Some(event)) => self.enter(&instance, &record, event),
             Ok(None) => {}
             Err(overloaded) => overloaded.0.fail(Failure::overloaded()),
+        }
+    }
+
+    /// Makes an instance for an event, unless the event is another shard's, or no
+    /// reason to make one; then it goes where it belongs and nothing comes back.
+    fn admit(
+        &self,
+        key: ObjectKey,
+        name: Option<String>,
+        event: ObjectEvent,
+    ) -> Option<(Rc<Instance>, v8::Global<v8::Value>, ObjectEvent)> {
+        let of_socket = matches!(event, ObjectEvent::Socket { .. });
+        if of_socket && *self.phase.borrow() == Phase::Stopping {
+            // No object wakes to hear that the process closed its sockets.
+            return None;
+        }
+        let (name, event) = self.hold_back(key, name, event)?;
+        if let ObjectEvent::Call(call) = event {
+            if call.target.is_some() {
+                // The value went with the instance that exported it.
+                call.fail(CallError::Failed(Failure::owner_gone()));
+                return None;
+            }
+            return self.admit_event(key, name, ObjectEvent::Call(call));
+        }
+        self.admit_event(key, name, event)
+    }
+
+    fn admit_event(
+        &self,
+        key: ObjectKey,
+        name: Option<String>,
+        event: ObjectEvent,
+    ) -> Option<(Rc<Instance>, v8::Global<v8::Value>, ObjectEvent)> {
+        let shard = self.shared.placement.place(key, self.index);
+        if shard != self.index {
+            self.shared.send_to(shard, key, name, event);
+            return None;
+        }
+        let (name, event) = self.pass_on(key, name, event)?;
+        if let ObjectEvent::Socket { set, .. } = event
+            && !self.holds_sockets(key, set)
+        {
+            // The socket went when its object was reset.
+            self.release_unused(key);
+            return None;
+        }
+        match self.instantiate(key, name.clone()) {
+            Ok((instance, record)) => Some((instance, record, event)),
+            Err(failure) => {
+                if let ObjectEvent::Alarm { .. } = event {
+                    // No caller hears of it.
+                    let id = key.id.to_string();
+                    let label = object_label(self, key.namespace, name.as_deref(), &id);
+                    self.report(Some(label), &failure.message);
+                }
+                event.fail(failure);
+                None
+            }
         }
     }
 
@@ -155,6 +193,8 @@ impl Shard {
         let made = allowed.and_then(|()| self.construct(key, name));
         if made.is_err() {
             self.objects.borrow_mut().remove(&key);
+            let sockets = self.sleeping.borrow_mut().remove(&key);
+            drop(sockets);
             self.shared.placement.release(key, self.index);
         }
         made
@@ -166,6 +206,13 @@ impl Shard {
         name: Option<String>,
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let shared = &self.shared;
+        if !self.exports_class(key.namespace) {
+            let class = &self.namespaces[key.namespace as usize].class;
+            return Err(Failure {
+                message: format!("the worker's code has no object class `{class}` any more"),
+                ..Failure::default()
+            });
+        }
         let unique_key = &self.namespaces[key.namespace as usize].unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
         shared.bring(unique_key, &key.id).map_err(failed)?;
@@ -187,11 +234,13 @@ impl Shard {
             shared.alarms.set(key, unique_key, name.clone(), alarm);
         }
         let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
+        let sockets = self.wake_sockets(key, name.as_deref());
         let instance = Instance::new(
             key,
             incarnation,
             name.clone(),
             database,
+            sockets,
             host,
             self.turn.clone(),
         );
@@ -235,6 +284,10 @@ impl Shard {
         };
         self.objects.borrow_mut().insert(key, resident);
         self.end_turn();
+        if !instance.is_active() {
+            // An event that does not enter leaves nothing behind that would tell.
+            self.note_idle(&instance);
+        }
         Ok((instance, record))
     }
 
@@ -419,6 +472,7 @@ impl Shard {
             LogEvent::Durable(sequence, point) => {
                 instance.database.note_durable(point);
                 instance.output.durable(sequence);
+                self.note_settled(&instance);
             }
             LogEvent::Written(sequence) => return instance.output.durable(sequence),
             LogEvent::CheckpointWanted => {}
@@ -434,6 +488,13 @@ impl Shard {
                 self.resume(&instance, events);
             }
         }
+    }
+
+    /// Takes an instance out of memory. Its sockets are disconnected.
+    pub fn leave(&self, instance: &Rc<Instance>, failure: &Failure) {
+        let resident = self.objects.borrow_mut().remove(&instance.key);
+        self.drop_instance(instance, failure);
+        drop(resident);
     }
 
     /// The objects whose writes have not become durable for too long. To be asked at regular intervals.
@@ -474,6 +535,7 @@ impl Shard {
             }
             resident.instance.sockets.clear();
         }
+        self.sleeping.borrow_mut().clear();
     }
 }
 
@@ -551,6 +613,10 @@ impl Host for Shard {
         }
     }
 
+    fn idle(&self, instance: &Rc<Instance>) {
+        self.note_idle(instance);
+    }
+
     fn is_ending(&self) -> bool {
         self.isolate.guard.is_killed()
     }
@@ -566,12 +632,13 @@ impl Host for Shard {
     ) -> Pin<Box<dyn Future<Output = Result<Connected, String>>>> {
         Box::pin(crate::client_socket::connect(
             request,
-            self.stopping.subscribe(),
+            self.phase.subscribe(),
+            self.shared.clone(),
         ))
     }
 
     fn fetch_file(&self, request: FileRequest) -> FileFuture {
-        let front = self.shared.front.clone();
+        let front = self.code.front.clone();
         Box::pin(async move { front.file(Asked::from_url(request)?).await })
     }
 

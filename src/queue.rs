@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 
 use stead_ops::message::Failure;
+use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::parcel::Parcel;
 
@@ -92,6 +93,29 @@ impl EventQueue {
         Some(waiting)
     }
 
+    /// Whether an event waits for an object.
+    pub fn waits_for(&self, key: &ObjectKey) -> bool {
+        self.counts.borrow().contains_key(key)
+    }
+
+    /// Takes the events of some objects out, in their order.
+    pub fn take_of(
+        &self,
+        wanted: impl Fn(&ObjectKey) -> bool,
+    ) -> Vec<(ObjectKey, Option<String>, ObjectEvent)> {
+        self.queue_calls();
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        for waiting in self.events.take() {
+            match waiting {
+                Parcel::Object(key, name, event) if wanted(&key) => taken.push((key, name, event)),
+                other => left.push_back(other),
+            }
+        }
+        self.events.replace(left);
+        self.counts.borrow_mut().retain(|key, _| !wanted(key));
+        taken
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.events.borrow().is_empty() && self.calls.borrow().is_empty()
@@ -134,7 +158,6 @@ fn object_of(waiting: &Parcel) -> Option<ObjectKey> {
 #[cfg(test)]
 mod tests {
     use stead_ops::message::AlarmOutcome;
-    use stead_ops::message::ObjectEvent;
     use stead_storage::IdKey;
     use tokio::sync::oneshot;
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
+use deno_core::v8;
 use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
@@ -27,9 +28,11 @@ use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
 use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
+use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::parcel::Parcel;
+use stead_ops::socket_set::SocketSet;
 use stead_ops::turn::Turns;
 use stead_storage::Lane;
 use stead_storage::LogEvent;
@@ -40,8 +43,11 @@ use tokio::time::Instant;
 
 use crate::bundle::loader::BundleLoader;
 use crate::clock::Random;
+use crate::eviction::IdleObjects;
 use crate::exports::Export;
 use crate::guard::Guard;
+use crate::handover::Inheritance;
+use crate::handover::Retiring;
 use crate::hang::OpenRequests;
 use crate::isolate::Isolate;
 use crate::isolate::call;
@@ -51,6 +57,7 @@ use crate::output::Output;
 use crate::placement::ShardIndex;
 use crate::queue::EventQueue;
 use crate::quiet::Quiet;
+use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
@@ -64,6 +71,17 @@ const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
+/// Whether a shard's connections go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// They do.
+    Running,
+    /// Another shard takes this one's place: requests that run are finished.
+    Retiring,
+    /// The process ends.
+    Stopping,
+}
+
 /// What the journal tells: of which object, of which instance, and what.
 pub type Synced = (ObjectKey, u64, LogEvent);
 
@@ -73,12 +91,18 @@ pub struct Shard {
     pub index: ShardIndex,
     /// What all shards share.
     pub shared: Arc<Shared>,
+    /// What it runs.
+    pub code: Arc<Code>,
     /// The way into JavaScript.
     pub isolate: Isolate,
     /// The worker's object classes.
     pub namespaces: Vec<Namespace>,
     /// The objects in memory.
     pub objects: RefCell<HashMap<ObjectKey, Resident>>,
+    /// The sockets of objects that are not in memory at the moment.
+    pub sleeping: RefCell<HashMap<ObjectKey, Rc<SocketSet>>>,
+    /// The objects that may leave memory.
+    pub idle: IdleObjects,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
     /// What the objects of this shard have on its way to the disk.
@@ -87,11 +111,16 @@ pub struct Shard {
     pub held: RefCell<HashMap<ObjectKey, Rc<Instance>>>,
     /// Hears from the journal.
     pub synced: mpsc::UnboundedSender<Synced>,
-    /// Turns true when connections are to end.
-    pub stopping: watch::Sender<bool>,
+    /// Whether connections are to end.
+    pub phase: watch::Sender<Phase>,
+    /// What is left to do of a shard whose place another one takes.
+    pub retiring: RefCell<Option<Retiring>>,
+    /// What is known of the shard whose place this one takes.
+    pub inheritance: RefCell<Option<Inheritance>>,
     /// This shard, for tasks that outlive a call.
     pub me: Weak<Shard>,
-    queue: EventQueue,
+    /// The events that wait to be delivered.
+    pub queue: EventQueue,
     /// Requests that the worker's own code is answering.
     pub requests: OpenRequests,
     root: RefCell<Waker>,
@@ -118,18 +147,37 @@ pub enum StartError {
     Exports(crate::exports::ExportsError),
 }
 
-/// What a shard says when it is ready.
-pub type Started = Result<Vec<Export>, StartError>;
+/// A shard that is ready.
+pub struct Ready {
+    /// What the worker's module exports.
+    pub exports: Vec<Export>,
+    /// The way to end what its isolate runs.
+    pub isolate: v8::IsolateHandle,
+}
+
+/// What a shard says when it is ready, or why it never will be.
+pub type Started = Result<Ready, StartError>;
+
+/// What a shard is started with.
+pub struct Start {
+    /// Its number.
+    pub index: ShardIndex,
+    /// What all shards share.
+    pub shared: Arc<Shared>,
+    /// What it runs.
+    pub code: Arc<Code>,
+    /// What it is told.
+    pub messages: mpsc::Receiver<Message>,
+    /// What it hears from the shard whose place it takes, if there is one.
+    pub inheritance: Option<Inheritance>,
+    /// Where it says that it is ready.
+    pub started: oneshot::Sender<Started>,
+}
 
 /// Starts a shard's thread.
-pub fn start(
-    index: ShardIndex,
-    shared: Arc<Shared>,
-    messages: mpsc::Receiver<Message>,
-    started: oneshot::Sender<Started>,
-) -> JoinHandle<()> {
+pub fn start(start: Start) -> JoinHandle<()> {
     let thread = std::thread::Builder::new()
-        .name(format!("shard-{index}"))
+        .name(format!("shard-{}", start.index))
         .stack_size(STACK_BYTES);
     thread
         .spawn(move || {
@@ -139,7 +187,7 @@ pub fn start(
                 .expect("a process that cannot make an epoll instance cannot serve");
             // A task wakes itself without asking the system, which the root future cannot.
             runtime.block_on(async {
-                let served = deno_core::unsync::spawn(serve(index, shared, messages, started));
+                let served = deno_core::unsync::spawn(serve(start));
                 if let Err(error) = served.await {
                     std::panic::resume_unwind(error.into_panic());
                 }
@@ -148,23 +196,31 @@ pub fn start(
         .expect("a process that cannot start a thread cannot serve")
 }
 
-async fn serve(
-    index: ShardIndex,
-    shared: Arc<Shared>,
-    messages: mpsc::Receiver<Message>,
-    started: oneshot::Sender<Started>,
-) {
+async fn serve(start: Start) {
     let (synced, done) = mpsc::unbounded_channel();
-    match bring_up(index, shared, synced).await {
+    let (messages, started) = (start.messages, start.started);
+    let Start {
+        index,
+        shared,
+        code,
+        inheritance,
+        ..
+    } = start;
+    match bring_up(index, shared, code, inheritance, synced).await {
         Ok((mut runtime, shard, exports)) => {
-            drop(started.send(Ok(exports)));
+            let isolate = runtime.v8_isolate().thread_safe_handle();
+            drop(started.send(Ok(Ready { exports, isolate })));
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
             shard.end_counting();
             drop(runtime);
-            // Nobody waits any more when the process ends at once.
-            let _ = stopped.send(());
+            // Who waited for the end of a shard that was replaced hears of it.
+            drop(shard.retiring.take());
+            if let Some(stopped) = stopped {
+                // Nobody waits any more when the process ends at once.
+                let _ = stopped.send(());
+            }
         }
         Err(error) => drop(started.send(Err(error))),
     }
@@ -174,9 +230,11 @@ async fn serve(
 async fn bring_up(
     index: ShardIndex,
     shared: Arc<Shared>,
+    code: Arc<Code>,
+    inheritance: Option<Inheritance>,
     synced: mpsc::UnboundedSender<Synced>,
 ) -> Result<(JsRuntime, Rc<Shard>, Vec<Export>), StartError> {
-    let loader = Rc::new(BundleLoader::new(shared.bundle.clone()));
+    let loader = Rc::new(BundleLoader::new(code.bundle.clone()));
     let specifier = loader.specifier().clone();
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared, index == 0);
@@ -206,7 +264,7 @@ async fn bring_up(
     let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
-    crate::exports::set_vars(&isolate, &shared.vars);
+    crate::exports::set_vars(&isolate, &code.vars);
     if let Some(testing) = &shared.testing {
         crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
@@ -222,8 +280,12 @@ async fn bring_up(
     let module = evaluated?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
-    let namespaces = crate::exports::namespaces(&exports, &shared).map_err(StartError::Exports)?;
-    crate::exports::configure(&isolate, &module, &namespaces, &shared.bindings);
+    // Tests need nothing to serve.
+    let may_be_empty = shared.testing.is_some();
+    let namespaces =
+        crate::exports::namespaces(&exports, &code, may_be_empty).map_err(StartError::Exports)?;
+    let namespaces = crate::exports::numbered(namespaces, &shared.numbers);
+    crate::exports::configure(&isolate, &module, &namespaces, &code.bindings);
     if !shared
         .compatibility
         .is_on("allow_insecure_inefficient_logged_eval")
@@ -233,14 +295,19 @@ async fn bring_up(
     let shard = Rc::new_cyclic(|me| Shard {
         index,
         shared,
+        code,
         isolate,
         namespaces,
         objects: RefCell::default(),
+        sleeping: RefCell::default(),
+        idle: IdleObjects::default(),
         turn: Rc::default(),
         lane: Lane::default(),
         held: RefCell::default(),
         synced,
-        stopping: watch::Sender::new(false),
+        phase: watch::Sender::new(Phase::Running),
+        retiring: RefCell::default(),
+        inheritance: RefCell::new(inheritance),
         me: me.clone(),
         queue: EventQueue::default(),
         requests: OpenRequests::default(),
@@ -272,16 +339,21 @@ fn forbid_eval(isolate: &Isolate) {
     });
 }
 
-/// Runs the shard until it is told to stop; the sender says that it has.
+/// Runs the shard until it is told to stop, or has been replaced; the sender, if
+/// there is one, says that it has stopped.
 async fn run(
     runtime: &mut JsRuntime,
     shard: &Rc<Shard>,
     mut messages: mpsc::Receiver<Message>,
     mut done: mpsc::UnboundedReceiver<Synced>,
-) -> oneshot::Sender<()> {
+) -> Option<oneshot::Sender<()>> {
     let mut stop: Option<oneshot::Sender<()>> = None;
     let mut quiet = Quiet::of(shard);
     let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
+    let mut eviction = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+    let mut eviction_ms = None;
+    let mut retired = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+    let mut retired_at = None;
     poll_fn(|task| {
         let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
         let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
@@ -298,17 +370,40 @@ async fn run(
                 drained.as_mut().reset(Instant::now() + DRAIN_MAX);
             }
         }
+        shard.poll_inheritance(cx);
         shard.take_mail(cx.waker());
         shard.queue.queue_calls();
+        // Before the events that might find an object which was to have left.
+        shard.evict_idle();
         shard.deliver_queued();
         shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
         if shard.stalled.take() {
             shard.tell_stalled(runtime);
         }
+        if let Some(at_ms) = shard.next_eviction_ms() {
+            if eviction_ms.replace(at_ms) != Some(at_ms) || eviction.is_elapsed() {
+                let wait_ms = at_ms.saturating_sub(shard.shared.clock.now_ms()).max(1);
+                let wait = Duration::from_millis(wait_ms as u64);
+                eviction.as_mut().reset(Instant::now() + wait);
+            }
+            if eviction.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
+        }
+        if let Some(deadline) = shard.retirement_deadline() {
+            shard.hand_over();
+            if retired_at.replace(deadline) != Some(deadline) {
+                retired.as_mut().reset(deadline);
+            }
+            let late = retired.as_mut().poll(cx).is_ready();
+            if shard.has_handed_over() && (late || shard.has_stopped()) {
+                return Poll::Ready(());
+            }
         }
         if stop.is_some() && (shard.has_stopped() || drained.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(());
@@ -320,7 +415,7 @@ async fn run(
     })
     .await;
     shard.close_all();
-    stop.expect("the loop ends only when it was told to")
+    stop
 }
 
 /// Lets timers, ops and microtasks run, and ends their turn.
@@ -366,6 +461,12 @@ impl Shard {
 
     fn has_more(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// Whether the code has the class of a namespace.
+    pub fn exports_class(&self, namespace: NamespaceIndex) -> bool {
+        let namespace = self.namespaces.get(namespace as usize);
+        namespace.is_some_and(|namespace| namespace.exported)
     }
 
     /// Queues events of one object ahead of all others, in their order.
@@ -417,7 +518,7 @@ impl Shard {
     fn end_counting(&self) {
         let counting = self.counting.take();
         if let (Some(mut counting), Some(testing)) = (counting, &self.shared.testing) {
-            let url = self.shared.bundle.specifier();
+            let url = self.code.bundle.specifier();
             crate::testing::lock(&testing.counted).extend(counting.take(url.as_str()));
         }
     }
@@ -429,7 +530,14 @@ impl Shard {
     /// Takes a message; a stop comes back as what to tell when it is done.
     fn receive(&self, message: Message) -> Option<oneshot::Sender<()>> {
         match message {
+            Message::Connection(stream) if self.retirement_deadline().is_some() => {
+                let message = Message::Connection(stream);
+                // A successor with so much to read would not serve it either.
+                drop(self.shared.routes.try_send(self.index, message));
+            }
             Message::Connection(stream) => self.serve_connection(stream),
+            Message::Retire(retire) => self.begin_retirement(retire),
+            Message::CutOff => self.cut_off(),
             Message::Event(key, name, event) => {
                 self.enqueue(Parcel::Object(key, name, event));
             }
@@ -453,17 +561,23 @@ impl Shard {
             Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.stalled.set(true),
             Message::Stop(done) => {
-                self.stopping.send_replace(true);
+                self.phase.send_replace(Phase::Stopping);
                 return Some(done);
             }
         }
         None
     }
 
+    /// Whether the successor has everything.
+    fn has_handed_over(&self) -> bool {
+        !self.has_more() && self.objects.borrow().is_empty() && self.sleeping.borrow().is_empty()
+    }
+
     /// Whether everything that a stop waits for has ended.
     fn has_stopped(&self) -> bool {
         self.connections.get() == 0
             && !self.has_more()
+            && !self.holds_back()
             && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }

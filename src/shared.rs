@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use serde_json::Value;
+use stead_ops::host::Namespace;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
@@ -25,11 +27,14 @@ use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::compatibility::Compatibility;
+use crate::eviction::Evict;
 use crate::front::Front;
+use crate::handover::Retire;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::routes::Routes;
 use crate::testing::Leave;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
@@ -53,6 +58,10 @@ pub enum Message {
     Call(JsonCall, OutcomeSender),
     /// An object is to start anew, from what is stored; tells when it has.
     Reopen(ObjectKey, oneshot::Sender<()>),
+    /// Another shard takes this one's place.
+    Retire(Retire),
+    /// A shard that another one takes the place of is to end now.
+    CutOff,
     /// Runs a handler of the worker: `scheduled()` or `queue()`.
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
@@ -123,12 +132,8 @@ pub struct QueueMessage {
     pub body: serde_json::Value,
 }
 
-/// What all shards share. Its parts are changed only behind their own locks.
-pub struct Shared {
-    /// Where objects live.
-    pub placement: Placement,
-    /// The way to each shard.
-    pub shards: Vec<mpsc::Sender<Message>>,
+/// What the shards of a worker run.
+pub struct Code {
     /// The worker's code.
     pub bundle: Arc<Bundle>,
     /// What the worker's `env` holds besides namespaces.
@@ -139,10 +144,59 @@ pub struct Shared {
     pub front: Arc<Front>,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
+}
+
+/// The number of each namespace. It stays the same when the worker's code is
+/// updated: a namespace is named by the folder of its objects, and one whose class
+/// the code has no more keeps its number.
+#[derive(Default)]
+pub struct NamespaceNumbers(Mutex<Vec<(String, String)>>);
+
+impl NamespaceNumbers {
+    /// Numbers the namespaces of a worker that have no number yet. The classes and
+    /// folders of all that have one come back, in order.
+    pub fn assign(&self, namespaces: &[Namespace]) -> Vec<(String, String)> {
+        let mut known = self.lock();
+        for Namespace {
+            class, unique_key, ..
+        } in namespaces
+        {
+            match known.iter_mut().find(|(_, known)| known == unique_key) {
+                Some((known, _)) => class.clone_into(known),
+                None => known.push((class.clone(), unique_key.clone())),
+            }
+        }
+        known.clone()
+    }
+
+    /// The folders of the namespaces that come after the first `known`.
+    pub fn unique_keys_after(&self, known: usize) -> Vec<String> {
+        let numbers = self.lock();
+        let new = numbers.iter().skip(known);
+        new.map(|(_, unique_key)| unique_key.clone()).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, String)>> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// What all shards share. Its parts are changed only behind their own locks.
+pub struct Shared {
+    /// Where objects live.
+    pub placement: Placement,
+    /// The way to each shard.
+    pub routes: Routes,
+    /// The number of each namespace.
+    pub numbers: NamespaceNumbers,
     /// Where everything durable is.
     pub state: StateDir,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// When idle objects leave memory.
+    pub evict: Evict,
     /// What the code may use.
     pub limits: Limits,
     /// Which of the platform's behaviours it was written for.
@@ -172,9 +226,14 @@ pub struct Shared {
 impl Shared {
     /// Sends a message to a shard; false if the shard has ended.
     pub async fn message(&self, shard: ShardIndex, message: Message) -> bool {
+        self.message_by(&self.routes.sender(shard), message).await
+    }
+
+    /// The same by a way that may not be the current one to any shard.
+    pub async fn message_by(&self, sender: &mpsc::Sender<Message>, message: Message) -> bool {
         let time = self.clock.virtual_time();
         time.inspect(|time| time.sent());
-        let sent = self.shards[shard].send(message).await.is_ok();
+        let sent = sender.send(message).await.is_ok();
         if !sent {
             time.inspect(|time| time.taken());
         }
@@ -186,7 +245,7 @@ impl Shared {
         let time = self.clock.virtual_time();
         for shard in shards {
             time.inspect(|time| time.sent());
-            if self.shards[*shard].try_send(message()).is_err() {
+            if self.routes.try_send(*shard, message()).is_err() {
                 time.inspect(|time| time.taken());
             }
         }
@@ -209,7 +268,9 @@ impl Shared {
         use mpsc::error::TrySendError;
         let time = self.clock.virtual_time();
         time.inspect(|time| time.sent());
-        let sent = self.shards[shard].try_send(Message::Event(key, name, event));
+        let sent = self
+            .routes
+            .try_send(shard, Message::Event(key, name, event));
         if sent.is_err() {
             time.inspect(|time| time.taken());
         }

@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use deno_core::v8::IsolateHandle;
 use serde_json::Value;
 use stead_ops::message::ObjectKey;
 use stead_storage::LocalJournal;
@@ -18,6 +20,8 @@ use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::alarms::Alarms;
 use crate::bindings::Bindings;
@@ -26,18 +30,26 @@ use crate::cli::logger::Logger;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::compatibility::Compatibility;
+use crate::eviction::Evict;
 use crate::exports::Export;
 use crate::exports::ExportKind;
 use crate::front::Front;
+use crate::handover::Handover;
+use crate::handover::Inheritance;
+use crate::handover::Retire;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
+use crate::placement::ShardIndex;
+use crate::routes::Routes;
 use crate::shard;
 use crate::shard::StartError;
+use crate::shared::Code;
 use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
+use crate::shared::NamespaceNumbers;
 use crate::shared::Shared;
 use crate::stored::answer;
 use crate::stored::question::Answer;
@@ -47,6 +59,9 @@ use crate::testing::Testing;
 use crate::testing::coverage::ScriptCoverage;
 use crate::testing::lock;
 use crate::watchdog::Watchdog;
+
+/// How long after the time that was given to it a replaced shard's code may run.
+const TERMINATE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a worker is started with.
 pub struct Config {
@@ -60,6 +75,8 @@ pub struct Config {
     pub journal: LocalJournal,
     /// How each object's storage is opened.
     pub storage: Options,
+    /// When idle objects leave memory.
+    pub evict: Evict,
     /// The variables in `env`.
     pub vars: BTreeMap<String, Value>,
     /// What `env` holds besides.
@@ -85,8 +102,18 @@ pub struct Config {
 /// A running worker. It must be stopped: dropping it leaves its threads running.
 pub struct Worker {
     shared: Arc<Shared>,
-    exports: Vec<Export>,
+    generation: Mutex<Generation>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held while shards are replaced: one replacement at a time.
+    replacing: tokio::sync::Mutex<Vec<Retirement>>,
+}
+
+/// What all shards run at the moment.
+struct Generation {
+    code: Arc<Code>,
+    exports: Arc<[Export]>,
+    /// The way to end what each shard's isolate runs.
+    isolates: Vec<IsolateHandle>,
 }
 
 impl Worker {
@@ -95,19 +122,23 @@ impl Worker {
     /// # Errors
     /// What the module threw, or why it cannot be served; nothing runs then.
     pub async fn start(config: Config) -> Result<Worker, StartError> {
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..config.shards)
-            .map(|_| mpsc::channel(MESSAGES_MAX))
-            .unzip();
-        let shared = Arc::new(Shared {
-            placement: Placement::new(config.shards),
-            shards: senders,
+        let code = Arc::new(Code {
             bundle: config.bundle,
             vars: config.vars,
             bindings: config.bindings,
             front: config.front,
             unique_key: config.unique_key,
+        });
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..config.shards)
+            .map(|_| mpsc::channel(MESSAGES_MAX))
+            .unzip();
+        let shared = Arc::new(Shared {
+            placement: Placement::new(config.shards),
+            routes: Routes::new(senders.clone()),
+            numbers: NamespaceNumbers::default(),
             state: config.state,
             storage: config.storage,
+            evict: config.evict,
             journal: config.journal,
             limits: config.limits,
             compatibility: config.compatibility,
@@ -121,38 +152,160 @@ impl Worker {
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
-        let mut threads = vec![shared.watchdog.start(shared.limits.cpu)];
-        let mut starting = Vec::new();
-        for (index, receiver) in receivers.into_iter().enumerate() {
-            let (sender, started) = oneshot::channel();
-            threads.push(shard::start(index, shared.clone(), receiver, sender));
-            starting.push(started);
-        }
-        let mut worker = Worker {
-            shared,
-            exports: Vec::new(),
-            threads: Mutex::new(threads),
-        };
-        let mut failure = None;
-        for started in starting {
-            match started.await {
-                Ok(Ok(exports)) => worker.exports = exports,
-                Ok(Err(error)) => failure = Some(error),
-                Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
+        let watchdog = shared.watchdog.start(shared.limits.cpu);
+        let slots = receivers.into_iter().enumerate();
+        let slots = slots.map(|(index, receiver)| (index, receiver, None));
+        let (mut threads, started) = start_shards(&shared, &code, slots.collect()).await;
+        threads.push(watchdog);
+        let (exports, isolates) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                end_shards(&shared, senders).await;
+                end_process(shared, threads).await;
+                return Err(error);
             }
-        }
-        if let Some(error) = failure {
-            worker.stop().await;
-            return Err(error);
-        }
-        let classes = worker.classes();
-        let unique_keys = classes
-            .iter()
-            .map(|class| (worker.shared.unique_key)(class))
-            .collect();
-        let alarms = worker.shared.alarms.start(&worker.shared, unique_keys);
+        };
+        let worker = Worker {
+            generation: Mutex::new(Generation {
+                code,
+                exports,
+                isolates,
+            }),
+            threads: Mutex::new(threads),
+            replacing: tokio::sync::Mutex::new(Vec::new()),
+            shared,
+        };
+        let alarms = worker.shared.alarms.start(&worker.shared);
         worker.threads().push(alarms);
         Ok(worker)
+    }
+
+    /// Puts new code in the place of what runs.
+    ///
+    /// When this returns, every new request and event meets the new code. What the
+    /// old code was running goes on, for at most `drain`: requests that were being
+    /// answered are answered by it, an object that is handling something is
+    /// finished with that first. Then each object leaves the old code, and the next
+    /// event makes a new instance of it with the new code; its events wait
+    /// meanwhile. Callers whose answer does not come in time get `Durable Object
+    /// reset because its code was updated.` Storage and alarms stay. The sockets
+    /// that objects accepted with `ctx.acceptWebSocket()` stay connected if the new
+    /// code has the class, and are closed with 1012 if it does not. Sockets and
+    /// timers that only the old isolate knew end with it.
+    ///
+    /// A replacement that is under way is cut short first. The old threads end and
+    /// free their isolates without anybody waiting for them; who wants to,
+    /// waits for [`Replaced::ended`].
+    ///
+    /// # Errors
+    /// What the new module threw, or why it cannot be served: the old code goes on
+    /// serving as if nothing had happened.
+    pub async fn replace(&self, code: Code, drain: Duration) -> Result<Replaced, StartError> {
+        let every = (0..self.shared.routes.len()).collect();
+        self.replace_shards(every, Arc::new(code), drain).await
+    }
+
+    /// Puts a new isolate, with the same code, in the place of one shard's, on the
+    /// terms of [`Worker::replace`].
+    ///
+    /// # Errors
+    /// The module threw this time; the old isolate goes on.
+    #[allow(
+        dead_code,
+        reason = "for whoever finds that an isolate is of no more use"
+    )]
+    pub async fn replace_shard(
+        &self,
+        shard: ShardIndex,
+        drain: Duration,
+    ) -> Result<Replaced, StartError> {
+        let code = self.generation().code.clone();
+        self.replace_shards(vec![shard], code, drain).await
+    }
+
+    async fn replace_shards(
+        &self,
+        shards: Vec<ShardIndex>,
+        code: Arc<Code>,
+        drain: Duration,
+    ) -> Result<Replaced, StartError> {
+        let mut replacing = self.replacing.lock().await;
+        if self.shared.is_stopping() {
+            return Err(StartError::Module("the worker is stopping".into()));
+        }
+        let mut successors = Vec::new();
+        let mut retiring = Vec::new();
+        let mut slots = Vec::new();
+        for shard in shards {
+            let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
+            let (handover, inheritance) = mpsc::unbounded_channel();
+            successors.push((shard, sender));
+            retiring.push((shard, handover));
+            slots.push((shard, receiver, Some(Inheritance::new(inheritance))));
+        }
+        let (threads, started) = start_shards(&self.shared, &code, slots).await;
+        self.keep_threads(threads);
+        let (exports, isolates) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                let senders = successors.into_iter().map(|(_, sender)| sender);
+                end_shards(&self.shared, senders.collect()).await;
+                return Err(error);
+            }
+        };
+        // What an earlier replacement left is over before its successor is replaced.
+        for retirement in replacing.drain(..) {
+            retirement.cut_off(&self.shared).await;
+        }
+        let old = self.shared.routes.replace(successors);
+        let deadline = Instant::now() + drain;
+        let isolates = self.renew(code, exports, isolates, &retiring);
+        for ((sender, isolate), (_, successor)) in old.into_iter().zip(isolates).zip(retiring) {
+            let (ended, ending) = watch::channel(());
+            let retire = Retire {
+                successor,
+                deadline,
+                ended,
+            };
+            // A shard that is gone hands nothing over; its successor hears of that.
+            self.shared
+                .message_by(&sender, Message::Retire(retire))
+                .await;
+            replacing.push(Retirement {
+                sender,
+                isolate,
+                ending,
+            });
+        }
+        let endings = replacing.iter().map(|r| r.ending.clone()).collect();
+        for retirement in replacing.iter() {
+            tokio::spawn(retirement.clone().enforce(deadline));
+        }
+        Ok(Replaced { endings })
+    }
+
+    /// Notes what runs now; the isolates that were replaced come back.
+    fn renew(
+        &self,
+        code: Arc<Code>,
+        exports: Arc<[Export]>,
+        isolates: Vec<IsolateHandle>,
+        replaced: &[(ShardIndex, mpsc::UnboundedSender<Handover>)],
+    ) -> Vec<IsolateHandle> {
+        let mut generation = self.generation();
+        generation.code = code;
+        generation.exports = exports;
+        let shards = replaced.iter().map(|(shard, _)| *shard);
+        shards
+            .zip(isolates)
+            .map(|(shard, isolate)| std::mem::replace(&mut generation.isolates[shard], isolate))
+            .collect()
+    }
+
+    fn generation(&self) -> std::sync::MutexGuard<'_, Generation> {
+        self.generation
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
@@ -161,18 +314,29 @@ impl Worker {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// What the worker's module exports.
-    pub fn exports(&self) -> &[Export] {
-        &self.exports
+    /// Keeps threads to wait for at the end, and forgets those that have ended.
+    fn keep_threads(&self, new: Vec<JoinHandle<()>>) {
+        let mut threads = self.threads();
+        let kept = std::mem::take(&mut *threads);
+        let (ended, running): (Vec<_>, Vec<_>) = kept.into_iter().partition(|t| t.is_finished());
+        threads.extend(running);
+        threads.extend(new);
+        drop(threads);
+        join(&self.shared, ended);
     }
 
-    /// The object classes, sorted: the order of the namespaces.
-    pub fn classes(&self) -> Vec<&str> {
-        let objects = self
-            .exports
+    /// What the worker's module exports.
+    pub fn exports(&self) -> Arc<[Export]> {
+        self.generation().exports.clone()
+    }
+
+    /// The object classes, sorted.
+    pub fn classes(&self) -> Vec<String> {
+        let exports = self.exports();
+        let objects = exports
             .iter()
             .filter(|export| export.kind == ExportKind::Object);
-        let mut names: Vec<&str> = objects.map(|export| export.name.as_str()).collect();
+        let mut names: Vec<String> = objects.map(|export| export.name.clone()).collect();
         names.sort_unstable();
         names
     }
@@ -184,7 +348,7 @@ impl Worker {
 
     /// Hands a client's connection to a shard.
     pub async fn connect(&self, shard: usize, stream: std::net::TcpStream) {
-        let shard = shard % self.shared.shards.len();
+        let shard = shard % self.shared.routes.len();
         self.shared
             .message(shard, Message::Connection(stream))
             .await;
@@ -235,8 +399,9 @@ impl Worker {
 
     async fn reopen(&self, name: ObjectName) -> Result<(), Refused> {
         let shared = self.shared.clone();
-        let is_its = |class: &&str| *(shared.unique_key)(class) == *name.unique_key;
-        let Some(namespace) = self.classes().iter().position(is_its) else {
+        let known = shared.numbers.assign(&[]);
+        let is_its = |(_, unique_key): &(String, String)| **unique_key == *name.unique_key;
+        let Some(namespace) = known.iter().position(is_its) else {
             // None of the classes that are served, so nobody holds the object.
             let reopen = move || crate::stored::reopen_here(&shared.journal, &shared.state, &name);
             let reopened = tokio::task::spawn_blocking(reopen).await;
@@ -281,33 +446,143 @@ impl Worker {
     /// Lets requests finish, closes the sockets with 1001 and every object's
     /// storage, and ends all threads.
     pub async fn stop(&self) {
-        let shared = self.shared.clone();
-        shared.stopping.store(true, Ordering::Release);
-        let mut stopped = Vec::new();
-        for shard in 0..shared.shards.len() {
-            let (sender, done) = oneshot::channel();
-            if shared.message(shard, Message::Stop(sender)).await {
-                stopped.push(done);
-            }
-        }
-        for done in stopped {
-            // A shard that never started has nothing to close.
-            drop(done.await);
-        }
-        shared.alarms.wake();
-        shared.watchdog.stop();
+        self.shared.stopping.store(true, Ordering::Release);
+        let replacing = self.replacing.lock().await;
+        let mut senders = self.shared.routes.all();
+        senders.extend(replacing.iter().map(|retirement| retirement.sender.clone()));
+        end_shards(&self.shared, senders).await;
+        self.shared.alarms.wake();
         let threads = std::mem::take(&mut *self.threads());
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                if thread.join().is_err() {
-                    shared.logger.error(None, "a thread of the worker panicked");
-                }
+        end_process(self.shared.clone(), threads).await;
+    }
+}
+
+/// The outcome of a replacement.
+pub struct Replaced {
+    endings: Vec<watch::Receiver<()>>,
+}
+
+impl Replaced {
+    /// Waits until everything that was replaced has ended and is freed.
+    pub async fn ended(self) {
+        for ending in self.endings {
+            until_closed(ending).await;
+        }
+    }
+}
+
+/// A shard that was replaced and has not ended yet.
+#[derive(Clone)]
+struct Retirement {
+    sender: mpsc::Sender<Message>,
+    isolate: IsolateHandle,
+    /// Fails once the shard has ended.
+    ending: watch::Receiver<()>,
+}
+
+impl Retirement {
+    /// Ends it now.
+    async fn cut_off(self, shared: &Shared) {
+        shared.message_by(&self.sender, Message::CutOff).await;
+        self.enforce(Instant::now()).await;
+    }
+
+    /// Waits for its end. Code that still runs some time after `deadline` is
+    /// terminated: it would keep its objects from starting again.
+    async fn enforce(self, deadline: Instant) {
+        let mut at = deadline + TERMINATE_AFTER;
+        loop {
+            let ended = until_closed(self.ending.clone());
+            if tokio::time::timeout_at(at, ended).await.is_ok() {
+                return;
             }
-            let stopped = shared.journal.stop();
-            if let Err(error) = stopped.and_then(|()| shared.state.mark_clean()) {
-                shared.logger.error(None, error.to_string());
+            self.isolate.terminate_execution();
+            at += TERMINATE_AFTER;
+        }
+    }
+}
+
+async fn until_closed(mut ending: watch::Receiver<()>) {
+    while ending.changed().await.is_ok() {}
+}
+
+type Slot = (ShardIndex, mpsc::Receiver<Message>, Option<Inheritance>);
+
+/// Starts the threads of shards and waits until all are ready.
+async fn start_shards(
+    shared: &Arc<Shared>,
+    code: &Arc<Code>,
+    slots: Vec<Slot>,
+) -> (
+    Vec<JoinHandle<()>>,
+    Result<(Arc<[Export]>, Vec<IsolateHandle>), StartError>,
+) {
+    let mut threads = Vec::new();
+    let mut starting = Vec::new();
+    for (index, messages, inheritance) in slots {
+        let (started, ready) = oneshot::channel();
+        threads.push(shard::start(shard::Start {
+            index,
+            shared: shared.clone(),
+            code: code.clone(),
+            messages,
+            inheritance,
+            started,
+        }));
+        starting.push(ready);
+    }
+    let mut exports: Arc<[Export]> = Arc::new([]);
+    let mut isolates = Vec::new();
+    let mut failure = None;
+    for started in starting {
+        match started.await {
+            Ok(Ok(ready)) => {
+                exports = ready.exports.into();
+                isolates.push(ready.isolate);
             }
-        });
-        drop(joined.await);
+            Ok(Err(error)) => failure = Some(error),
+            Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
+        }
+    }
+    match failure {
+        None => (threads, Ok((exports, isolates))),
+        Some(error) => (threads, Err(error)),
+    }
+}
+
+/// Has shards finish what runs, and waits for that.
+async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
+    let mut stopped = Vec::new();
+    for shard in senders {
+        let (sender, done) = oneshot::channel();
+        if shared.message_by(&shard, Message::Stop(sender)).await {
+            stopped.push(done);
+        }
+    }
+    for done in stopped {
+        // A shard that never started has nothing to close.
+        drop(done.await);
+    }
+}
+
+/// Waits for all threads and closes what they shared.
+async fn end_process(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) {
+    shared.stopping.store(true, Ordering::Release);
+    shared.watchdog.stop();
+    let joined = tokio::task::spawn_blocking(move || {
+        join(&shared, threads);
+        let stopped = shared.journal.stop();
+        if let Err(error) = stopped.and_then(|()| shared.state.mark_clean()) {
+            shared.logger.error(None, error.to_string());
+        }
+    });
+    drop(joined.await);
+}
+
+fn join(shared: &Shared, threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            shared.logger.error(None, "a thread of the worker panicked");
+        }
     }
 }

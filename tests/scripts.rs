@@ -1,6 +1,8 @@
 //! Every test-scripts/**/*.test.ts is one test here: `stead test FILE` must succeed. A failing script is reported by its
 //! path, with everything it printed.
 //!
+//! A script that needs options names them in its first line: `// options: --evict aggressive`.
+//!
 //! Folders and files whose name begins with `later-` hold what is not implemented yet and are left out.
 
 use std::path::{Path, PathBuf};
@@ -51,10 +53,19 @@ fn is_conformance(script: &Path) -> bool {
         .any(|part| part.as_os_str() == "conformance")
 }
 
+/// The options that the first line of a script asks for.
+fn options(script: &Path) -> std::io::Result<Vec<String>> {
+    let source = std::fs::read_to_string(script)?;
+    let first = source.lines().next().unwrap_or_default();
+    let options = first.strip_prefix("// options: ").unwrap_or_default();
+    Ok(options.split_whitespace().map(str::to_owned).collect())
+}
+
 fn run(script: &Path) -> Result<(), Failed> {
     // From the root of the repository, so that the places in messages can be clicked.
     let output = Command::new(env!("CARGO_BIN_EXE_stead"))
         .arg("test")
+        .args(options(script)?)
         .arg(script)
         // What the platform does, objects do on any number of shards. Other scripts reach into
         // objects, for which there has to be one.

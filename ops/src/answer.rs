@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
 
+use crate::activity::Activity;
 use crate::instance::Instance;
 use crate::message::AlarmOutcome;
 use crate::message::CallError;
@@ -19,6 +20,7 @@ pub struct Owed<T> {
     /// Where calls on the answer wait, if it is one that can be called.
     pipeline: RefCell<Option<PipelineEnd>>,
     instance: Option<Rc<Instance>>,
+    activity: RefCell<Option<Activity>>,
 }
 
 impl<T> Owed<T> {
@@ -44,6 +46,7 @@ impl<T: 'static> Owed<T> {
     pub fn new(reply: Reply<T>, instance: Option<Rc<Instance>>) -> Rc<Owed<T>> {
         let owed = Rc::new(Owed {
             reply: RefCell::new(Some(reply)),
+            activity: RefCell::new(instance.as_ref().map(Instance::activity)),
             pipeline: RefCell::new(None),
             instance: instance.clone(),
         });
@@ -52,6 +55,11 @@ impl<T: 'static> Owed<T> {
             instance.owes.add(owed.clone());
         }
         owed
+    }
+
+    /// The object that owes it.
+    pub fn instance(&self) -> Option<&Rc<Instance>> {
+        self.instance.as_ref()
     }
 
     /// Calls on the answer wait there.
@@ -91,6 +99,7 @@ impl<T: 'static> Owed<T> {
             return;
         };
         let speaker = instance.clone();
+        let activity = self.activity.take();
         instance.say(move |durable| {
             drop(reply.send(match durable {
                 Ok(()) => answer,
@@ -101,6 +110,7 @@ impl<T: 'static> Owed<T> {
                     Err(CallError::Failed(failure))
                 }
             }));
+            drop(activity);
         });
     }
 }
@@ -132,6 +142,7 @@ impl<T: 'static> Unanswered for Owed<T> {
         if let Some(reply) = self.take() {
             drop(reply.send(Err(error)));
         }
+        self.activity.take();
     }
 
     fn is_open(&self) -> bool {
@@ -142,13 +153,15 @@ impl<T: 'static> Unanswered for Owed<T> {
 /// The outcome of an alarm's run that the handler has not reached yet.
 pub struct OwedAlarm {
     reply: RefCell<Option<oneshot::Sender<AlarmOutcome>>>,
+    activity: RefCell<Option<Activity>>,
 }
 
 impl OwedAlarm {
     /// The outcome of a run that begins in `instance`.
-    pub fn new(reply: oneshot::Sender<AlarmOutcome>, instance: &Instance) -> Rc<OwedAlarm> {
+    pub fn new(reply: oneshot::Sender<AlarmOutcome>, instance: &Rc<Instance>) -> Rc<OwedAlarm> {
         let owed = Rc::new(OwedAlarm {
             reply: RefCell::new(Some(reply)),
+            activity: RefCell::new(Some(instance.activity())),
         });
         instance.owes.add(owed.clone());
         owed
@@ -156,6 +169,7 @@ impl OwedAlarm {
 
     /// Takes the way back; none if the object was reset meanwhile.
     pub fn take(&self) -> Option<oneshot::Sender<AlarmOutcome>> {
+        self.activity.take();
         self.reply.borrow_mut().take()
     }
 }

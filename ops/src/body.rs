@@ -26,6 +26,7 @@ use deno_core::futures::Stream;
 use deno_core::futures::StreamExt;
 use deno_error::JsErrorBox;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 /// Chunks that a pumped body may hold between its reader and its writer.
 const PUMP_CHUNKS_MAX: usize = 4;
@@ -53,6 +54,24 @@ pub enum Body {
 }
 
 impl Body {
+    /// Keeps something of this thread alive until a streamed body was read or is
+    /// of no more use.
+    pub fn holding(self, kept: impl Sized + 'static) -> Body {
+        let Body::Stream { stream, length } = self else {
+            return self;
+        };
+        let (held, released) = oneshot::channel::<()>();
+        deno_core::unsync::spawn(async move {
+            drop(released.await);
+            drop(kept);
+        });
+        let stream = Box::pin(Holding {
+            stream,
+            _held: held,
+        });
+        Body::Stream { stream, length }
+    }
+
     /// Reads the whole body.
     ///
     /// # Errors
@@ -69,6 +88,20 @@ impl Body {
                 Ok(all.freeze())
             }
         }
+    }
+}
+
+/// A body's chunks; its end is heard of when this is dropped.
+struct Holding {
+    stream: BodyStream,
+    _held: oneshot::Sender<()>,
+}
+
+impl Stream for Holding {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.as_mut().poll_next(cx)
     }
 }
 

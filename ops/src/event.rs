@@ -222,6 +222,10 @@ fn op_respond<'s>(
     }
     let headers = headers_from_js(scope, headers)?;
     let body = body_from_js(scope, state, body)?;
+    let body = match request.owed.instance() {
+        Some(instance) => body.holding(instance.activity()),
+        None => body,
+    };
     let socket = socket.map(PairEnd::take).transpose()?;
     request.owed.give(Ok(FetchResponse {
         status,

@@ -26,6 +26,7 @@ deno_core::extension!(
 #[smi]
 fn op_input_begin(#[cppgc] handle: &ObjectHandle) -> Result<u32, JsErrorBox> {
     let section = handle.0.check(handle.0.input.begin_section())?;
+    handle.0.begin_activity(false);
     Ok(section.to_number())
 }
 
@@ -36,6 +37,7 @@ fn op_input_end(#[cppgc] handle: &ObjectHandle, #[smi] section: u32) {
     if !events.is_empty() {
         handle.0.host().resume(&handle.0, events);
     }
+    handle.0.end_activity(false);
 }
 
 /// Drops the instance, its uncommitted writes with it. Its callers get what was

@@ -26,6 +26,8 @@ pub struct Namespace {
     pub unique_key: String,
     /// Makes and checks the namespace's ids.
     pub ids: IdKey,
+    /// Whether the code has the class: an earlier version of it may have had it.
+    pub exported: bool,
 }
 
 /// A client WebSocket that is to be opened.
@@ -75,6 +77,9 @@ pub trait Host {
 
     /// Drops an instance: its callers get `failure`, the next event starts anew.
     fn reset(&self, instance: &Rc<Instance>, failure: Failure);
+
+    /// Hears that nothing is under way any more in the name of an object.
+    fn idle(&self, instance: &Rc<Instance>);
 
     /// Whether the code that runs is being ended: nothing it says counts any more.
     fn is_ending(&self) -> bool;

@@ -73,10 +73,18 @@ pub struct Instance {
     pub input: InputGate<ObjectEvent>,
     /// The answers that running handlers have not given yet.
     pub owes: Owes,
-    /// The object's hibernatable sockets.
-    pub sockets: SocketSet,
+    /// The object's hibernatable sockets, which outlive the instance.
+    pub sockets: Rc<SocketSet>,
     /// How a run of the alarm stands.
     pub alarm_run: Cell<AlarmRun>,
+    /// How many things are under way: see activity.rs.
+    pub(crate) activities: Cell<usize>,
+    /// How many of them may last.
+    pub(crate) lasting: Cell<usize>,
+    /// Since when nothing has been, in milliseconds; set while nothing is.
+    pub idle_since_ms: Cell<i64>,
+    /// Whether the process has noted when to look whether the object may leave.
+    pub idle_listed: Cell<bool>,
     /// Values that the object's code exported and others still hold.
     pub exports: Cell<usize>,
     /// The stubs that the object's code holds.
@@ -94,6 +102,7 @@ impl Instance {
         incarnation: u64,
         name: Option<String>,
         database: Rc<Database>,
+        sockets: Rc<SocketSet>,
         host: HostRef,
         turn: Rc<Turn>,
     ) -> Rc<Instance> {
@@ -105,8 +114,12 @@ impl Instance {
             output: OutputGate::new(),
             input: InputGate::new(),
             owes: Owes::default(),
-            sockets: SocketSet::default(),
+            sockets,
             alarm_run: Cell::new(AlarmRun::Idle),
+            activities: Cell::new(0),
+            lasting: Cell::new(0),
+            idle_since_ms: Cell::new(0),
+            idle_listed: Cell::new(false),
             exports: Cell::new(0),
             held: Held::default(),
             host,

@@ -1,5 +1,6 @@
 //! What JavaScript may call: the engine and Stead's deno_core extensions, one file per area.
 
+pub mod activity;
 mod alarm;
 mod answer;
 pub mod assets;
@@ -9,6 +10,7 @@ mod bookmark;
 mod callee;
 mod clone;
 pub mod console;
+pub mod delivery;
 pub mod digest;
 pub mod engine;
 pub mod entrypoint;
@@ -22,10 +24,11 @@ pub mod instance;
 mod kv;
 mod md5;
 pub mod message;
+mod object_socket;
 pub mod parcel;
 mod pipeline;
 pub mod socket;
-mod socket_set;
+pub mod socket_set;
 mod sql;
 mod stub;
 pub mod testing;

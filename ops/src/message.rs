@@ -219,9 +219,9 @@ pub enum ObjectEvent {
     },
     /// A frame on one of the object's sockets.
     Socket {
-        /// The instance that accepted the socket: no other one gets the frame.
-        incarnation: u64,
-        /// The socket's number within the instance.
+        /// The set that the socket belongs to: an object that was reset has another.
+        set: u64,
+        /// The socket's number within the set.
         socket: u32,
         /// What came.
         frame: Frame,

@@ -1,22 +1,35 @@
 //! The two ends of a `WebSocketPair` and the frames that pass between them.
 //!
 //! An end belongs to whoever accepted it: an object, other JavaScript, or the
-//! network once it was returned in a response. Each end can be moved to another
-//! thread until then.
+//! network once it was returned in a response. An end, and each of its halves,
+//! may move to another thread at any time.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 /// Bytes that may wait for a slow reader before its connection is given up.
 pub const SOCKET_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that wait for an object before its socket is not read on.
+const SOCKET_READ_AHEAD_BYTES: usize = 1024 * 1024;
 /// Bytes that a frame costs in the queue beside its payload.
-const FRAME_OVERHEAD_BYTES: usize = 32;
+const FRAME_OVERHEAD_BYTES: usize = 64;
+/// Frames for which an empty queue keeps its memory.
+const FRAMES_KEPT: usize = 8;
 /// `home` of an end that nobody has accepted.
 const NO_SHARD: usize = usize::MAX;
+
+/// What the other end is told when more waited for the reader than may wait.
+const TOO_SLOW: &str = "WebSocket peer did not read for too long: more than 64 MiB were waiting.";
 
 /// What passes over a WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +50,8 @@ pub enum Frame {
 }
 
 impl Frame {
-    fn cost(&self) -> usize {
+    /// Bytes that the frame takes while it waits.
+    pub fn cost(&self) -> usize {
         FRAME_OVERHEAD_BYTES
             + match self {
                 Frame::Text(data) | Frame::Binary(data) => data.len(),
@@ -47,46 +61,181 @@ impl Frame {
     }
 }
 
-/// The sending half of an end. Frames arrive in order.
-#[derive(Clone)]
-pub struct SocketSender {
-    frames: mpsc::UnboundedSender<Frame>,
-    /// Bytes sent and not yet received: the queue's bound.
-    queued: Arc<AtomicUsize>,
+/// What both ends share: one pipe for each direction, named by the side that
+/// sends into it.
+struct Link {
+    pipes: [Mutex<Pipe>; 2],
+    /// The shard that accepted each end.
+    homes: [AtomicUsize; 2],
 }
 
-impl SocketSender {
-    /// Sends a frame. What is sent to an end that is gone, or that stopped
-    /// reading `SOCKET_QUEUE_BYTES_MAX` ago, is lost, and false is returned.
-    pub fn send(&self, frame: Frame) -> bool {
-        let cost = frame.cost();
-        if self.queued.fetch_add(cost, Ordering::Relaxed) > SOCKET_QUEUE_BYTES_MAX {
-            self.queued.fetch_sub(cost, Ordering::Relaxed);
-            return false;
-        }
-        self.frames.send(frame).is_ok()
+/// The frames of one direction.
+///
+/// Invariant: `bytes` is the cost of `frames`, at most `SOCKET_QUEUE_BYTES_MAX`
+/// and one frame.
+#[derive(Default)]
+struct Pipe {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    /// The task that waits for a frame.
+    reader: Option<Waker>,
+    /// The task that waits for room.
+    writer: Option<Waker>,
+    /// No frame will be added.
+    ended: bool,
+    /// Nobody will take a frame.
+    abandoned: bool,
+}
+
+impl Link {
+    fn pipe(&self, side: usize) -> MutexGuard<'_, Pipe> {
+        let pipe = self.pipes[side].lock();
+        pipe.unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-/// The receiving half of an end.
+/// The sending half of an end. Frames arrive in order. The other end hears that
+/// this one is gone when its last clone was dropped.
+#[derive(Clone)]
+pub struct SocketSender(Arc<Sending>);
+
+struct Sending {
+    link: Arc<Link>,
+    side: usize,
+}
+
+impl SocketSender {
+    /// Sends a frame. What is sent to an end that is gone is lost, and false is
+    /// returned. If more than `SOCKET_QUEUE_BYTES_MAX` wait already, all of it is
+    /// lost and the reader hears that the connection failed.
+    pub fn send(&self, frame: Frame) -> bool {
+        let mut pipe = self.0.link.pipe(self.0.side);
+        if pipe.ended || pipe.abandoned {
+            return false;
+        }
+        let sent = pipe.bytes <= SOCKET_QUEUE_BYTES_MAX;
+        if sent {
+            pipe.bytes += frame.cost();
+            pipe.frames.push_back(frame);
+        } else {
+            let failed = Frame::Failed(TOO_SLOW.into());
+            pipe.bytes = failed.cost();
+            pipe.frames = VecDeque::from([failed]);
+            pipe.ended = true;
+        }
+        let reader = pipe.reader.take();
+        drop(pipe);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        sent
+    }
+
+    /// Waits until the reader has caught up so far that more may be sent; false
+    /// when nobody reads any more. Safe to cancel.
+    pub async fn ready(&self) -> bool {
+        poll_fn(|cx| self.poll_ready(cx)).await
+    }
+
+    /// The same for a task that waits for other things, too.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut pipe = self.0.link.pipe(self.0.side);
+        if pipe.abandoned || pipe.ended {
+            return Poll::Ready(false);
+        }
+        if pipe.bytes < SOCKET_READ_AHEAD_BYTES {
+            return Poll::Ready(true);
+        }
+        pipe.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let mut pipe = self.link.pipe(self.side);
+        pipe.ended = true;
+        pipe.writer = None;
+        let reader = pipe.reader.take();
+        drop(pipe);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+/// The receiving half of an end. One task at a time waits on it.
 pub struct SocketReceiver {
-    frames: mpsc::UnboundedReceiver<Frame>,
-    queued: Arc<AtomicUsize>,
+    link: Arc<Link>,
+    /// The side that sends.
+    side: usize,
 }
 
 impl SocketReceiver {
     /// The next frame; None when the other end is gone. Safe to cancel.
-    pub async fn next(&mut self) -> Option<Frame> {
-        let frame = self.frames.recv().await?;
-        self.queued.fetch_sub(frame.cost(), Ordering::Relaxed);
-        Some(frame)
+    pub async fn next(&self) -> Option<Frame> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The same for a task that waits for other things, too.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        let mut pipe = self.link.pipe(self.side);
+        let Some(frame) = pipe.frames.pop_front() else {
+            if pipe.ended {
+                return Poll::Ready(None);
+            }
+            pipe.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let writer = pipe.took(&frame);
+        drop(pipe);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        Poll::Ready(Some(frame))
     }
 
     /// The next frame if one is waiting.
-    pub fn try_next(&mut self) -> Option<Frame> {
-        let frame = self.frames.try_recv().ok()?;
-        self.queued.fetch_sub(frame.cost(), Ordering::Relaxed);
+    pub fn try_next(&self) -> Option<Frame> {
+        let mut pipe = self.link.pipe(self.side);
+        let frame = pipe.frames.pop_front()?;
+        let writer = pipe.took(&frame);
+        drop(pipe);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
         Some(frame)
+    }
+}
+
+impl Pipe {
+    /// Counts a frame that was taken out; who waited for the room comes back.
+    fn took(&mut self, frame: &Frame) -> Option<Waker> {
+        self.bytes -= frame.cost();
+        if self.frames.is_empty() && self.frames.capacity() > FRAMES_KEPT {
+            self.frames = VecDeque::new();
+        }
+        if self.bytes < SOCKET_READ_AHEAD_BYTES {
+            self.writer.take()
+        } else {
+            None
+        }
+    }
+}
+
+impl Drop for SocketReceiver {
+    fn drop(&mut self) {
+        let mut pipe = self.link.pipe(self.side);
+        pipe.abandoned = true;
+        pipe.reader = None;
+        pipe.bytes = 0;
+        let frames = std::mem::take(&mut pipe.frames);
+        let writer = pipe.writer.take();
+        drop(pipe);
+        drop(frames);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
     }
 }
 
@@ -96,59 +245,93 @@ pub struct SocketEnd {
     pub sender: SocketSender,
     /// Frames from the other end.
     pub receiver: SocketReceiver,
-    /// The shard that accepted each end.
-    homes: Arc<[AtomicUsize; 2]>,
-    side: usize,
 }
 
 impl SocketEnd {
     /// Makes two connected ends.
     pub fn pair() -> (SocketEnd, SocketEnd) {
-        let (a_sender, b_receiver) = channel();
-        let (b_sender, a_receiver) = channel();
-        let homes = Arc::new([AtomicUsize::new(NO_SHARD), AtomicUsize::new(NO_SHARD)]);
-        (
-            SocketEnd {
-                sender: a_sender,
-                receiver: a_receiver,
-                homes: homes.clone(),
-                side: 0,
+        let link = Arc::new(Link {
+            pipes: Default::default(),
+            homes: [AtomicUsize::new(NO_SHARD), AtomicUsize::new(NO_SHARD)],
+        });
+        let end = |side: usize| SocketEnd {
+            sender: SocketSender(Arc::new(Sending {
+                link: link.clone(),
+                side,
+            })),
+            receiver: SocketReceiver {
+                link: link.clone(),
+                side: 1 - side,
             },
-            SocketEnd {
-                sender: b_sender,
-                receiver: b_receiver,
-                homes,
-                side: 1,
-            },
-        )
+        };
+        (end(0), end(1))
     }
 
     /// Notes that this end is read on `shard` from now on.
     pub fn settle(&self, shard: usize) {
-        self.homes[self.side].store(shard, Ordering::Release);
+        let sending = &self.sender.0;
+        sending.link.homes[sending.side].store(shard, Ordering::Release);
     }
 
     /// The shard on which the other end was accepted, if it was: a network
     /// connection for this end is served best there.
     pub fn other_home(&self) -> Option<usize> {
-        match self.homes[1 - self.side].load(Ordering::Acquire) {
+        let sending = &self.sender.0;
+        match sending.link.homes[1 - sending.side].load(Ordering::Acquire) {
             NO_SHARD => None,
             shard => Some(shard),
         }
     }
 }
 
-fn channel() -> (SocketSender, SocketReceiver) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let queued = Arc::new(AtomicUsize::new(0));
-    (
-        SocketSender {
-            frames: sender,
-            queued: queued.clone(),
-        },
-        SocketReceiver {
-            frames: receiver,
-            queued,
-        },
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &'static str) -> Frame {
+        Frame::Text(Bytes::from_static(text.as_bytes()))
+    }
+
+    fn poll<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn frames_arrive_in_order_and_the_end_comes_last() {
+        let (a, b) = SocketEnd::pair();
+        assert!(poll(|cx| b.receiver.poll_next(cx)).is_pending());
+        assert!(a.sender.send(text("one")));
+        assert!(a.sender.send(text("two")));
+        drop(a);
+        assert_eq!(b.receiver.try_next(), Some(text("one")));
+        assert_eq!(
+            poll(|cx| b.receiver.poll_next(cx)),
+            Poll::Ready(Some(text("two")))
+        );
+        assert_eq!(poll(|cx| b.receiver.poll_next(cx)), Poll::Ready(None));
+        assert!(!b.sender.send(text("to nobody")));
+    }
+
+    #[test]
+    fn a_reader_that_is_too_slow_loses_the_connection() {
+        let (a, b) = SocketEnd::pair();
+        let large = Bytes::from(vec![0; SOCKET_QUEUE_BYTES_MAX + 1]);
+        assert_eq!(poll(|cx| a.sender.poll_ready(cx)), Poll::Ready(true));
+        assert!(a.sender.send(Frame::Binary(large)));
+        assert!(poll(|cx| a.sender.poll_ready(cx)).is_pending());
+        assert!(!a.sender.send(text("one more")));
+        assert!(matches!(b.receiver.try_next(), Some(Frame::Failed(_))));
+        assert_eq!(poll(|cx| b.receiver.poll_next(cx)), Poll::Ready(None));
+        assert_eq!(poll(|cx| a.sender.poll_ready(cx)), Poll::Ready(false));
+    }
+
+    #[test]
+    fn a_sender_goes_on_when_the_reader_has_caught_up() {
+        let (a, b) = SocketEnd::pair();
+        a.sender
+            .send(Frame::Binary(vec![0; SOCKET_READ_AHEAD_BYTES].into()));
+        assert!(poll(|cx| a.sender.poll_ready(cx)).is_pending());
+        assert!(b.receiver.try_next().is_some());
+        assert_eq!(poll(|cx| a.sender.poll_ready(cx)), Poll::Ready(true));
+    }
 }

@@ -1,14 +1,25 @@
 //! The WebSockets that an object accepted with `ctx.acceptWebSocket()`: they
-//! belong to the object, not to the code that runs at the moment.
+//! belong to the object, not to the instance that runs at the moment. When the
+//! instance leaves memory, its shard keeps the set, and the next instance gets it.
 //!
-//! <https://developers.cloudflare.com/durable-objects/api/state/#acceptwebsocket>
+//! <https://developers.cloudflare.com/durable-objects/best-practices/websockets/>
 
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use deno_error::JsErrorBox;
+use tokio::sync::Semaphore;
 
+use crate::delivery::Reader;
+use crate::delivery::WAITING_MAX;
+use crate::host::HostRef;
+use crate::message::ObjectKey;
+use crate::socket::SocketEnd;
+use crate::socket::SocketReceiver;
 use crate::socket::SocketSender;
 
 /// Sockets that one object may hold.
@@ -24,36 +35,136 @@ pub const ATTACHMENT_BYTES_MAX: usize = 16_384;
 pub struct AcceptedSocket {
     /// Frames to the other end.
     pub sender: SocketSender,
+    /// Frames from the other end.
+    pub receiver: SocketReceiver,
     /// The tags, without duplicates, in the order in which they were given.
-    pub tags: Vec<String>,
+    pub tags: Box<[String]>,
     /// What `serializeAttachment()` left.
-    pub attachment: Option<Vec<u8>>,
-    /// Delivers what comes on the socket.
-    pub reader: Option<Reader>,
+    pub attachment: Option<Box<[u8]>>,
+    /// When a message was answered without the object, in milliseconds.
+    pub auto_responded_ms: Option<i64>,
+    /// Whether the object has sent its Close frame.
+    pub close_sent: bool,
+    /// How much may wait for the object at once.
+    pub waiting: Arc<Semaphore>,
 }
 
-/// The task that reads a socket; ends with it.
-pub struct Reader(pub deno_core::unsync::JoinHandle<()>);
+/// The message that is answered without the object, and its answer.
+pub type AutoResponse = (Bytes, Bytes);
 
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.0.abort();
+/// All accepted sockets of one object, in the order in which they came.
+///
+/// Invariant: each socket has one reader, which ends with it.
+pub struct SocketSet {
+    /// Which object's they are.
+    pub key: ObjectKey,
+    /// The object's name, if it is known.
+    pub name: RefCell<Option<String>>,
+    /// Tells this set from others of the same object, of which there may be one
+    /// after each reset.
+    pub id: u64,
+    /// Answers without the object, if one is set.
+    pub auto_response: RefCell<Option<AutoResponse>>,
+    /// How long an event of a socket may run, in milliseconds; 0 for any time.
+    pub event_timeout_ms: Cell<u32>,
+    host: HostRef,
+    next: Cell<u32>,
+    sockets: RefCell<BTreeMap<u32, Held>>,
+}
+
+struct Held {
+    socket: AcceptedSocket,
+    _reader: Reader,
+}
+
+/// A set on its way to another thread. Dropping it disconnects the sockets.
+pub struct DetachedSockets {
+    key: ObjectKey,
+    name: Option<String>,
+    id: u64,
+    auto_response: Option<AutoResponse>,
+    event_timeout_ms: u32,
+    next: u32,
+    sockets: Vec<(u32, AcceptedSocket)>,
+}
+
+impl DetachedSockets {
+    /// Which object's they are.
+    pub fn key(&self) -> ObjectKey {
+        self.key
+    }
+
+    /// Closes all sockets with a code and a reason.
+    pub fn close(&self, code: u16, reason: &str) {
+        for (_, socket) in &self.sockets {
+            socket.sender.send(crate::socket::Frame::Close {
+                code: Some(code),
+                reason: reason.to_owned(),
+            });
+        }
+    }
+
+    /// Begins to deliver what comes on the sockets, on this thread.
+    pub fn attach(self, host: HostRef) -> Rc<SocketSet> {
+        let set = Rc::new(SocketSet {
+            key: self.key,
+            name: RefCell::new(self.name),
+            id: self.id,
+            auto_response: RefCell::new(self.auto_response),
+            event_timeout_ms: Cell::new(self.event_timeout_ms),
+            host,
+            next: Cell::new(self.next),
+            sockets: RefCell::default(),
+        });
+        for (number, socket) in self.sockets {
+            set.hold(number, socket);
+        }
+        set
     }
 }
 
-/// All accepted sockets of one object, in the order in which they came.
-#[derive(Default)]
-pub struct SocketSet {
-    next: Cell<u32>,
-    sockets: RefCell<BTreeMap<u32, AcceptedSocket>>,
-}
-
 impl SocketSet {
+    /// An empty set.
+    pub fn new(key: ObjectKey, name: Option<String>, id: u64, host: HostRef) -> Rc<SocketSet> {
+        let detached = DetachedSockets {
+            key,
+            name,
+            id,
+            auto_response: None,
+            event_timeout_ms: 0,
+            next: 0,
+            sockets: Vec::new(),
+        };
+        detached.attach(host)
+    }
+
+    /// Takes the sockets off this thread; the set is empty afterwards.
+    pub fn detach(&self) -> DetachedSockets {
+        let held = std::mem::take(&mut *self.sockets.borrow_mut());
+        DetachedSockets {
+            key: self.key,
+            name: self.name.borrow().clone(),
+            id: self.id,
+            auto_response: self.auto_response.borrow().clone(),
+            event_timeout_ms: self.event_timeout_ms.get(),
+            next: self.next.get(),
+            sockets: held
+                .into_iter()
+                .map(|(number, held)| (number, held.socket))
+                .collect(),
+        }
+    }
+
+    /// The process.
+    pub fn host(&self) -> &HostRef {
+        &self.host
+    }
+
     /// Checks tags and the number of sockets.
     ///
     /// # Errors
     /// The platform's texts for too many tags, a tag too long, too many sockets.
-    pub fn admit(&self, tags: &[String]) -> Result<Vec<String>, JsErrorBox> {
+    pub fn admit(&self, tags: &[String]) -> Result<Box<[String]>, JsErrorBox> {
         if self.sockets.borrow().len() >= SOCKETS_MAX {
             return Err(JsErrorBox::generic(format!(
                 "only {SOCKETS_MAX} websockets can be accepted on a single Durable Object instance"
@@ -75,25 +186,50 @@ impl SocketSet {
                 unique.push(tag.clone());
             }
         }
-        Ok(unique)
+        Ok(unique.into_boxed_slice())
     }
 
-    /// Adds a socket; the number that names it within the instance.
-    pub fn add(&self, socket: AcceptedSocket) -> u32 {
+    /// Adds a socket; the number that names it from now on.
+    pub fn add(
+        self: &Rc<Self>,
+        end: SocketEnd,
+        tags: Box<[String]>,
+        attachment: Option<Box<[u8]>>,
+    ) -> u32 {
         let number = self.next.get();
         self.next.set(number + 1);
-        self.sockets.borrow_mut().insert(number, socket);
+        let socket = AcceptedSocket {
+            sender: end.sender,
+            receiver: end.receiver,
+            tags,
+            attachment,
+            auto_responded_ms: None,
+            close_sent: false,
+            waiting: Arc::new(Semaphore::new(WAITING_MAX as usize)),
+        };
+        self.hold(number, socket);
         number
+    }
+
+    fn hold(self: &Rc<Self>, number: u32, socket: AcceptedSocket) {
+        let reader = Reader::start(self, number, socket.waiting.clone());
+        let held = Held {
+            socket,
+            _reader: reader,
+        };
+        self.sockets.borrow_mut().insert(number, held);
     }
 
     /// Forgets a socket whose last event was delivered.
     pub fn remove(&self, number: u32) {
-        self.sockets.borrow_mut().remove(&number);
+        let held = self.sockets.borrow_mut().remove(&number);
+        drop(held);
     }
 
     /// Looks at one socket, if it is still there.
     pub fn with<T>(&self, number: u32, look: impl FnOnce(&mut AcceptedSocket) -> T) -> Option<T> {
-        self.sockets.borrow_mut().get_mut(&number).map(look)
+        let mut sockets = self.sockets.borrow_mut();
+        sockets.get_mut(&number).map(|held| look(&mut held.socket))
     }
 
     /// The numbers of all sockets, newest first; of those with a tag, oldest
@@ -105,7 +241,7 @@ impl SocketSet {
             Some(tag) => {
                 let tagged = sockets
                     .iter()
-                    .filter(|(_, socket)| socket.tags.iter().any(|t| t == tag));
+                    .filter(|(_, held)| held.socket.tags.iter().any(|t| t == tag));
                 tagged.map(|(number, _)| *number).collect()
             }
         }
@@ -118,6 +254,7 @@ impl SocketSet {
 
     /// Takes all sockets away; dropping them disconnects the other ends.
     pub fn clear(&self) {
-        self.sockets.borrow_mut().clear();
+        let held = std::mem::take(&mut *self.sockets.borrow_mut());
+        drop(held);
     }
 }

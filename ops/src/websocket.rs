@@ -1,11 +1,10 @@
-//! WebSockets as JavaScript uses them: pairs, accepted ends, the sockets of an
-//! object, and client connections.
+//! WebSockets as JavaScript uses them: pairs, accepted ends and client
+//! connections. The sockets of an object are in object_socket.rs.
 //!
 //! <https://developers.cloudflare.com/workers/runtime-apis/websockets/>
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use deno_core::GarbageCollected;
@@ -16,21 +15,18 @@ use deno_core::cppgc::make_cppgc_object;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
-use tokio::sync::Semaphore;
 
+use crate::activity::Activity;
 use crate::headers::headers_from_js;
 use crate::host::ConnectRequest;
 use crate::host::running_host;
 use crate::instance::Instance;
 use crate::instance::ObjectHandle;
-use crate::message::ObjectEvent;
 use crate::socket::Frame;
 use crate::socket::SocketEnd;
 use crate::socket::SocketReceiver;
 use crate::socket::SocketSender;
 use crate::socket_set::ATTACHMENT_BYTES_MAX;
-use crate::socket_set::AcceptedSocket;
-use crate::socket_set::Reader;
 use crate::sql::array_buffer;
 
 deno_core::extension!(
@@ -44,27 +40,17 @@ deno_core::extension!(
         op_socket_connect,
         op_socket_attach,
         op_socket_attachment,
-        op_object_socket_accept,
-        op_object_socket_list,
-        op_object_socket_tags,
-        op_object_socket_send,
-        op_object_socket_close,
-        op_object_socket_remove,
-        op_object_socket_attach,
-        op_object_socket_attachment,
     ],
 );
-
-/// Frames of one socket that may wait for their object at once; the socket is
-/// not read on until one of them was delivered.
-const FRAMES_WAITING_MAX: usize = 64;
 
 /// One end of a pair as JavaScript holds it.
 pub struct PairEnd {
     end: RefCell<Option<SocketEnd>>,
     open: RefCell<Option<OpenEnd>>,
     receiver: RefCell<Option<SocketReceiver>>,
-    attachment: RefCell<Option<Vec<u8>>>,
+    attachment: RefCell<Option<Box<[u8]>>>,
+    /// Keeps the object that accepted the end in memory until the socket is closed.
+    activity: RefCell<Option<Activity>>,
 }
 
 /// An end on which JavaScript speaks.
@@ -83,6 +69,7 @@ impl PairEnd {
             open: RefCell::new(None),
             receiver: RefCell::new(None),
             attachment: RefCell::new(None),
+            activity: RefCell::new(None),
         }
     }
 
@@ -96,6 +83,11 @@ impl PairEnd {
         })
     }
 
+    /// Takes what `serializeAttachment()` left, for the object that gets the end.
+    pub fn take_attachment(&self) -> Option<Box<[u8]>> {
+        self.attachment.borrow_mut().take()
+    }
+
     fn send(&self, frame: Frame) {
         let Some(open) = self.open.borrow().clone() else {
             return;
@@ -105,7 +97,7 @@ impl PairEnd {
 }
 
 /// Sends a frame; if an object says it, once all that it wrote is durable.
-fn speak(instance: Option<&Rc<Instance>>, sender: SocketSender, frame: Frame) {
+pub fn speak(instance: Option<&Rc<Instance>>, sender: SocketSender, frame: Frame) {
     match instance {
         None => drop(sender.send(frame)),
         Some(instance) => instance.say(move |durable| {
@@ -149,6 +141,7 @@ fn op_socket_accept(
         instance: handle.map(|handle| handle.0.clone()),
     });
     *end.receiver.borrow_mut() = Some(taken.receiver);
+    *end.activity.borrow_mut() = handle.map(|handle| handle.0.lasting_activity());
     Ok(())
 }
 
@@ -187,15 +180,22 @@ fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &[u8]) -> v8::Local<'s, v8
 /// The next frame on an accepted end.
 #[op2]
 async fn op_socket_next(#[cppgc] end: &PairEnd) -> JsFrame {
-    let Some(mut receiver) = end.receiver.borrow_mut().take() else {
+    let Some(receiver) = end.receiver.borrow_mut().take() else {
         return JsFrame(None);
     };
     let frame = receiver.next().await;
+    if matches!(frame, None | Some(Frame::Close { .. } | Frame::Failed(_))) {
+        end.activity.take();
+    }
     *end.receiver.borrow_mut() = Some(receiver);
     JsFrame(frame)
 }
 
-fn frame_from_js<'s>(scope: &mut v8::PinScope<'s, '_>, data: v8::Local<'s, v8::Value>) -> Frame {
+/// Text, or the bytes of a view.
+pub fn frame_from_js<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    data: v8::Local<'s, v8::Value>,
+) -> Frame {
     if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(data) {
         let mut bytes = vec![0; view.byte_length()];
         view.copy_contents(&mut bytes);
@@ -214,7 +214,8 @@ fn op_socket_send<'s>(
     end.send(frame_from_js(scope, data));
 }
 
-fn close_frame(code: i32, reason: String) -> Frame {
+/// A Close frame with a code, or with none for a negative one.
+pub fn close_frame(code: i32, reason: String) -> Frame {
     Frame::Close {
         code: u16::try_from(code).ok(),
         reason,
@@ -268,118 +269,11 @@ fn op_socket_connect<'s>(
     })
 }
 
-/// Gives an end to an object; the number that names the socket from then on.
-#[op2]
-#[smi]
-fn op_object_socket_accept(
-    #[cppgc] handle: &ObjectHandle,
-    #[cppgc] end: &PairEnd,
-    #[serde] tags: Vec<String>,
-) -> Result<u32, JsErrorBox> {
-    let instance = &handle.0;
-    let tags = instance.sockets.admit(&tags)?;
-    let attachment = end.attachment.borrow_mut().take();
-    let end = end.take()?;
-    end.settle(instance.host().shard());
-    let socket = AcceptedSocket {
-        sender: end.sender,
-        tags,
-        attachment,
-        reader: None,
-    };
-    let number = instance.sockets.add(socket);
-    let reader = deno_core::unsync::spawn(read(instance.clone(), number, end.receiver));
-    instance
-        .sockets
-        .with(number, |socket| socket.reader = Some(Reader(reader)));
-    Ok(number)
-}
-
-/// Delivers the frames of one socket to its object, in order.
-async fn read(instance: Rc<Instance>, number: u32, mut receiver: SocketReceiver) {
-    let waiting = Arc::new(Semaphore::new(FRAMES_WAITING_MAX));
-    loop {
-        let Ok(permit) = waiting.clone().acquire_owned().await else {
-            return;
-        };
-        let frame = receiver.next().await.unwrap_or_else(|| {
-            Frame::Failed("WebSocket disconnected without sending Close frame.".into())
-        });
-        let last = matches!(frame, Frame::Failed(_) | Frame::Close { .. });
-        let name = instance.name.borrow().clone();
-        let incarnation = instance.incarnation;
-        let event = ObjectEvent::Socket {
-            incarnation,
-            socket: number,
-            frame,
-            permit,
-        };
-        instance.host().call(instance.key, name, event);
-        if last {
-            return;
-        }
-    }
-}
-
-#[op2]
-#[serde]
-fn op_object_socket_list(
-    #[cppgc] handle: &ObjectHandle,
-    #[string] tag: Option<String>,
-) -> Vec<u32> {
-    handle.0.sockets.list(tag.as_deref())
-}
-
-#[op2]
-#[serde]
-fn op_object_socket_tags(#[cppgc] handle: &ObjectHandle, #[smi] number: u32) -> Vec<String> {
-    handle
-        .0
-        .sockets
-        .with(number, |socket| socket.tags.clone())
-        .unwrap_or_default()
-}
-
-#[op2(fast)]
-fn op_object_socket_send<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    #[cppgc] handle: &ObjectHandle,
-    #[smi] number: u32,
-    data: v8::Local<'s, v8::Value>,
-) {
-    if let Some(sender) = handle
-        .0
-        .sockets
-        .with(number, |socket| socket.sender.clone())
-    {
-        speak(Some(&handle.0), sender, frame_from_js(scope, data));
-    }
-}
-
-#[op2(fast)]
-fn op_object_socket_close(
-    #[cppgc] handle: &ObjectHandle,
-    #[smi] number: u32,
-    #[smi] code: i32,
-    #[string] reason: String,
-) {
-    if let Some(sender) = handle
-        .0
-        .sockets
-        .with(number, |socket| socket.sender.clone())
-    {
-        speak(Some(&handle.0), sender, close_frame(code, reason));
-    }
-}
-
-/// Forgets a socket whose last event was delivered.
-#[op2(fast)]
-fn op_object_socket_remove(#[cppgc] handle: &ObjectHandle, #[smi] number: u32) {
-    handle.0.sockets.remove(number);
-}
-
 /// Refuses an attachment that is too large.
-fn check_attachment(attachment: Vec<u8>) -> Result<Vec<u8>, JsErrorBox> {
+///
+/// # Errors
+/// The platform's text.
+pub fn check_attachment(attachment: Vec<u8>) -> Result<Box<[u8]>, JsErrorBox> {
     let length = attachment.len();
     if length > ATTACHMENT_BYTES_MAX {
         // The platform's text lacks the space, too.
@@ -387,7 +281,7 @@ fn check_attachment(attachment: Vec<u8>) -> Result<Vec<u8>, JsErrorBox> {
             "A WebSocket 'attachment' cannot be larger than {ATTACHMENT_BYTES_MAX} bytes.'attachment' was {length} bytes."
         )));
     }
-    Ok(attachment)
+    Ok(attachment.into_boxed_slice())
 }
 
 /// Keeps a cloned value with an end that no object has accepted.
@@ -403,34 +297,6 @@ fn op_socket_attach(
 /// What `op_socket_attach` kept; null if nothing.
 #[op2]
 fn op_socket_attachment(#[cppgc] end: &PairEnd) -> Option<Uint8Array> {
-    end.attachment.borrow().clone().map(Uint8Array::from)
-}
-
-/// Keeps a cloned value with one of an object's sockets.
-#[op2(fast)]
-fn op_object_socket_attach(
-    #[cppgc] handle: &ObjectHandle,
-    #[smi] number: u32,
-    #[buffer(copy)] attachment: Vec<u8>,
-) -> Result<(), JsErrorBox> {
-    let attachment = check_attachment(attachment)?;
-    handle
-        .0
-        .sockets
-        .with(number, |socket| socket.attachment = Some(attachment));
-    Ok(())
-}
-
-/// What `op_object_socket_attach` kept; null if nothing.
-#[op2]
-fn op_object_socket_attachment(
-    #[cppgc] handle: &ObjectHandle,
-    #[smi] number: u32,
-) -> Option<Uint8Array> {
-    handle
-        .0
-        .sockets
-        .with(number, |socket| socket.attachment.clone())
-        .flatten()
-        .map(Uint8Array::from)
+    let attachment = end.attachment.borrow();
+    attachment.as_deref().map(|bytes| bytes.to_vec().into())
 }

@@ -169,6 +169,10 @@ pub struct TestArgs {
     #[arg(long)]
     pub keep_failed: bool,
 
+    /// When idle objects leave memory
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = Evict::Prod)]
+    pub evict: Evict,
+
     /// How large keys and values may be, and how many one call may name
     #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
     pub kv_limits: Limits,
@@ -259,6 +263,10 @@ pub struct WorkerArgs {
     /// under another file name.
     #[arg(long = "unique-key", value_name = "CLASS=KEY", value_parser = parse_unique_key)]
     pub unique_keys: Vec<UniqueKey>,
+
+    /// When idle objects leave memory
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = Evict::Prod)]
+    pub evict: Evict,
 
     /// When a write counts as done
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Durability::Strict)]
@@ -364,6 +372,16 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Evict {
+    /// After every event that leaves the object idle: finds code that relies on memory it does not have
+    Aggressive,
+    /// After ten seconds in which nothing was under way, as on the platform
+    Prod,
+    /// Only when the process ends
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -51,14 +51,13 @@ async fn call_here(args: &CallArgs, call: JsonCall) -> Result<Result<String, Str
         Err(problem) => Err(problem),
         Ok(worker) => {
             let classes = worker.classes();
-            let result = if classes.contains(&args.class.as_str()) {
+            let result = if classes.contains(&args.class) {
                 Ok(worker.call(call).await)
             } else {
-                let exported: Vec<String> = classes.into_iter().map(str::to_owned).collect();
                 Err(Problem::no_such_class(
                     &args.worker.file,
                     &args.class,
-                    &exported,
+                    &classes,
                 ))
             };
             worker.stop().await;

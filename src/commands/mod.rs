@@ -13,6 +13,7 @@ use std::io::Write;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stead_storage::JournalOptions;
 use stead_storage::KvLimits;
@@ -25,6 +26,7 @@ use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
+use crate::cli::args::Evict;
 use crate::cli::args::HistoryArgs;
 use crate::cli::args::Limits;
 use crate::cli::args::WorkerArgs;
@@ -43,6 +45,7 @@ use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
 use crate::shard::StartError;
+use crate::shared::Code;
 use crate::worker::Config;
 use crate::worker::Worker;
 
@@ -168,6 +171,14 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
+fn eviction(evict: Evict) -> crate::eviction::Evict {
+    match evict {
+        Evict::Aggressive => crate::eviction::Evict::Aggressive,
+        Evict::Prod => crate::eviction::Evict::Prod,
+        Evict::Never => crate::eviction::Evict::Never,
+    }
+}
+
 /// How objects are opened for a durability and limits.
 pub fn storage_options(durability: Durability, limits: Limits) -> Options {
     let durability = match durability {
@@ -231,6 +242,7 @@ async fn start(
         journal,
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
+        evict: eviction(args.evict),
         compatibility,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
@@ -240,6 +252,39 @@ async fn start(
     };
     let started = Worker::start(config).await;
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))
+}
+
+/// Puts what the file holds now in the place of what runs.
+async fn reload(
+    args: &WorkerArgs,
+    worker: &Worker,
+    drain: Duration,
+    logger: &Logger,
+) -> Result<(), Problem> {
+    let style = Style::PLAIN;
+    let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
+    let file = args.file.clone();
+    let loaded = tokio::task::spawn_blocking(move || load(&file, style)).await;
+    let bundle = loaded.map_err(|error| Problem::internal(error.to_string()))??;
+    let keys = args.clone();
+    let code = Code {
+        bundle: bundle.clone(),
+        vars: vars
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect(),
+        bindings: Bindings::default(),
+        front: Arc::default(),
+        unique_key: Box::new(move |class| keys.unique_key(class)),
+    };
+    let replaced = worker.replace(code, drain).await;
+    let replaced = replaced.map_err(|error| start_problem(&bundle, &args.file, error, style))?;
+    let logger = logger.clone();
+    tokio::spawn(async move {
+        replaced.ended().await;
+        logger.note("what the old code was running has ended");
+    });
+    Ok(())
 }
 
 /// Why a worker did not start, for its author.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
@@ -23,6 +24,8 @@ use crate::exports::ExportKind;
 use crate::exports::bindings;
 use crate::worker::Worker;
 
+/// How long what runs may take to end when the file is loaded again.
+const RELOAD_DRAIN: Duration = Duration::from_secs(10);
 /// How long no connection is accepted after one could not be.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,6 +49,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     let mut terminate =
         signal(SignalKind::terminate()).map_err(|e| Problem::internal(e.to_string()))?;
     raise_file_limit();
+    let mut hangup = signal(SignalKind::hangup()).map_err(|e| Problem::internal(e.to_string()))?;
     let listener = listen(&args.host, args.port)?;
     let shards = super::shard_count(args.shards);
     let style = Style::of(&io::stderr());
@@ -64,6 +68,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     logger.banner(banner(args, &worker, address, shards, begun));
     tokio::select! {
         () = accept(&listener, &worker, logger) => {}
+        () = reload_on(&mut hangup, args, &worker, logger) => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
@@ -114,6 +119,23 @@ async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
     }
 }
 
+/// Loads the file again at each SIGHUP. Code that does not load leaves the old code
+/// serving.
+async fn reload_on(hangup: &mut Signal, args: &RunArgs, worker: &Worker, logger: &Logger) {
+    while hangup.recv().await.is_some() {
+        let begun = Instant::now();
+        let loaded = super::reload(&args.worker, worker, RELOAD_DRAIN, logger).await;
+        match loaded {
+            Ok(()) => logger.note(format!(
+                "{} was loaded again in {} ms",
+                args.worker.file.display(),
+                begun.elapsed().as_millis()
+            )),
+            Err(problem) => logger.error(None, problem.text(Style::PLAIN)),
+        }
+    }
+}
+
 /// Every object in memory holds files open: as many as the system allows.
 pub fn raise_file_limit() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
@@ -146,10 +168,10 @@ fn banner(
     shards: usize,
     begun: Instant,
 ) -> Banner {
-    let class = |class: &str| ObjectClass {
-        class: class.to_owned(),
-        bindings: bindings(class),
-        unique_key: args.worker.unique_key(class),
+    let class = |class: String| ObjectClass {
+        bindings: bindings(&class),
+        unique_key: args.worker.unique_key(&class),
+        class,
     };
     Banner {
         version: env!("CARGO_PKG_VERSION"),

@@ -38,6 +38,14 @@ impl Current {
         matches!(&*self.0.borrow(), State::Settled(Some(_)))
     }
 
+    /// The worker, if one runs.
+    pub fn running(&self) -> Option<Arc<Worker>> {
+        match &*self.0.borrow() {
+            State::Settled(worker) => worker.clone(),
+            State::Changing => None,
+        }
+    }
+
     /// Takes the worker away, to put another one in its place.
     pub fn take(&self) -> Option<Arc<Worker>> {
         match self.0.send_replace(State::Changing) {

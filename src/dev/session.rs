@@ -30,9 +30,15 @@ use crate::compatibility::Compatibility;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
+use crate::eviction::Evict;
 use crate::front::Front;
+use crate::shard::StartError;
+use crate::shared::Code;
 use crate::worker::Config;
 use crate::worker::Worker;
+
+/// How long what the old code was running may take to end.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// Why the worker of the files as they are cannot run.
 #[derive(Clone, Debug)]
@@ -224,8 +230,20 @@ impl Session {
         result.map_err(Failure::Diagnosed)
     }
 
-    /// Starts the worker in place of the one that runs.
+    /// Puts the code to work: in the worker that runs, or in a new one where the
+    /// folders of its objects may change.
     async fn start(&mut self, project: &Project, bundle: &Arc<Bundle>) -> Result<(), Failure> {
+        let keeps_folders = self.running.as_ref().is_some_and(|running| {
+            let before = &running.project;
+            before.name == project.name && before.lifecycle == project.lifecycle
+        });
+        if keeps_folders && let Some(worker) = self.current.running() {
+            let code = self.code(project, bundle, self.classes.clone());
+            let replaced = worker.replace(code, DRAIN).await;
+            return replaced
+                .map(drop)
+                .map_err(|error| Failure::from(start_problem(project, bundle, error)));
+        }
         if let Some(before) = self.current.take() {
             before.stop().await;
         }
@@ -268,16 +286,34 @@ impl Session {
             self.logger.note(note);
         }
         let compatibility = self.compatibility(project)?;
-        let folders = classes.clone();
-        let name = project.name.clone();
+        let code = self.code(project, bundle, classes.clone());
         let config = Config {
-            bundle: bundle.clone(),
+            bundle: code.bundle,
             shards: crate::commands::shard_count(self.args.shards),
             state,
             journal,
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),
+            evict: Evict::default(),
             limits: self.args.limits.limits(),
             compatibility,
+            vars: code.vars,
+            bindings: code.bindings,
+            front: code.front,
+            unique_key: code.unique_key,
+            logger: self.logger.clone(),
+            clock: Arc::new(SystemClock),
+            random: Random::from_system(),
+            testing: None,
+        };
+        let started = Worker::start(config).await;
+        let worker = started.map_err(|error| start_problem(project, bundle, error))?;
+        Ok((Arc::new(worker), classes))
+    }
+
+    fn code(&self, project: &Project, bundle: &Arc<Bundle>, folders: Classes) -> Code {
+        let name = project.name.clone();
+        Code {
+            bundle: bundle.clone(),
             vars: vars(project),
             bindings: bindings(project),
             front: Arc::new(Front {
@@ -285,17 +321,7 @@ impl Session {
                 pages: Some(self.pages.clone()),
             }),
             unique_key: Box::new(move |class| folders.folder(&name, class)),
-            logger: self.logger.clone(),
-            clock: Arc::new(SystemClock),
-            random: Random::from_system(),
-            testing: None,
-        };
-        let main = project.main.as_deref().unwrap_or(&project.file);
-        let started = Worker::start(config).await;
-        let style = Style::of(&std::io::stdout());
-        let worker =
-            started.map_err(|error| crate::commands::start_problem(bundle, main, error, style))?;
-        Ok((Arc::new(worker), classes))
+        }
     }
 
     /// What the project's date and flags mean; says what of it is not there yet.
@@ -322,6 +348,12 @@ impl Session {
             worker.stop().await;
         }
     }
+}
+
+fn start_problem(project: &Project, bundle: &Bundle, error: StartError) -> Problem {
+    let main = project.main.as_deref().unwrap_or(&project.file);
+    let style = Style::of(&std::io::stdout());
+    crate::commands::start_problem(bundle, main, error, style)
 }
 
 /// Whether a file is one that the configuration is read from, or could be.

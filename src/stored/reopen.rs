@@ -25,7 +25,7 @@ impl Shard {
         if shard != self.index {
             let message = Message::Reopen(key, done);
             // A shard that is too busy to hear opens the object when it is needed.
-            drop(self.shared.shards[shard].try_send(message));
+            drop(self.shared.routes.try_send(shard, message));
             return;
         }
         if let Err(failure) = self.instantiate(key, name.clone()) {

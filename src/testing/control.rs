@@ -101,6 +101,9 @@ impl TestControl for Control {
     }
 }
 
+/// Turns of the other tasks that an object is given to come to rest before it is evicted.
+const EVICTION_TRIES: usize = 1_000;
+
 fn gone() -> String {
     "the worker has ended".to_owned()
 }
@@ -165,7 +168,21 @@ impl Shard {
                 self.empty_all(Leave::Abort(ABORTED)).await;
                 done()
             }
-            TestCommand::Evict { .. } | TestCommand::EvictAll { .. } => self.evict(command).await,
+            TestCommand::Evict {
+                namespace,
+                id,
+                close,
+            } => {
+                let key = self.key_of(namespace, &id)?;
+                self.evict_resident(key, close).await
+            }
+            TestCommand::EvictAll { close } => {
+                let keys: Vec<ObjectKey> = self.objects.borrow().keys().copied().collect();
+                for key in keys {
+                    self.evict_resident(key, close).await?;
+                }
+                done()
+            }
             TestCommand::Ids { namespace } => {
                 let unique_key = &self.namespaces[namespace as usize].unique_key;
                 let ids = self.testing().levels.ids(&self.shared.state, unique_key);
@@ -258,7 +275,7 @@ impl Shard {
 
     /// Takes all objects of all shards out of memory.
     async fn empty_all(&self, leave: Leave) {
-        for shard in 0..self.shared.shards.len() {
+        for shard in 0..self.shared.routes.len() {
             if shard == self.index {
                 self.empty(&leave);
                 continue;
@@ -310,8 +327,24 @@ impl Shard {
         }
     }
 
-    async fn evict(&self, _command: TestCommand) -> Answer {
-        Err("evicting objects is not implemented in Stead yet.".to_owned())
+    /// Takes an object out of memory as if it had been idle for long enough, once what
+    /// it has just done is durable. With `close` its sockets do not sleep, but go.
+    async fn evict_resident(&self, key: ObjectKey, close: bool) -> Answer {
+        for _ in 0..EVICTION_TRIES {
+            let resident = self.objects.borrow().get(&key).map(|r| r.instance.clone());
+            let Some(instance) = resident else {
+                return Err("Cannot evict Durable Object: it is not currently running.".to_owned());
+            };
+            if !instance.is_active() && self.is_settled(&instance) && !self.queue.waits_for(&key) {
+                if close {
+                    instance.sockets.clear();
+                }
+                self.evict(&instance);
+                return done();
+            }
+            tokio::task::yield_now().await;
+        }
+        Err("Timed out waiting to evict Durable Object: it still has active references.".to_owned())
     }
 }
 

@@ -5,24 +5,25 @@ import { clock } from "stead:test";
 import { assert, assertEquals, assertRejects } from "../conformance/assert.ts";
 
 export class Sleeper extends DurableObject {
-  #runs: [number, number][] = [];
-  #failures = 0;
 
   async wake(at: number) {
     await this.ctx.storage.setAlarm(at);
   }
 
   failTimes(count: number) {
-    this.#failures = count;
+    this.ctx.storage.kv.put("failures", count);
   }
 
+  // Between two runs the object may leave memory, so it stores what it counts.
   async alarm({ retryCount }: AlarmInvocationInfo) {
-    this.#runs.push([Date.now(), retryCount]);
-    if (this.#failures-- > 0) throw new Error("not yet");
+    this.ctx.storage.kv.put("runs", [...this.runs(), [Date.now(), retryCount]]);
+    const failures = this.ctx.storage.kv.get<number>("failures") ?? 0;
+    this.failTimes(failures - 1);
+    if (failures > 0) throw new Error("not yet");
   }
 
   runs() {
-    return this.#runs;
+    return this.ctx.storage.kv.get<[number, number][]>("runs") ?? [];
   }
 
   async nap(ms: number) {

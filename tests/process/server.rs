@@ -219,6 +219,15 @@ impl Server {
             .unwrap_or_else(|| panic!("no such line in the log: {:#?}", self.log.lines()))
     }
 
+    /// Waits until the log has `count` such lines.
+    #[track_caller]
+    pub fn logged_times(&self, count: usize, wanted: impl Fn(&Value) -> bool) {
+        let found = self
+            .log
+            .wait(|lines| lines.iter().filter(|line| wanted(line)).count() >= count);
+        assert!(found, "not {count} such lines: {:#?}", self.log.lines());
+    }
+
     /// Whether the log has such a line by now.
     pub fn has_logged(&self, wanted: impl Fn(&Value) -> bool) -> bool {
         self.log.lines().iter().any(wanted)
@@ -249,9 +258,25 @@ impl Server {
     /// Ctrl-C.
     #[track_caller]
     pub fn interrupt(&self) {
+        self.signal(libc::SIGINT);
+    }
+
+    /// Has the process load its file again.
+    #[track_caller]
+    pub fn hang_up(&self) {
+        self.signal(libc::SIGHUP);
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: libc::c_int) {
         let pid = self.child.id().try_into().expect("a process id");
         // SAFETY: `kill` has no memory to corrupt, and the process is ours: it has not been waited for.
-        let result = unsafe { libc::kill(pid, libc::SIGINT) };
+        let result = unsafe { libc::kill(pid, signal) };
         assert_eq!(result, 0, "{}", io::Error::last_os_error());
     }
 
@@ -363,6 +388,17 @@ impl Log {
             .unwrap();
         assert!(!waited.timed_out(), "somebody holds the output open");
         lines.0.clone()
+    }
+
+    /// Waits until the lines are as `wanted`; false when the deadline has come, or the output has ended before that.
+    fn wait(&self, wanted: impl Fn(&[Value]) -> bool) -> bool {
+        let lines = self.lines.lock().unwrap();
+        let missing = |(lines, ended): &mut (Vec<Value>, Ended)| !*ended && !wanted(lines);
+        let (lines, _) = self
+            .changed
+            .wait_timeout_while(lines, DEADLINE, missing)
+            .unwrap();
+        wanted(&lines.0)
     }
 
     fn lines(&self) -> Vec<Value> {

@@ -10,6 +10,7 @@ use deno_tls::rustls::RootCertStore;
 use deno_web::BlobStore;
 use deno_web::InMemoryBroadcastChannel;
 
+use crate::activity::stead_activity;
 use crate::alarm::stead_alarm;
 use crate::assets::stead_assets;
 use crate::attachment::stead_attachment;
@@ -22,6 +23,7 @@ use crate::event::stead_event;
 use crate::exception::stead_exception;
 use crate::gate::stead_gate;
 use crate::kv::stead_kv;
+use crate::object_socket::stead_object_socket;
 use crate::sql::stead_sql;
 use crate::stub::stead_stub;
 use crate::testing::stead_testing;
@@ -37,6 +39,7 @@ deno_core::extension!(
         deno_web,
         deno_crypto,
         deno_fetch,
+        stead_activity,
         stead_console,
         stead_digest,
         stead_exception,
@@ -54,6 +57,7 @@ deno_core::extension!(
         stead_time,
         stead_testing,
         stead_websocket,
+        stead_object_socket,
         stead_turn,
         stead_assets
     ],
@@ -162,6 +166,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         ),
         deno_crypto::deno_crypto::init(seed),
         deno_fetch::deno_fetch::init(fetch_options(user_agent)),
+        stead_activity::init(),
         stead_console::init(),
         stead_digest::init(),
         stead_exception::init(),
@@ -179,6 +184,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_time::init(),
         stead_testing::init(),
         stead_websocket::init(),
+        stead_object_socket::init(),
         stead_assets::init(),
         stead_turn::init(),
         stead::init(),
