@@ -250,6 +250,8 @@ pub struct OwnerGone;
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::message::Message;
     use crate::pipeline::Pipeline;
@@ -264,7 +266,7 @@ mod tests {
         let copy = first.clone();
         drop(first);
         assert!(exports.take_mail().disposed.is_empty());
-        std::thread::spawn(move || drop(copy))
+        thread::spawn(move || drop(copy))
             .join()
             .expect("it only drops");
         assert_eq!(exports.take_mail().disposed, [0]);
