@@ -20,10 +20,16 @@ NPM := $(STEAD_CACHE)/npm/$(TYPESCRIPT)-$(WORKERS_TYPES)-$(WORKERD)-$(ESBUILD)
 MODULES = $(NPM)/node_modules
 TSC = $(MODULES)/.bin/tsc
 
+# The platform's own runner of tests, which passes the same suites, and the types of what they import.
+VITEST := 4.1.12
+PLUGIN := 1.5.0
+PLUGIN_NPM := $(STEAD_CACHE)/npm/vitest-$(VITEST)-$(PLUGIN)
+PLUGIN_MODULES = $(PLUGIN_NPM)/node_modules
+
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers torture bench soak install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers torture bench bench-dev bench-test packages soak install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -48,21 +54,27 @@ clippy: v8
 	$(call step,clippy,cargo clippy $(CARGO_PROFILE) --workspace --all-targets -- -D warnings)
 
 # js/ needs nothing from outside; the others are checked with the platform's types, as their authors would.
-types: $(TSC)
+types: $(TSC) $(PLUGIN_NPM)/tsconfig.json
 	$(call step,types of js/,$(TSC) --project js)
 	$(call step,types of scripts and examples,$(TSC) --project test-scripts --typeRoots $(MODULES))
+	$(call step,types of suites,$(TSC) --project $(PLUGIN_NPM)/tsconfig.json)
 	$(call step,types of fixtures,$(TSC) --project tests/fixtures --typeRoots $(MODULES))
 
 cargo-test: v8
 	$(call step,tests,cargo test $(CARGO_PROFILE) --workspace --no-fail-fast)
 
 # The scripts that use only the public API pass on the reference runtime too, and both keep the same files.
-peers: build $(TSC)
+peers: build $(TSC) $(PLUGIN_NPM)/tsconfig.json
 	$(call step,scripts on workerd,node test-scripts/on-workerd.mjs --modules $(MODULES))
+	$(call step,suites on @cloudflare/vitest-plugin,node test-scripts/plugin.mjs --modules $(PLUGIN_MODULES))
 	$(call step,state files exchanged with workerd,node test-scripts/state-exchange.mjs --modules $(MODULES) --stead $(STEAD))
 
-torture: v8 ## Kill the server 500 times under load, and look for what was lost
+torture: v8 ## Kill the server 500 times under load, try 10,000 schedules of crashes, and look for what was lost
+	$(call step,schedules of crashes,STEAD_TEST_SCHEDULES=10000 cargo test $(CARGO_PROFILE) -p stead-storage --test crashes -- --nocapture)
 	$(call step,kills,STEAD_TORTURE_KILLS=500 cargo test $(CARGO_PROFILE) --test process kills_at_random_moments -- --nocapture)
+
+bench-test: build $(PLUGIN_NPM)/tsconfig.json ## Time 500 tests on stead test and on the platform's plugin
+	@node test-scripts/plugin.mjs --modules $(PLUGIN_MODULES) --stead $(STEAD)
 
 BENCH_JS = $(CARGO_TARGET_DIR)/bench/worker.js
 
@@ -73,6 +85,22 @@ bench: build $(TSC) ## Measure Stead beside workerd: make bench ARGS='--quick', 
 # Half an hour of everything at once: does memory stay flat?
 soak: build ## Load the server for MINUTES (default 30) and watch its memory
 	node --experimental-websocket test-scripts/soak.mjs --stead $(STEAD) --minutes $(MINUTES)
+
+# Projects with packages from npm, installed outside the clone.
+PROJECTS = $(STEAD_CACHE)/projects
+
+packages: build ## Run the sample projects of test-scripts/projects, with their packages from npm
+	@mkdir -p $(PROJECTS) && cp test-scripts/projects/package.json $(PROJECTS)/
+	npm install --prefix $(PROJECTS) --no-audit --no-fund --loglevel=error
+	node test-scripts/projects.mjs --stead $(STEAD) --folder $(PROJECTS)
+
+# What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22.
+WRANGLER := 4.164.0
+WRANGLER_MODULES = $(STEAD_CACHE)/npm/wrangler-$(WRANGLER)/node_modules
+
+bench-dev: build ## Measure stead dev beside wrangler dev: first answer, save to answer, memory
+	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
+	node benches/dev.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
 
 install: v8 ## Install stead into cargo's bin folder
 	cargo install --locked --path .
@@ -88,3 +116,14 @@ $(TSC):
 	npm install --prefix $(NPM) --no-audit --no-fund --loglevel=error \
 	  typescript@$(TYPESCRIPT) @cloudflare/workers-types@$(WORKERS_TYPES) \
 	  workerd@$(WORKERD) esbuild@$(ESBUILD)
+
+# Suites import `vitest`, whose types are found by path.
+$(PLUGIN_NPM)/tsconfig.json: $(TSC) Makefile
+	@mkdir -p $(PLUGIN_NPM)
+	npm install --prefix $(PLUGIN_NPM) --no-audit --no-fund --loglevel=error \
+	  vitest@$(VITEST) @cloudflare/vitest-plugin@$(PLUGIN)
+	@printf '{ "extends": "%s", "compilerOptions": { "types": ["%s", "%s"], "paths": { "vitest": ["%s"] } }, "include": ["%s", "%s"] }\n' \
+	  $(CURDIR)/test-scripts/tsconfig.json \
+	  $(MODULES)/@cloudflare/workers-types/latest $(PLUGIN_MODULES)/@cloudflare/vitest-plugin/types/cloudflare-test.d.ts \
+	  $(PLUGIN_MODULES)/vitest/dist/index.d.ts \
+	  $(CURDIR)/test-scripts/testing $(CURDIR)/test-scripts/stead-test.d.ts > $@

@@ -4,6 +4,7 @@
 // AbortController and AbortSignal with the platform's reasons.
 
 import { core, primordials } from "ext:core/mod.js";
+import { restrict } from "ext:stead/global_scope.js";
 
 const { FunctionPrototypeCall, ObjectDefineProperty } = primordials;
 const { AbortController, AbortSignal } = core.loadExtScript("ext:deno_web/03_abort_signal.js");
@@ -28,5 +29,6 @@ function giveReason(target) {
 
 giveReason(AbortController.prototype);
 giveReason(AbortSignal);
+restrict(AbortSignal, "timeout");
 
 export { AbortController, AbortSignal };

@@ -16,6 +16,7 @@ import { adoptGlobal } from "ext:stead/scope.js";
 import { startTasks } from "ext:stead/tasks.js";
 import { useVirtualTimers } from "ext:stead/timers.js";
 import { installVirtualTime } from "ext:stead/virtual_time.js";
+import "ext:stead/async_hooks.js";
 import "ext:stead/context.js";
 import { dispatch } from "ext:stead/dispatch.js";
 import "ext:stead/exceptions.js";

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/web-crypto/
 
 import { core, internals, primordials } from "ext:core/mod.js";
+import { restrict, restrictAsync } from "ext:stead/global_scope.js";
 import { bytesOf } from "ext:stead/streams.js";
 import { tagClass } from "ext:stead/scope.js";
 
@@ -174,3 +175,7 @@ define(
     },
   }.digest,
 );
+
+restrict(Crypto.prototype, "getRandomValues");
+restrict(Crypto.prototype, "randomUUID");
+restrictAsync(SubtleCrypto.prototype, "generateKey");

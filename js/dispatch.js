@@ -3,7 +3,7 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
-import { core, internals } from "ext:core/mod.js";
+import { core } from "ext:core/mod.js";
 import { defineBindings } from "ext:stead/bindings.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
@@ -13,6 +13,7 @@ import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
 import { currentContext, enterContext, runInMapping } from "ext:stead/context.js";
 import { settleRest } from "ext:stead/event_loop.js";
+import { beginEvaluation, endEvaluation } from "ext:stead/global_scope.js";
 import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
 import { clearTimer, fireTimer, restartTimers, startTimer } from "ext:stead/timers.js";
 import { answerCall, ENTRYPOINT, VALUE } from "ext:stead/rpc.js";
@@ -33,7 +34,8 @@ import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
 import { reportUncaught } from "ext:stead/errors.js";
-import { makeClock } from "ext:stead/test_clock.js";
+import { prepareTests, runTests, setTestedWorker, testsStalled } from "ext:stead/test_run.js";
+import { runInside } from "ext:stead/test_worker.js";
 import { runDueTimer } from "ext:stead/virtual_time.js";
 import "ext:stead/stored_http.js";
 
@@ -108,6 +110,7 @@ function withoutOurFrames(stack) {
  */
 function setVars(vars) {
   Object.assign(env, JSON.parse(vars));
+  beginEvaluation();
 }
 
 /**
@@ -152,6 +155,7 @@ function handlerNamesOf(value) {
  * @param {import("ext:stead/bindings.js").OtherBindings} others
  */
 function configure(module, namespaces, others) {
+  endEvaluation();
   classes = namespaces.map((namespace) => module[namespace.class]);
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
@@ -160,6 +164,7 @@ function configure(module, namespaces, others) {
   defineBindings(env, others);
   Object.assign(exports, makeExports(module, exported));
   setEntrypoints({ default: frontDoor(env, exported), ...module });
+  setTestedWorker(module, exported);
 }
 
 /** @param {any} native */
@@ -207,27 +212,6 @@ function runAsEvent(outcome, run) {
       event.release();
     }
   });
-}
-
-/**
- * Runs one exported test.
- * @param {any} module
- * @param {string} name
- * @param {any} outcome
- */
-function runTest(module, name, outcome) {
-  runAsEvent(outcome, async (event) => {
-    await module[name].test({}, env, new ExecutionContext(event, {}));
-    return "";
-  });
-}
-
-/**
- * Prepares what the modules of tests import. Called before the worker's modules are evaluated.
- * @param {boolean} virtualTime
- */
-function prepareTests(virtualTime) {
-  internals.steadTest = { clock: makeClock(virtualTime) };
 }
 
 /** Runs the earliest timer of a virtual clock if it is due. */
@@ -288,6 +272,7 @@ function jsonValue(_key, value) {
 function construct(handle, namespace, hex, name) {
   const record = new ObjectRecord(handle, hex);
   const ctx = new DurableObjectState(record, makeId(namespace, hex, name ?? undefined));
+  record.state = ctx;
   const instance = enterObject(record, () => new classes[namespace](ctx, env));
   record.instance = instance;
   /** @type {any} */
@@ -307,6 +292,8 @@ function construct(handle, namespace, hex, name) {
 function objectFetch(record, native) {
   return enterObject(record, async () => {
     try {
+      const inside = runInside(record, native);
+      if (inside !== null) return respond(native, await inside);
       const handler = record.handlers?.fetch;
       if (handler === undefined) throw new Error("Handler does not export a fetch() function.");
       const response = Reflect.apply(handler, record.instance, [requestFromNative(native)]);
@@ -439,8 +426,9 @@ export const dispatch = {
   configure,
   workerFetch,
   prepareTests,
-  runTest,
+  runTests,
   runTimer,
+  testsStalled,
   callForJson,
   construct,
   cloneThrown: serializeThrown,

@@ -4,6 +4,7 @@
 // Requests and responses: what Workers add to deno_fetch's classes, and their way to Rust and back.
 // https://developers.cloudflare.com/workers/runtime-apis/response/
 
+import { requireHandler } from "ext:stead/global_scope.js";
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
@@ -384,6 +385,7 @@ Object.defineProperty(Headers.prototype, "getAll", {
  * @param {any} [init]
  */
 export async function fetch(input, init) {
+  requireHandler();
   const made = new Request(input, init);
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);

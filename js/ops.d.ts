@@ -278,6 +278,7 @@ interface TurnOps {
 interface TestOps {
   op_test_ask(command: any): Promise<string>;
   op_test_tell(note: any): void;
+  op_test_fetch(method: string, url: string, headers: FlatHeaders, body: NativeBody): PendingFetch;
 }
 
 /** `ops/src/time.rs` */

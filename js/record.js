@@ -22,6 +22,7 @@ bindOps((ops) => ({ op_object_active, op_object_inactive } = ops));
 /** An object in memory. The context of all code that runs on the object's behalf. */
 export class ObjectRecord {
   /** @type {any} */ instance = undefined;
+  /** The object's `ctx`. @type {any} */ state = undefined;
   /** @type {Handlers | undefined} */ handlers = undefined;
   /** The accepted sockets that JavaScript has seen, by number. */
   sockets = new Map();

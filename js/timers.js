@@ -8,6 +8,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext } from "ext:stead/context.js";
 import { reportUncaught } from "ext:stead/errors.js";
+import { requireHandler } from "ext:stead/global_scope.js";
 import { isShutOut, sectionEnd } from "ext:stead/record.js";
 import {
   clearVirtualTimer,
@@ -40,8 +41,11 @@ export let clearTimer = timers.clearTimeout;
 /** Timers of the machine's own time, also where the others follow a clock of tests. */
 export const realTimers = { setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout };
 
+let isVirtual = false;
+
 /** From here on timers follow the clock of tests. Called before any user code. */
 export function useVirtualTimers() {
+  isVirtual = true;
   startTimer = startVirtualTimer;
   startInterval = startVirtualInterval;
   clearTimer = clearVirtualTimer;
@@ -90,6 +94,7 @@ function checkCallback(name, callback) {
  */
 export function setTimeout(callback, delay = 0, ...args) {
   checkCallback("setTimeout", callback);
+  requireHandler();
   return start(startTimer, callback, delay, args, true);
 }
 
@@ -101,17 +106,20 @@ export function setTimeout(callback, delay = 0, ...args) {
  */
 export function setInterval(callback, delay = 0, ...args) {
   checkCallback("setInterval", callback);
+  requireHandler();
   return start(startInterval, callback, delay, args, false);
 }
 
 /** @param {any} [id] */
 export function clearTimeout(id) {
+  requireHandler();
   end(id);
   clearTimer(id);
 }
 
 /** @param {any} [id] */
 export function clearInterval(id) {
+  requireHandler();
   end(id);
   clearTimer(id);
 }
@@ -152,7 +160,8 @@ function start(startOne, callback, delay, args, once) {
     // Of an interval one run waits, however many are due.
     if (SetPrototypeHas(held, id)) return;
     SetPrototypeAdd(held, id);
-    if (op_timer_due()) due[due.length] = { id, mapping: getAsyncContext(), run: fire };
+    // A clock of tests has each of its timers run in a turn of its own.
+    if (!isVirtual && op_timer_due()) due[due.length] = { id, mapping: getAsyncContext(), run: fire };
     else fire();
   }, delay);
   if (handle !== undefined) {

@@ -9,6 +9,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 
 const {
+  ArrayPrototypeSlice,
   MathMax,
   MathTrunc,
   Number,
@@ -16,12 +17,16 @@ const {
   ObjectGetOwnPropertyDescriptor,
   ReflectApply,
   ReflectConstruct,
+  SafeArrayIterator,
   SafeMap,
   SafeWeakMap,
 } = primordials;
 const { getAsyncContext, setAsyncContext } = core;
 const coreView = core.loadExtScript("ext:stead/core_view.js");
-const { Performance } = core.loadExtScript("ext:deno_web/15_performance.js");
+const { Performance, performance } = core.loadExtScript("ext:deno_web/15_performance.js");
+
+/** The machine's time, also where everything else follows a clock of tests. */
+export const realClock = { Date: globalThis.Date, now: performance.now.bind(performance) };
 
 let { op_time_elapsed, op_time_next_timer, op_time_now } = core.ops;
 bindOps((ops) => ({ op_time_elapsed, op_time_next_timer, op_time_now } = ops));
@@ -179,11 +184,26 @@ export function virtualTimerCount() {
   return byNumber.size;
 }
 
-/** Forgets all timers. */
-export function clearVirtualTimers() {
-  heap.length = 0;
-  byNumber.clear();
-  tellNext();
+/**
+ * Forgets the timers that were made after one of them.
+ * @param {number} number 0 for all of them
+ */
+export function clearVirtualTimers(number) {
+  for (const timer of new SafeArrayIterator(ArrayPrototypeSlice(heap))) {
+    if (timer.number > number) clearVirtualTimer(timer.number);
+  }
+}
+
+/** The number of the timer that was made last. */
+export function newestVirtualTimer() {
+  return numbers;
+}
+
+/** When the last of the present timers is due, in elapsed milliseconds; 0 if there is none. */
+export function lastVirtualTimer() {
+  let last = 0;
+  for (let place = 0; place < heap.length; place++) last = MathMax(last, heap[place].at);
+  return last;
 }
 
 /** When the earliest timer is due, in elapsed milliseconds; Infinity if there is none. */

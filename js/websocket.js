@@ -7,6 +7,7 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
+import { requireHandler } from "ext:stead/global_scope.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, DOMException, serialize } from "ext:stead/clone.js";
 import { currentContext } from "ext:stead/context.js";
@@ -148,7 +149,9 @@ export class WebSocket extends EventTarget {
     this.#readyState = CONNECTING;
     this.#url = `${url}`;
     checkUrl(this.#url);
-    this.#connect(checkProtocols(protocols));
+    const offered = checkProtocols(protocols);
+    requireHandler();
+    this.#connect(offered);
   }
 
   get readyState() {
@@ -456,6 +459,7 @@ for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED }
 /** Two connected sockets. */
 export class WebSocketPair {
   constructor() {
+    requireHandler();
     const [left, right] = makePair();
     this[0] = left;
     this[1] = right;

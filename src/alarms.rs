@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -59,6 +61,10 @@ struct Inner {
     changes: Mutex<HashMap<ObjectKey, Change>>,
     /// Who wants to know what is pending.
     asked: Mutex<Vec<oneshot::Sender<Vec<(ObjectKey, AlarmEntry)>>>>,
+    /// Who wants the index closed, and told when it is.
+    parking: Mutex<Option<oneshot::Sender<()>>>,
+    /// Whether the thread leaves everything alone.
+    parked: AtomicBool,
     wake: Notify,
 }
 
@@ -89,6 +95,23 @@ impl Alarms {
             .push(sender);
         self.inner.wake.notify_one();
         answer
+    }
+
+    /// Closes the index and forgets all runs, until [`Alarms::unpark`]: for tests that change what is
+    /// stored underneath. No object is in memory meanwhile.
+    pub async fn park(&self) {
+        let (sender, parked) = oneshot::channel();
+        let parking = self.inner.parking.lock();
+        *parking.unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(sender);
+        self.inner.wake.notify_one();
+        // A thread that has ended has closed everything.
+        drop(parked.await);
+    }
+
+    /// Goes on, with what is stored now.
+    pub fn unpark(&self) {
+        self.inner.parked.store(false, Ordering::SeqCst);
+        self.inner.wake.notify_one();
     }
 
     fn changes(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Change>> {
@@ -187,6 +210,12 @@ impl Scheduler {
             while let Some(Some((key, entry, outcome))) = running.next().now_or_never() {
                 self.finished(key, entry, outcome);
             }
+            self.park_if_asked();
+            if self.alarms.inner.parked.load(Ordering::SeqCst) {
+                drop(shared);
+                self.alarms.inner.clone().wake.notified().await;
+                continue;
+            }
             self.open_existing(&shared);
             self.apply_changes();
             let now_ms = clock.now_ms();
@@ -230,6 +259,25 @@ impl Scheduler {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Closes the index if somebody wants it closed. What was committed last is told to it first.
+    fn park_if_asked(&mut self) {
+        let asked = {
+            let parking = self.alarms.inner.parking.lock();
+            parking
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .take()
+        };
+        let Some(asked) = asked else { return };
+        self.apply_changes();
+        self.busy.clear();
+        for namespace in &mut self.namespaces {
+            namespace.index = None;
+        }
+        self.alarms.inner.parked.store(true, Ordering::SeqCst);
+        // Whoever asked has ended if it does not listen.
+        let _ = asked.send(());
     }
 
     /// Tells what is pending to those who asked.
@@ -292,7 +340,8 @@ impl Scheduler {
     fn open_existing(&mut self, shared: &Shared) {
         let mut failed = None;
         for namespace in &mut self.namespaces {
-            let directory = shared.state.path().join(&namespace.unique_key);
+            let unique_key = shared.storage_key(&namespace.unique_key);
+            let directory = shared.state.path().join(unique_key);
             if namespace.index.is_some() || !directory.join("metadata.sqlite").exists() {
                 continue;
             }
@@ -341,7 +390,8 @@ impl Scheduler {
         let namespace = &mut self.namespaces[namespace as usize];
         if namespace.index.is_none() {
             let Some(shared) = shared else { return Ok(()) };
-            let directory = shared.state.namespace_dir(&namespace.unique_key)?;
+            let unique_key = shared.storage_key(&namespace.unique_key);
+            let directory = shared.state.namespace_dir(&unique_key)?;
             namespace.index = Some(AlarmIndex::open(&directory)?);
         }
         match &namespace.index {

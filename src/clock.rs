@@ -51,18 +51,6 @@ impl Random {
         }
     }
 
-    /// Begins the numbers of a seed.
-    #[allow(dead_code, reason = "for runs of tests that are repeated")]
-    pub fn reseed(&self, seed: u64) {
-        *self.lock() = StdRng::seed_from_u64(seed);
-    }
-
-    /// A number that may serve as a seed.
-    #[allow(dead_code, reason = "for runs of tests that are repeated")]
-    pub fn seed(&self) -> u64 {
-        self.lock().next_u64()
-    }
-
     /// Sixteen random bytes.
     pub fn bytes(&self) -> [u8; 16] {
         let mut bytes = [0; 16];

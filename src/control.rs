@@ -1,4 +1,4 @@
-//! How `stead call` reaches the server that runs on the same state directory: a
+//! How other commands reach the server that runs on the same state directory: a
 //! Unix socket in it. One line of JSON each way.
 
 use std::io;
@@ -17,6 +17,9 @@ use tokio::net::UnixListener;
 use tokio::net::UnixStream;
 
 use crate::shared::JsonCall;
+use crate::stored::question;
+use crate::stored::question::Question;
+use crate::stored::question::Refused;
 use crate::worker::Worker;
 
 /// The socket's name in the state directory.
@@ -24,11 +27,21 @@ const SOCKET_NAME: &str = "stead.sock";
 /// Bytes that a request or an answer may have.
 const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// What the server is asked.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Request {
+    Call(JsonCall),
+    Stored(Question),
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Answer {
     Result(String),
     Error(String),
+    Stored(question::Answer),
+    Refused(Refused),
 }
 
 /// The state directory as a short path: a socket's address has about a hundred
@@ -92,16 +105,19 @@ async fn answer(worker: &Worker, stream: UnixStream) -> io::Result<()> {
     BufReader::new(read.take(LINE_BYTES_MAX))
         .read_line(&mut line)
         .await?;
-    let answer = match serde_json::from_str::<JsonCall>(&line) {
-        Ok(call) if !worker.classes().contains(&call.class) => Answer::Error(format!(
-            "the running server has no object class `{}`",
-            call.class
-        )),
-        Ok(call) => match worker.call(call).await {
+    let answer = match serde_json::from_str::<Request>(&line) {
+        Ok(Request::Stored(question)) => match worker.answer(question).await {
+            Ok(answer) => Answer::Stored(answer),
+            Err(refused) => Answer::Refused(refused),
+        },
+        Ok(Request::Call(call)) if !worker.classes().contains(&call.class) => Answer::Error(
+            format!("the running server has no object class `{}`", call.class),
+        ),
+        Ok(Request::Call(call)) => match worker.call(call).await {
             Ok(result) => Answer::Result(result),
             Err(error) => Answer::Error(error),
         },
-        Err(error) => Answer::Error(format!("not a call: {error}")),
+        Err(error) => Answer::Error(format!("not a request: {error}")),
     };
     write
         .write_all(serde_json::to_string(&answer)?.as_bytes())
@@ -115,6 +131,33 @@ async fn answer(worker: &Worker, stream: UnixStream) -> io::Result<()> {
 /// # Errors
 /// The server went away in the middle.
 pub async fn call(state: &Path, call: &JsonCall) -> io::Result<Option<Result<String, String>>> {
+    match ask(state, &Request::Call(call.clone())).await? {
+        None => Ok(None),
+        Some(Answer::Result(result)) => Ok(Some(Ok(result))),
+        Some(Answer::Error(error)) => Ok(Some(Err(error))),
+        Some(_) => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Has the server that runs on a state directory answer a question about stored
+/// objects. None if there is no such server.
+///
+/// # Errors
+/// The server went away in the middle.
+pub async fn ask_stored(
+    state: &Path,
+    question: &Question,
+) -> io::Result<Option<Result<question::Answer, Refused>>> {
+    match ask(state, &Request::Stored(question.clone())).await? {
+        None => Ok(None),
+        Some(Answer::Stored(answer)) => Ok(Some(Ok(answer))),
+        Some(Answer::Refused(refused)) => Ok(Some(Err(refused))),
+        Some(Answer::Error(error)) => Err(io::Error::other(error)),
+        Some(Answer::Result(_)) => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+async fn ask(state: &Path, request: &Request) -> io::Result<Option<Answer>> {
     let Ok(path) = ShortPath::open(state) else {
         return Ok(None);
     };
@@ -123,13 +166,10 @@ pub async fn call(state: &Path, call: &JsonCall) -> io::Result<Option<Result<Str
     };
     let (read, mut write) = stream.into_split();
     write
-        .write_all(serde_json::to_string(call)?.as_bytes())
+        .write_all(serde_json::to_string(request)?.as_bytes())
         .await?;
     write.write_all(b"\n").await?;
     let mut line = String::new();
     BufReader::new(read).read_line(&mut line).await?;
-    Ok(Some(match serde_json::from_str(&line)? {
-        Answer::Result(result) => Ok(result),
-        Answer::Error(error) => Err(error),
-    }))
+    Ok(Some(serde_json::from_str(&line)?))
 }

@@ -23,10 +23,6 @@ pub fn parse(expression: &str) -> Result<Cron, String> {
 
 /// The first time after `after_ms` at which it is due, in milliseconds since 1970; None for an
 /// expression that never is (the 30th of February).
-#[allow(
-    dead_code,
-    reason = "for the clock that fires them; its tests read it today"
-)]
 pub fn next_after(cron: &Cron, after_ms: i64) -> Option<i64> {
     let after = DateTime::from_timestamp_millis(after_ms)?;
     let next = cron.find_next_occurrence(&after, false).ok()?;

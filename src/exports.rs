@@ -15,12 +15,13 @@ use stead_ops::host::Namespace;
 use stead_storage::IdKey;
 
 use crate::bindings::Bindings;
-use crate::bindings::ObjectBindings;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::StartError;
+use crate::shared::Code;
 use crate::shared::NamespaceNumbers;
+use crate::shared::Shared;
 
 /// One exported name.
 #[derive(Clone, Debug, Deserialize)]
@@ -115,12 +116,16 @@ pub fn describe(isolate: &Isolate, module: &v8::Global<v8::Object>) -> Vec<Expor
 /// The object classes of a module, sorted by name.
 ///
 /// # Errors
-/// A class that looks like an object's without being one; nothing to serve.
+/// A class that looks like an object's without being one; nothing to serve, unless that may be.
 pub fn namespaces(
     exports: &[Export],
-    bindings: &ObjectBindings,
-    unique_key: &(dyn Fn(&str) -> String + Send + Sync),
+    code: &Code,
+    shared: &Shared,
 ) -> Result<Vec<Namespace>, ExportsError> {
+    let bindings = &code.bindings.objects;
+    let unique_key = &code.unique_key;
+    // Tests need nothing to serve.
+    let may_be_empty = shared.testing.is_some();
     let exported = |class: &str| exports.iter().find(|export| export.name == class);
     let missing: Vec<String> = bindings
         .required()
@@ -131,7 +136,7 @@ pub fn namespaces(
         return Err(ExportsError::NotExported(missing));
     }
     let has = |kind: ExportKind| exports.iter().any(|export| export.kind == kind);
-    let nothing = !has(ExportKind::Object) && !has(ExportKind::Worker) && !has(ExportKind::Test);
+    let nothing = !has(ExportKind::Object) && !has(ExportKind::Worker) && !may_be_empty;
     let suspects = |export: &&Export| {
         let as_object = if bindings.are_declared() {
             bindings.required().any(|class| class == export.name)

@@ -308,7 +308,7 @@ impl Shard {
             released.push((instance.key, sockets));
         }
         let left = |key: &ObjectKey| !self.objects.borrow().contains_key(key);
-        for (key, name, event) in self.queue.take(left) {
+        for (key, name, event) in self.queue.take_for(left) {
             retiring.tell(Handover::Event(key, name, event));
         }
         for (key, sockets) in released {

@@ -84,7 +84,7 @@ impl Shard {
     }
 
     /// Hands a request to the worker.
-    fn worker_fetch(
+    pub fn worker_fetch(
         &self,
         request: FetchRequest,
         note: RequestNote,
@@ -186,7 +186,11 @@ async fn answer_in_front(shard: &Rc<Shard>, asked: &Asked, begun: Instant) -> Op
     let front = &shard.code.front;
     let mut phase = shard.phase.subscribe();
     let stop = async move { drop(phase.wait_for(|phase| *phase != Phase::Running).await) };
-    let answer = front.answer(asked, stop).await?;
+    let answer = if front.pages.is_some() && crate::scheduled::is_asked(asked) {
+        shard.scheduled_by_request(asked).await
+    } else {
+        front.answer(asked, stop).await?
+    };
     let response = answer.map(|bytes| Outgoing(Body::Full(bytes)));
     if shard.shared.logger.wants_requests() && !front.is_own(asked) {
         let note = RequestNote::default();

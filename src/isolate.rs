@@ -11,7 +11,9 @@ use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
 use stead_ops::engine::DispatchTable;
 
+use crate::clock::Clock;
 use crate::guard::Guard;
+use crate::placement::ShardIndex;
 
 /// The functions of `js/dispatch.js`.
 pub struct Dispatch {
@@ -25,8 +27,10 @@ pub struct Dispatch {
     pub worker_fetch: v8::Global<v8::Function>,
     /// Prepares what the modules of tests import.
     pub prepare_tests: v8::Global<v8::Function>,
-    /// Runs one exported test.
-    pub run_test: v8::Global<v8::Function>,
+    /// Runs the tests of the module.
+    pub run_tests: v8::Global<v8::Function>,
+    /// Ends tests that wait for nothing that could still happen.
+    pub tests_stalled: v8::Global<v8::Function>,
     /// Runs the earliest timer of a virtual clock if it is due.
     pub run_timer: v8::Global<v8::Function>,
     /// Calls a method of an object, with JSON on both sides.
@@ -65,6 +69,8 @@ pub struct Isolate {
     isolate: v8::UnsafeRawIsolatePtr,
     context: v8::Global<v8::Context>,
     waker: Arc<AtomicWaker>,
+    /// The clock that stands still while the isolate runs, if it is one of tests.
+    clock: Option<(Arc<dyn Clock>, ShardIndex)>,
     /// Ends code that may not go on.
     pub guard: Rc<Guard>,
     /// What can be called.
@@ -96,7 +102,8 @@ impl Isolate {
             configure: function("configure"),
             worker_fetch: function("workerFetch"),
             prepare_tests: function("prepareTests"),
-            run_test: function("runTest"),
+            run_tests: function("runTests"),
+            tests_stalled: function("testsStalled"),
             run_timer: function("runTimer"),
             call_for_json: function("callForJson"),
             construct: function("construct"),
@@ -117,14 +124,25 @@ impl Isolate {
             isolate,
             context,
             waker,
+            clock: None,
             guard,
             dispatch,
         }
     }
 
+    /// Has a clock of tests stand still whenever the isolate of `shard` runs.
+    pub fn follow(&mut self, clock: &Arc<dyn Clock>, shard: ShardIndex) {
+        self.clock = clock.virtual_time().map(|_| (clock.clone(), shard));
+    }
+
     /// Runs `work` in the isolate, then the microtasks that it left. Never called
     /// from inside JavaScript.
     pub fn enter<R>(&self, work: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
+        if let Some((clock, shard)) = &self.clock {
+            clock
+                .virtual_time()
+                .inspect(|time| time.set_idle(*shard, false));
+        }
         // SAFETY: tasks of the shard's thread run one at a time and never inside
         // JavaScript, and the shard ends them before it drops the runtime.
         let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(self.isolate) };

@@ -34,10 +34,12 @@ mod queue;
 mod quiet;
 mod routes;
 mod rpc;
+mod scheduled;
 mod shard;
 mod shared;
 mod sockets;
 mod stalled;
+mod stored;
 mod testing;
 mod thread_clock;
 mod verdict;
@@ -105,6 +107,12 @@ fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
             Command::Dev(args) => dev::run(args, begun).await,
             Command::Call(args) => commands::call::run(args).await,
             Command::Test(args) => commands::test::run(args).await,
+            Command::Ls(args) => commands::stored::ls(args).await,
+            Command::History(args) => commands::stored::history(args).await,
+            Command::Restore(args) => commands::stored::restore(args).await,
+            Command::Export(args) => commands::stored::export(args).await,
+            Command::Import(args) => commands::stored::import(args).await,
+            Command::Verify(args) => commands::stored::verify(args).await,
             Command::Init(_)
             | Command::Types(_)
             | Command::Check(_)

@@ -31,13 +31,13 @@ use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::parcel::Parcel;
 use stead_storage::Database;
-use stead_storage::Durability;
 use stead_storage::GateBroken;
 use stead_storage::LogEvent;
 use stead_storage::ObjectName;
 use stead_storage::StorageError;
 
 use crate::assets::Asked;
+use crate::cli::logger::Level;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
@@ -154,7 +154,11 @@ impl Shard {
         }
         let unique_key = &self.namespaces[key.namespace as usize].unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
-        shared.state.namespace_dir(unique_key).map_err(failed)?;
+        shared.bring(unique_key, &key.id).map_err(failed)?;
+        shared
+            .state
+            .namespace_dir(&shared.storage_key(unique_key))
+            .map_err(failed)?;
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
         let database = self.open_database(key, incarnation).map_err(failed)?;
         database
@@ -233,9 +237,8 @@ impl Shard {
     ) -> Result<Rc<Database>, StorageError> {
         let shared = &self.shared;
         let object = ObjectName {
-            unique_key: self.namespaces[key.namespace as usize]
-                .unique_key
-                .as_str()
+            unique_key: shared
+                .storage_key(&self.namespaces[key.namespace as usize].unique_key)
                 .into(),
             id: key.id,
         };
@@ -364,7 +367,10 @@ impl Shard {
 
     fn commit(&self, instance: &Rc<Instance>) {
         let database = &instance.database;
-        let committed = database.commit().and_then(|commit| {
+        let fault = self.shared.testing.as_ref();
+        let fault = fault.and_then(|testing| testing.take_fault(database.path()));
+        let committed = fault.map_or_else(|| database.commit(), Err);
+        let committed = committed.and_then(|commit| {
             if commit.is_some() {
                 database.submit(self.shared.clock.now_ms())?;
             }
@@ -378,9 +384,6 @@ impl Shard {
                     self.shared
                         .alarms
                         .set(instance.key, unique_key, name, change.to_ms);
-                }
-                if self.shared.storage.durability == Durability::Relaxed {
-                    instance.output.durable(commit.sequence);
                 }
                 if database.wants_pause() {
                     instance.input.hold();
@@ -410,6 +413,7 @@ impl Shard {
                 instance.output.durable(sequence);
                 self.note_settled(&instance);
             }
+            LogEvent::Written(sequence) => return instance.output.durable(sequence),
             LogEvent::CheckpointWanted => {}
             LogEvent::Failed(error) => return self.reset(&instance, Failure::reset(error)),
         }
@@ -578,6 +582,9 @@ impl Host for Shard {
     }
 
     fn report(&self, object: Option<String>, error: &str) {
+        if self.shared.testing.is_some() {
+            return self.shared.print(object, Level::Error, error, false);
+        }
         self.shared.logger.error(object, error);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use deno_core::OpState;
 use stead_ops::console::ConsoleLevel;
@@ -11,6 +12,7 @@ use stead_ops::exception::ExceptionSink;
 
 use crate::cli::logger::Level;
 use crate::cli::logger::Logger;
+use crate::shared::Shared;
 
 /// An exception that nobody caught: the object whose code threw it, and its text.
 type Uncaught = (Option<String>, String);
@@ -22,6 +24,8 @@ type Uncaught = (Option<String>, String);
 /// worker runs: if it does not come to that, the failure that ends the start says it.
 pub struct Output {
     logger: Logger,
+    /// Set under test: what is printed belongs to the test that runs.
+    testing: Option<Arc<Shared>>,
     first: bool,
     /// Uncaught exceptions so far, while the modules load.
     held: RefCell<Option<Vec<Uncaught>>>,
@@ -29,9 +33,10 @@ pub struct Output {
 
 impl Output {
     /// The output of a shard that is about to load the worker's modules.
-    pub fn new(logger: &Logger, first: bool) -> Rc<Output> {
+    pub fn new(shared: &Arc<Shared>, first: bool) -> Rc<Output> {
         Rc::new(Output {
-            logger: logger.clone(),
+            logger: shared.logger.clone(),
+            testing: shared.testing.is_some().then(|| shared.clone()),
             first,
             held: RefCell::new(Some(Vec::new())),
         })
@@ -43,7 +48,11 @@ impl Output {
         state.put(ConsoleSink(Rc::new(move |line| {
             if console.first || console.held.borrow().is_none() {
                 let object = line.object.map(str::to_owned);
-                console.logger.console(level(line.level), object, line.text);
+                let level = level(line.level);
+                match &console.testing {
+                    None => console.logger.console(level, object, line.text),
+                    Some(shared) => shared.print(object, level, line.text, false),
+                }
             }
         })));
         state.put(ExceptionSink(Rc::new(move |report| {
@@ -56,7 +65,10 @@ impl Output {
             let text = format!("{prefix} {text}");
             match self.held.borrow_mut().as_mut() {
                 Some(held) => held.push((report.object, text)),
-                None => self.logger.error(report.object, text),
+                None => match &self.testing {
+                    None => self.logger.error(report.object, text),
+                    Some(shared) => shared.print(report.object, Level::Error, &text, true),
+                },
             }
         })));
     }

@@ -1,4 +1,4 @@
-//! What the process itself asks of a worker: tests, and calls from the command line.
+//! What the process itself asks of a worker: calls from the command line.
 
 use std::cell::RefCell;
 
@@ -14,20 +14,6 @@ use crate::shared::JsonCall;
 use crate::shared::OutcomeSender;
 
 impl Shard {
-    /// Runs an exported test.
-    pub fn run_test(&self, name: &str, outcome: OutcomeSender) {
-        self.ask(outcome, |scope, outcome| {
-            let module = v8::Local::new(scope, &self.module).into();
-            let name = string(scope, name);
-            call(
-                scope,
-                &self.isolate.dispatch.run_test,
-                &[module, name, outcome],
-            )
-            .is_ok()
-        });
-    }
-
     /// Calls a method of an object, with JSON on both sides.
     pub fn call_for_json(&self, request: &JsonCall, outcome: OutcomeSender) {
         self.ask(outcome, |scope, outcome| {

@@ -10,6 +10,8 @@ use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::parcel::Parcel;
 
+use crate::clock::Random;
+
 /// Events that may wait on one shard.
 const QUEUE_MAX: usize = 256 * 1024;
 /// Events that may wait for one object.
@@ -63,7 +65,22 @@ impl EventQueue {
 
     /// The next event.
     pub fn pop(&self) -> Option<Parcel> {
-        let waiting = self.events.borrow_mut().pop_front()?;
+        self.take(0)
+    }
+
+    /// The first event of any object that has one: those of one object keep their order.
+    pub fn pop_any(&self, chance: &Random) -> Option<Parcel> {
+        let at = {
+            let events = self.events.borrow();
+            let any = chance.below(events.len() as u64) as usize;
+            let key = object_of(events.get(any)?);
+            events.iter().position(|other| object_of(other) == key)?
+        };
+        self.take(at)
+    }
+
+    fn take(&self, at: usize) -> Option<Parcel> {
+        let waiting = self.events.borrow_mut().remove(at)?;
         if let Some(key) = object_of(&waiting) {
             let mut counts = self.counts.borrow_mut();
             if let Some(count) = counts.get_mut(&key) {
@@ -82,7 +99,7 @@ impl EventQueue {
     }
 
     /// Takes the events of some objects out, in their order.
-    pub fn take(
+    pub fn take_for(
         &self,
         wanted: impl Fn(&ObjectKey) -> bool,
     ) -> Vec<(ObjectKey, Option<String>, ObjectEvent)> {
@@ -198,5 +215,30 @@ mod tests {
         let order: Vec<ObjectKey> =
             std::iter::from_fn(|| queue.pop().as_ref().and_then(object_of)).collect();
         assert_eq!(order, [key("a"), key("b"), key("c")]);
+    }
+    #[test]
+    fn chance_chooses_among_objects_and_keeps_the_order_of_each() {
+        let queue = EventQueue::default();
+        let mut orders = std::collections::HashSet::new();
+        for seed in 0..32 {
+            for (number, name) in ["a", "b", "a", "c"].iter().enumerate() {
+                let (mut waiting, _) = event(name);
+                if let Parcel::Object(_, name, _) = &mut waiting {
+                    *name = Some(number.to_string());
+                }
+                queue.push(waiting);
+            }
+            let chance = Random::from_seed(seed);
+            let order: Vec<String> = std::iter::from_fn(|| match queue.pop_any(&chance)? {
+                Parcel::Object(_, name, _) => name,
+                _ => None,
+            })
+            .collect();
+            let place = |number: &str| order.iter().position(|other| other == number);
+            assert_eq!(order.len(), 4);
+            assert!(place("0") < place("2"), "{order:?}");
+            orders.insert(order);
+        }
+        assert!(orders.len() > 3, "{orders:?}");
     }
 }

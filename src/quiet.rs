@@ -31,7 +31,17 @@ const ROUNDS: u32 = 4;
 
 /// Beginnings of the names of ops whose end comes from outside of the process, or from its other
 /// threads.
-const WORLDLY_OPS: [&str; 4] = ["op_fetch", "op_crypto", "op_socket_connect", "op_dns"];
+const WORLDLY_OPS: [&str; 5] = [
+    "op_fetch",
+    "op_crypto",
+    "op_socket_connect",
+    "op_dns",
+    "op_bookmark",
+];
+
+/// What the names of ops begin with. Those that do not are methods of deno_crypto, whose work is
+/// done by other threads.
+const OPS: &str = "op_";
 
 /// Resources that are answers of other machines, of which more may arrive.
 const WORLDLY_RESOURCES: [&str; 2] = ["fetchResponse", "fetchUpgradedStream"];
@@ -146,7 +156,8 @@ impl Shard {
         let stats = runtime.runtime_activity_stats_factory().capture(&filter);
         stats.dump().active.iter().any(|activity| match activity {
             RuntimeActivity::AsyncOp(_, _, name) => {
-                WORLDLY_OPS.iter().any(|worldly| name.starts_with(worldly))
+                !name.starts_with(OPS)
+                    || WORLDLY_OPS.iter().any(|worldly| name.starts_with(worldly))
             }
             RuntimeActivity::Resource(_, _, name) => WORLDLY_RESOURCES.contains(&name.as_str()),
             _ => false,

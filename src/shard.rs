@@ -42,6 +42,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::bundle::loader::BundleLoader;
+use crate::clock::Random;
 use crate::eviction::IdleObjects;
 use crate::exports::Export;
 use crate::guard::Guard;
@@ -60,6 +61,7 @@ use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
+use crate::testing::coverage::Counting;
 
 /// Stack of a shard's thread. V8 uses about one megabyte of it, bundled
 /// JavaScript parsers and SQLite the rest.
@@ -93,8 +95,6 @@ pub struct Shard {
     pub code: Arc<Code>,
     /// The way into JavaScript.
     pub isolate: Isolate,
-    /// The worker's module.
-    pub module: v8::Global<v8::Object>,
     /// The worker's object classes.
     pub namespaces: Vec<Namespace>,
     /// The objects in memory.
@@ -124,6 +124,10 @@ pub struct Shard {
     /// Requests that the worker's own code is answering.
     pub requests: OpenRequests,
     root: RefCell<Waker>,
+    /// Counts which code tests reach.
+    counting: RefCell<Option<Counting>>,
+    /// Whether the clock of tests has stopped for good.
+    stalled: Cell<bool>,
     /// What this shard's code exported.
     pub exports: Exports,
     /// Values whose instances have left memory, to be let go of.
@@ -209,6 +213,7 @@ async fn serve(start: Start) {
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
+            shard.end_counting();
             drop(runtime);
             // Who waited for the end of a shard that was replaced hears of it.
             drop(shard.retiring.take());
@@ -232,7 +237,7 @@ async fn bring_up(
     let loader = Rc::new(BundleLoader::new(code.bundle.clone()));
     let specifier = loader.specifier().clone();
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
-    let output = Output::new(&shared.logger, index == 0);
+    let output = Output::new(&shared, index == 0);
     let sinks = output.clone();
     let heap_bytes = shared.limits.heap_bytes;
     let buffers = BufferBudget::new(heap_bytes);
@@ -240,6 +245,10 @@ async fn bring_up(
     options.compatibility_flags = shared.compatibility.flags().clone();
     options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
+    options.inspector = shared
+        .testing
+        .as_ref()
+        .is_some_and(|testing| testing.counts);
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
     let clock = shared.clock.clone();
     options.state = Box::new(move |state: &mut OpState| {
@@ -247,11 +256,17 @@ async fn bring_up(
         crate::testing::put_clock(state, clock, index);
     });
     let mut runtime = stead_ops::engine::new_runtime(options);
+    let counts = shared
+        .testing
+        .as_ref()
+        .is_some_and(|testing| testing.counts);
+    let counting = counts.then(|| Counting::start(&runtime));
     let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
-    let isolate = Isolate::new(&mut runtime, guard);
+    let mut isolate = Isolate::new(&mut runtime, guard);
+    isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &code.vars);
-    if shared.testing.is_some() {
-        crate::testing::prepare(&isolate, shared.clock.virtual_time().is_some());
+    if let Some(testing) = &shared.testing {
+        crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
     if !shared.compatibility.is_on("allow_eval_during_startup") {
         forbid_eval(&isolate);
@@ -265,8 +280,8 @@ async fn bring_up(
     let module = evaluated?;
     output.loaded();
     let exports = crate::exports::describe(&isolate, &module);
-    let namespaces = crate::exports::namespaces(&exports, &code.bindings.objects, &code.unique_key)
-        .map_err(StartError::Exports)?;
+    let namespaces =
+        crate::exports::namespaces(&exports, &code, &shared).map_err(StartError::Exports)?;
     let namespaces = crate::exports::numbered(namespaces, &shared.numbers);
     crate::exports::configure(&isolate, &module, &namespaces, &code.bindings);
     if !shared
@@ -295,11 +310,12 @@ async fn bring_up(
         queue: EventQueue::default(),
         requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
+        stalled: Cell::new(false),
+        counting: RefCell::new(counting),
         exports: Exports::default(),
         forgotten: RefCell::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
-        module,
     });
     if shard.shared.testing.is_some() {
         crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
@@ -369,6 +385,9 @@ async fn run(
             if eviction.as_mut().poll(cx).is_ready() {
                 cx.waker().wake_by_ref();
             }
+        }
+        if shard.stalled.take() {
+            shard.tell_stalled(runtime);
         }
         if shard.has_more() {
             // The tasks of connections and sockets have their turn first.
@@ -463,7 +482,11 @@ impl Shard {
 
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
-            let Some(parcel) = self.queue.pop() else {
+            let next = match self.chance() {
+                None => self.queue.pop(),
+                Some(chance) => self.queue.pop_any(chance),
+            };
+            let Some(parcel) = next else {
                 return;
             };
             match parcel {
@@ -472,6 +495,10 @@ impl Shard {
                 Parcel::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
             }
             self.relieve_heap();
+            if self.chance().is_some_and(|chance| chance.below(2) == 0) {
+                // What the event made ready has its turn.
+                return;
+            }
         }
     }
 
@@ -483,6 +510,19 @@ impl Shard {
             self.isolate.enter(|scope| drop(call(scope, fire, &[])));
             self.end_turn();
         }
+    }
+
+    /// Chooses among the events that are ready, if a test leaves their order to chance.
+    fn end_counting(&self) {
+        let counting = self.counting.take();
+        if let (Some(mut counting), Some(testing)) = (counting, &self.shared.testing) {
+            let url = self.code.bundle.specifier();
+            crate::testing::lock(&testing.counted).extend(counting.take(url.as_str()));
+        }
+    }
+
+    fn chance(&self) -> Option<&Random> {
+        self.shared.testing.as_ref()?.order.as_ref()
     }
 
     /// Takes a message; a stop comes back as what to tell when it is done.
@@ -506,12 +546,18 @@ impl Shard {
                         .send(stead_ops::socket::Frame::Failed(error.to_string()));
                 }
             },
-            Message::Test(name, outcome) => self.run_test(&name, outcome),
+            Message::Tests => self.run_tests(),
+            Message::Empty(leave, emptied) => {
+                self.empty(&leave);
+                // Nobody waits any more when the run is being ended.
+                let _ = emptied.send(());
+            }
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
+            Message::Reopen(key, done) => self.reopen(key, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
             Message::AlarmOverdue(key) => self.end_alarm(key),
-            Message::Stalled => self.tell_stalled(),
+            Message::Stalled => self.stalled.set(true),
             Message::Stop(done) => {
                 self.phase.send_replace(Phase::Stopping);
                 return Some(done);

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 use stead_ops::host::Namespace;
 use stead_ops::message::Failure;
+use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket::SocketEnd;
@@ -35,6 +36,7 @@ use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::routes::Routes;
+use crate::testing::Leave;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
 
@@ -49,19 +51,19 @@ pub enum Message {
     Event(ObjectKey, Option<String>, ObjectEvent),
     /// A WebSocket connection moves to the shard, with what was read of it.
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
-    /// Runs an exported test.
-    Test(String, OutcomeSender),
+    /// Runs the tests of the worker's module.
+    Tests,
+    /// Takes all objects out of memory, for a test.
+    Empty(Leave, oneshot::Sender<()>),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
     /// Another shard takes this one's place.
     Retire(Retire),
     /// A shard that another one takes the place of is to end now.
     CutOff,
+    /// An object is to start anew, from what is stored; tells when it has.
+    Reopen(ObjectKey, oneshot::Sender<()>),
     /// Runs a handler of the worker: `scheduled()` or `queue()`.
-    #[allow(
-        dead_code,
-        reason = "for servers of projects, which have cron triggers"
-    )]
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
@@ -73,7 +75,7 @@ pub enum Message {
     Stop(oneshot::Sender<()>),
 }
 
-/// Where the outcome of a test or a call goes: a text, or that of what was thrown.
+/// Where the outcome of a call goes: a text, or that of what was thrown.
 pub type OutcomeSender = oneshot::Sender<Result<String, String>>;
 
 /// A call of an object's method by somebody who speaks JSON.
@@ -93,10 +95,6 @@ pub struct JsonCall {
 /// <https://developers.cloudflare.com/workers/runtime-apis/handlers/>
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-#[allow(
-    dead_code,
-    reason = "for servers of projects, which have cron triggers"
-)]
 pub enum HandlerEvent {
     /// A cron trigger.
     #[serde(rename_all = "camelCase")]
@@ -109,6 +107,7 @@ pub enum HandlerEvent {
         scheduled_time: i64,
     },
     /// A batch of a queue's messages.
+    #[allow(dead_code, reason = "for queues, which are not there yet")]
     #[serde(rename_all = "camelCase")]
     Queue {
         /// The entrypoint; `default` for the worker itself.
@@ -169,6 +168,13 @@ impl NamespaceNumbers {
             }
         }
         known.clone()
+    }
+
+    /// The number of the namespace with that folder, if it has one.
+    pub fn find(&self, unique_key: &str) -> Option<NamespaceIndex> {
+        let mut known = self.lock().clone().into_iter();
+        let at = known.position(|(_, known)| known == unique_key)?;
+        NamespaceIndex::try_from(at).ok()
     }
 
     /// The folders of the namespaces that come after the first `known`.

@@ -125,12 +125,11 @@ impl VirtualTime {
         self.stir();
     }
 
-    /// Starts from the beginning: for the next test. No test is running.
-    #[allow(dead_code, reason = "for runs of several tests")]
-    pub fn restart(&self) {
+    /// Sets the wall clock back to where a test began, and lets it go.
+    pub fn restart(&self, now_ms: i64) {
         self.held.store(false, SeqCst);
-        self.offset_ms.store(START_MS - self.elapsed_ms(), SeqCst);
-        self.stir();
+        self.watched.store(false, SeqCst);
+        self.set_wall(now_ms);
     }
 
     /// Whether time moves by commands alone.
@@ -392,7 +391,7 @@ mod tests {
         assert_eq!((time.elapsed_ms(), time.now_ms()), (50, START_MS + 50));
         time.set(START_MS);
         assert_eq!((time.elapsed_ms(), time.now_ms()), (50, START_MS));
-        time.restart();
+        time.restart(START_MS);
         assert_eq!(time.now_ms(), START_MS);
     }
 }

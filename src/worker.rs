@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use deno_core::v8::IsolateHandle;
 use serde_json::Value;
+use stead_ops::message::ObjectKey;
 use stead_storage::LocalJournal;
+use stead_storage::ObjectName;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::sync::mpsc;
@@ -49,7 +51,13 @@ use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::NamespaceNumbers;
 use crate::shared::Shared;
+use crate::stored::answer;
+use crate::stored::question::Answer;
+use crate::stored::question::Question;
+use crate::stored::question::Refused;
 use crate::testing::Testing;
+use crate::testing::coverage::ScriptCoverage;
+use crate::testing::lock;
 use crate::watchdog::Watchdog;
 
 /// How long after the time that was given to it a replaced shard's code may run.
@@ -346,16 +354,17 @@ impl Worker {
             .await;
     }
 
-    /// Runs an exported test on the first shard.
-    ///
-    /// # Errors
-    /// What it threw, as text.
-    pub async fn test(&self, name: &str) -> Result<(), String> {
-        let (sender, outcome) = oneshot::channel();
-        let message = Message::Test(name.to_owned(), sender);
-        self.shared.message(0, message).await;
-        let lost = || Err("the test's isolate ended".to_owned());
-        outcome.await.unwrap_or_else(|_| lost()).map(drop)
+    /// Runs the module's tests on the first shard, which tells the news of them.
+    pub async fn run_tests(&self) {
+        self.shared.message(0, Message::Tests).await;
+    }
+
+    /// What was counted of the tests' code. The worker has stopped.
+    pub fn counted(&self) -> Vec<ScriptCoverage> {
+        let testing = self.shared.testing.as_ref();
+        testing.map_or_else(Vec::new, |testing| {
+            std::mem::take(&mut *lock(&testing.counted))
+        })
     }
 
     /// Calls a method of an object; the result as JSON.
@@ -370,16 +379,59 @@ impl Worker {
             .unwrap_or_else(|_| Err("the server is stopping".to_owned()))
     }
 
+    /// Answers a question about stored objects. An object that it takes to another state starts anew.
+    ///
+    /// # Errors
+    /// What [`answer::prepare`] refuses.
+    pub async fn answer(&self, question: Question) -> Result<Answer, Refused> {
+        let shared = self.shared.clone();
+        let prepare = move || answer::prepare(&shared.journal, shared.state.path(), &question);
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let (answer, reopen) = prepared.map_err(|error| Refused {
+            what: error.to_string(),
+            is_usage: false,
+        })??;
+        if let Some(name) = reopen {
+            self.reopen(name).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn reopen(&self, name: ObjectName) -> Result<(), Refused> {
+        let shared = self.shared.clone();
+        let Some(namespace) = shared.numbers.find(&name.unique_key) else {
+            // None of the classes that are served, so nobody holds the object.
+            let reopen = move || crate::stored::reopen_here(&shared.journal, &shared.state, &name);
+            let reopened = tokio::task::spawn_blocking(reopen).await;
+            return match reopened {
+                Ok(result) => result.map_err(Refused::from),
+                Err(error) => Err(Refused {
+                    what: error.to_string(),
+                    is_usage: false,
+                }),
+            };
+        };
+        let key = ObjectKey {
+            namespace,
+            id: name.id,
+        };
+        let placement = &self.shared.placement;
+        let shard = placement.place(key, placement.least_busy());
+        let (sender, done) = oneshot::channel();
+        self.shared
+            .message(shard, Message::Reopen(key, sender))
+            .await;
+        // Without a word the shard is stopping: the object is restored when it is opened the next time.
+        drop(done.await);
+        Ok(())
+    }
+
     /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,
     /// noRetry }`, for a queue what became of the messages, with the fields of the
     /// platform's `FetcherQueueResult`.
     ///
     /// # Errors
     /// What it threw, as text.
-    #[allow(
-        dead_code,
-        reason = "for servers of projects, which have cron triggers"
-    )]
     pub async fn handle(&self, event: HandlerEvent) -> Result<String, String> {
         let (sender, outcome) = oneshot::channel();
         self.shared

@@ -1,6 +1,10 @@
-// The module `stead:test`, for editors and `tsc`.
+// The module `stead:test`, for editors and `tsc`: all of `vitest` and `cloudflare:test`, whose types come from the packages
+// `vitest` and `@cloudflare/vitest-plugin`, and what only Stead has.
 
 declare module "stead:test" {
+  export * from "vitest";
+  export * from "cloudflare:test";
+
   /** Milliseconds, or a text such as "500ms", "30s", "3h" or "1d 12h". */
   type Duration = number | string;
 
@@ -19,4 +23,18 @@ declare module "stead:test" {
     /** The pending alarms, earliest first. */
     alarms(): Promise<{ class: string; id: string; name: string | null; time: number }[]>;
   };
+
+  /** Failures that the process makes up. */
+  export const faults: {
+    /** The process dies and starts again: what was not durable is gone, sockets are cut, objects start anew. */
+    crash(): Promise<void>;
+    /** The next commits fail as on a full or broken disk; once, if `times` does not say otherwise. */
+    storage(code: "ENOSPC" | "EIO", options?: { times?: number }): void;
+  };
+
+  /** Answers in place of other servers, in the manner of undici's MockAgent. */
+  export const fetchMock: any;
+
+  /** Resets an object; its callers get an error with the reason. */
+  export function abortDurableObject(stub: DurableObjectStub, reason?: string): Promise<void>;
 }

@@ -66,7 +66,7 @@ export async function prepare(modules, script, name, directory, socket, date = C
     bundle: true,
     format: "esm",
     target: "es2024",
-    external: ["cloudflare:*"],
+    external: ["cloudflare:*", "node:*"],
     metafile: true,
     logLevel: "silent",
   });

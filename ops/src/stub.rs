@@ -264,6 +264,13 @@ pub fn key(host: &HostRef, namespace: u16, id: &str) -> Result<ObjectKey, JsErro
 /// another, because an op that waits cannot look at the state.
 pub struct PendingFetch(RefCell<Option<Receiver<FetchResponse>>>);
 
+impl PendingFetch {
+    /// A request whose answer comes from `receiver`.
+    pub(crate) fn new(receiver: Receiver<FetchResponse>) -> PendingFetch {
+        PendingFetch(RefCell::new(Some(receiver)))
+    }
+}
+
 /// Where the answer to something that was said arrives.
 pub type Receiver<T> = oneshot::Receiver<Result<T, CallError>>;
 

@@ -9,10 +9,22 @@ use std::rc::Rc;
 
 use deno_core::OpState;
 use deno_core::op2;
+use deno_core::v8;
 use deno_error::JsErrorBox;
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
-deno_core::extension!(stead_testing, ops = [op_test_ask, op_test_tell]);
+use crate::headers::headers_from_js;
+use crate::message::FetchRequest;
+use crate::message::FetchResponse;
+use crate::message::Reply;
+use crate::stub::PendingFetch;
+use crate::stub::body_from_js;
+
+deno_core::extension!(
+    stead_testing,
+    ops = [op_test_ask, op_test_tell, op_test_fetch]
+);
 
 /// Something that takes time to answer.
 #[derive(Debug, Deserialize)]
@@ -24,6 +36,30 @@ pub enum TestCommand {
     RunNextAlarm {},
     /// The pending alarms: `{ class, id, name, time }`, earliest first.
     Alarms {},
+    /// Begins a level: what is written from here on is gone when it ends.
+    Push {},
+    /// Ends the level that began last. `failed` and `name` are those of the test that it was for.
+    Pop { failed: bool, name: String },
+    /// Takes an object out of memory; `close` says what becomes of its sockets.
+    Evict {
+        namespace: u16,
+        id: String,
+        close: bool,
+    },
+    /// The same for all objects.
+    EvictAll { close: bool },
+    /// Resets an object.
+    Abort {
+        namespace: u16,
+        id: String,
+        reason: Option<String>,
+    },
+    /// The same for all objects.
+    AbortAll {},
+    /// The ids of the objects of a namespace that exist.
+    Ids { namespace: u16 },
+    /// Resets all objects and deletes what they have stored.
+    Reset {},
 }
 
 /// Something that is done at once.
@@ -40,6 +76,12 @@ pub enum TestNote {
     SetWall { now_ms: f64 },
     /// Time moves by commands alone, or again by itself when nothing is ready to run.
     Hold { held: bool },
+    /// Whether a test waits, and is to hear when nothing is left that could end it.
+    Watch { watched: bool },
+    /// What became of tests, as JSON: see `src/testing/events.rs`.
+    Event { event: String },
+    /// The next commits fail as on a full or broken disk.
+    FailStorage { code: String, times: u32 },
 }
 
 /// The answer to a command as JSON, or what went wrong.
@@ -55,6 +97,9 @@ pub trait TestControl {
     /// # Errors
     /// Why it cannot be done, as text.
     fn tell(&self, note: TestNote) -> Result<(), String>;
+
+    /// Has the worker answer a request.
+    fn fetch(&self, request: FetchRequest, reply: Reply<FetchResponse>);
 }
 
 /// How the ops find the control in `OpState`.
@@ -67,6 +112,8 @@ async fn op_test_ask(
     #[serde] command: TestCommand,
 ) -> Result<String, JsErrorBox> {
     let control = state.borrow().borrow::<TestControlRef>().clone();
+    // The code that asks has its turn first: what it wrote counts.
+    tokio::task::yield_now().await;
     control.ask(command).await.map_err(JsErrorBox::generic)
 }
 
@@ -74,4 +121,29 @@ async fn op_test_ask(
 fn op_test_tell(state: &mut OpState, #[serde] note: TestNote) -> Result<(), JsErrorBox> {
     let control = state.borrow::<TestControlRef>().clone();
     control.tell(note).map_err(JsErrorBox::generic)
+}
+
+/// A request for the worker under test. The answer is read as that of an object.
+#[op2]
+#[cppgc]
+fn op_test_fetch<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    #[string] method: String,
+    #[string] url: String,
+    headers: v8::Local<'s, v8::Array>,
+    body: v8::Local<'s, v8::Value>,
+) -> Result<PendingFetch, JsErrorBox> {
+    let headers = headers_from_js(scope, headers)?;
+    let body = body_from_js(scope, state, body)?;
+    let (reply, receiver) = oneshot::channel();
+    let control = state.borrow::<TestControlRef>().clone();
+    let request = FetchRequest {
+        method,
+        url,
+        headers,
+        body,
+    };
+    control.fetch(request, reply);
+    Ok(PendingFetch::new(receiver))
 }

@@ -39,6 +39,7 @@ use rolldown_fs::OxcResolverFileSystem as _;
 use crate::config::Rule;
 use crate::diagnostic::Diagnostic;
 use plugin::Erased;
+pub use plugin::VITEST;
 use plugin::WorkerModules;
 use rules::ModuleRules;
 pub use syntax::locate_export;
@@ -101,6 +102,8 @@ pub struct BundleOptions {
     /// What the classic JSX runtime calls for an element, and for `<>`.
     pub jsx_factory: Option<String>,
     pub jsx_fragment: Option<String>,
+    /// A module whose exports are those of the entry, too: the worker that a test is about.
+    pub worker: Option<PathBuf>,
 }
 
 impl Default for BundleOptions {
@@ -113,13 +116,14 @@ impl Default for BundleOptions {
             define: define
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .to_vec(),
-            provided: Vec::new(),
+            provided: vec!["node:async_hooks".to_string()],
             root: None,
             rules: Vec::new(),
             alias: Vec::new(),
             tsconfig: None,
             jsx_factory: None,
             jsx_fragment: None,
+            worker: None,
         }
     }
 }
@@ -218,7 +222,8 @@ async fn build(
     let (bundler, output) = loop {
         let rules = ModuleRules::new(options.root.as_deref().unwrap_or(cwd), &options.rules);
         let provided = options.provided.clone();
-        let plugin = Arc::new(WorkerModules::new(provided, rules, erased.clone()));
+        let plugin = WorkerModules::new(provided, rules, erased.clone());
+        let plugin = Arc::new(plugin.with_worker(entry, options.worker.as_deref()));
         let mut bundler =
             Bundler::with_plugins(bundler_options(entry, cwd, options), vec![plugin.clone()])
                 .map_err(|errors| problems::collect(cwd, errors.into_vec(), &plugin.findings()))?;

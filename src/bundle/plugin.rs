@@ -80,6 +80,9 @@ const NODE_MODULES: [&str; 38] = [
     "zlib",
 ];
 
+/// What the bundles of tests import in place of `vitest`.
+pub const VITEST: &str = "stead:vitest";
+
 /// A `require()` of a runtime module goes to a small CommonJS module of this name.
 const REQUIRE_PREFIX: &str = "\0stead:require/";
 
@@ -122,6 +125,8 @@ pub(super) struct WorkerModules {
     provided: Vec<String>,
     rules: ModuleRules,
     erased: Erased,
+    /// The entry, and what is added to its end.
+    addition: Option<(PathBuf, String)>,
     findings: Mutex<Findings>,
 }
 
@@ -131,8 +136,26 @@ impl WorkerModules {
             provided,
             rules,
             erased,
+            addition: None,
             findings: Mutex::default(),
         }
+    }
+
+    /// Has `entry` export what another module does, beside its own.
+    pub fn with_worker(mut self, entry: &Path, worker: Option<&Path>) -> WorkerModules {
+        self.addition = worker.map(|worker| {
+            let has_default = |file: &Path| {
+                let source = std::fs::read_to_string(file).unwrap_or_default();
+                source.contains("export default") || source.contains("as default")
+            };
+            let quoted = serde_json::Value::from(worker.to_string_lossy());
+            let mut addition = format!("\n;export * from {quoted};");
+            if has_default(worker) && !has_default(entry) {
+                addition += &format!("export {{ default }} from {quoted};");
+            }
+            (entry.to_owned(), addition)
+        });
+        self
     }
 
     pub fn findings(&self) -> MutexGuard<'_, Findings> {
@@ -187,6 +210,10 @@ impl Plugin for WorkerModules {
         };
         if specifier.starts_with('\0') || specifier.starts_with("data:") {
             return Ok(None);
+        }
+        // Tests get vitest from Stead, wherever else it may be installed.
+        if specifier == "vitest" && self.provided.iter().any(|module| module == VITEST) {
+            return Ok(Some(self.keep(VITEST, args.kind)));
         }
         if is_runtime_module(specifier) {
             return Ok(Some(self.keep(specifier, args.kind)));
@@ -286,7 +313,7 @@ impl Plugin for WorkerModules {
             let is_js = *args.module_type == ModuleType::Js;
             let module_type = (may_be_jsx && is_js).then_some(ModuleType::Jsx);
             let automatic = may_be_jsx.then(|| automatic_runtime(source)).flatten();
-            let code = automatic.or(erased);
+            let code = automatic.or_else(|| erased.clone());
             if code.is_some() || module_type.is_some() {
                 output = Some(HookTransformOutput {
                     code,
@@ -295,6 +322,14 @@ impl Plugin for WorkerModules {
                     ..HookTransformOutput::default()
                 });
             }
+        }
+        if let Some((_, addition)) = self.addition.as_ref().filter(|(entry, _)| entry == file) {
+            let output = output.get_or_insert_with(|| HookTransformOutput {
+                map: HookTransformOutputMap::Null,
+                ..HookTransformOutput::default()
+            });
+            let code = output.code.take().unwrap_or_else(|| source.to_owned());
+            output.code = Some(format!("{code}{addition}"));
         }
         Ok(output)
     }

@@ -2,6 +2,7 @@
 //!
 //! Every option here has an effect; one that is accepted and ignored is a defect.
 
+use std::io::IsTerminal;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 
 use super::compatibility_args::CompatibilityArgs;
 use super::limit_args::LimitArgs;
+use super::stored::{ExportArgs, HistoryCommand, ImportArgs, LsArgs, RestoreArgs, VerifyArgs};
 
 /// Runs Cloudflare Workers and Durable Objects written in TypeScript on your own machine
 #[derive(Clone, Debug, Parser)]
@@ -25,6 +27,7 @@ Examples:
   stead dev                                       serve the project of this folder, reload on change
   stead call chat.ts ChatRoom lobby history       call a method of one object
   stead test                                      run every *.test.ts below this folder
+  stead restore chat.ts ChatRoom/lobby --at 10m   take an object back to what it was
   stead run --help                                the options of a command
 
 Exit codes:
@@ -41,6 +44,12 @@ pub enum Command {
     Doctor(super::project_args::DoctorArgs),
     Call(CallArgs),
     Test(TestArgs),
+    Ls(LsArgs),
+    History(HistoryCommand),
+    Restore(RestoreArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Verify(VerifyArgs),
     Completions(CompletionsArgs),
 }
 
@@ -120,13 +129,29 @@ pub struct TestArgs {
     #[arg(value_name = "PATH", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// Run only the tests whose name contains PATTERN
+    /// Run only the tests whose name, with those of its suites, matches PATTERN, a regular expression
     #[arg(short = 't', long = "name", value_name = "PATTERN")]
     pub pattern: Option<String>,
 
-    /// Threads that run objects [default: the number of cores]
+    /// Run again whenever a file changes
+    #[arg(long)]
+    pub watch: bool,
+
+    /// How results are shown [default: spec on a terminal and for one file, otherwise dot]
+    #[arg(long, value_name = "FORM")]
+    pub reporter: Option<Reporter>,
+
+    /// Threads that run the objects of each file; tests reach into objects only with 1
     #[arg(long, value_name = "N", value_parser = parse_shards)]
     pub shards: Option<NonZeroU16>,
+
+    /// Fix all random numbers and ids; a run that fails prints its seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Run each file under N orders of the events that are ready, until one fails
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub fuzz_schedule: Option<u32>,
 
     /// Let time pass as the machine's clock does, instead of moving it whenever nothing is ready to run
     #[arg(long)]
@@ -139,6 +164,14 @@ pub struct TestArgs {
     /// When idle objects leave memory
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Evict::Prod)]
     pub evict: Evict,
+
+    /// Count which lines are reached: a table, coverage/lcov.info and coverage/index.html
+    #[arg(long)]
+    pub coverage: bool,
+
+    /// Keep the storage of tests that fail below .stead/failed, as state directories
+    #[arg(long)]
+    pub keep_failed: bool,
 
     /// How large keys and values may be, and how many one call may name
     #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
@@ -156,6 +189,32 @@ pub struct TestArgs {
 
     #[command(flatten)]
     pub compatibility: CompatibilityArgs,
+}
+
+/// How the results of tests are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reporter {
+    /// A mark for each test
+    Dot,
+    /// A line for each test
+    Spec,
+    /// One JSON object, at the end
+    Json,
+    /// JUnit's XML, at the end
+    Junit,
+}
+
+impl TestArgs {
+    /// How results are shown.
+    pub fn reporter(&self) -> Reporter {
+        let is_file = |path: &PathBuf| path.is_file();
+        let one_file = self.paths.len() == 1 && self.paths.iter().all(is_file);
+        match self.reporter {
+            Some(reporter) => reporter,
+            None if one_file || std::io::stdout().is_terminal() => Reporter::Spec,
+            None => Reporter::Dot,
+        }
+    }
 }
 
 const TEST_EXAMPLES: &str = "\
@@ -390,7 +449,7 @@ pub(super) fn parse_variable(text: &str) -> Result<Variable, String> {
     })
 }
 
-fn parse_unique_key(text: &str) -> Result<UniqueKey, String> {
+pub fn parse_unique_key(text: &str) -> Result<UniqueKey, String> {
     match text.split_once('=') {
         Some((class, key)) if !class.is_empty() && is_folder_name(key) => Ok(UniqueKey {
             class: class.to_owned(),

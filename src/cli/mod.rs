@@ -10,6 +10,7 @@
 //! | `logger` | the one thread that prints, behind a bounded queue |
 //! | `problem` | failures at start: what, where, what to do |
 //! | `request_log` | one line per request |
+//! | `stored` | the commands about stored objects, as data |
 //! | `style` | colours, on or off |
 //! | `timestamp` | milliseconds since 1970 as text |
 //!
@@ -28,5 +29,6 @@ pub mod logger;
 pub mod problem;
 pub mod project_args;
 pub mod request_log;
+pub mod stored;
 pub mod style;
-mod timestamp;
+pub mod timestamp;

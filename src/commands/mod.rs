@@ -5,6 +5,7 @@ pub mod check;
 pub mod doctor;
 pub mod init;
 pub mod run;
+pub mod stored;
 pub mod test;
 pub mod types;
 
@@ -58,10 +59,14 @@ pub fn shard_count(asked: Option<NonZeroU16>) -> usize {
 
 /// Bundles a file, or says with code frames why it does not load.
 fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
+    load_with(file, &BundleOptions::default(), style)
+}
+
+fn load_with(file: &Path, options: &BundleOptions, style: Style) -> Result<Arc<Bundle>, Problem> {
     if let Err(error) = std::fs::metadata(file) {
         return Err(Problem::file(file, &error));
     }
-    match crate::bundle::bundle(file, &BundleOptions::default()) {
+    match crate::bundle::bundle(file, options) {
         Ok(bundle) => Ok(Arc::new(bundle)),
         Err(diagnostics) => Err(diagnosed(&diagnostics, style)),
     }
@@ -114,11 +119,11 @@ pub fn diagnosed(diagnostics: &[Diagnostic], style: Style) -> Problem {
 /// Opens the state directory and puts right what a crash left.
 pub fn open_state(
     path: &Path,
-    history: &HistoryArgs,
+    options: JournalOptions,
     logger: &Logger,
 ) -> Result<(StateDir, LocalJournal), Problem> {
     let state = StateDir::open(path).map_err(|error| state_problem(path, &error))?;
-    let started = state.start(journal_options(history, logger));
+    let started = state.start(options);
     let (journal, recovery) = started.map_err(|error| state_problem(path, &error))?;
     for (file, error) in &recovery.failed {
         logger.error(
@@ -142,12 +147,19 @@ pub fn open_state(
     Ok((state, journal))
 }
 
-fn journal_options(history: &HistoryArgs, logger: &Logger) -> JournalOptions {
+/// What the command line says of the journal.
+pub fn journal_options(
+    history: &HistoryArgs,
+    durability: Durability,
+    clock: Arc<dyn Clock>,
+    logger: &Logger,
+) -> JournalOptions {
     let logger = logger.clone();
     JournalOptions {
         retention: history.retention(),
+        is_relaxed: durability == Durability::Relaxed,
         report: Arc::new(move |text| logger.error(None, text)),
-        ..JournalOptions::new(Arc::new(|| SystemClock.now_ms()))
+        ..JournalOptions::new(Arc::new(move || clock.now_ms()))
     }
 }
 
@@ -209,7 +221,13 @@ async fn start(
     let compatibility = compatibility(&args.compatibility)?;
     note_deviations(&compatibility, logger);
     let bundle = load(&args.file, style)?;
-    let (state, journal) = open_state(&args.state_dir(), &args.history, logger)?;
+    let journal = journal_options(
+        &args.history,
+        args.durability,
+        Arc::new(SystemClock),
+        logger,
+    );
+    let (state, journal) = open_state(&args.state_dir(), journal, logger)?;
     let keys = args.clone();
     let config = Config {
         bundle: bundle.clone(),

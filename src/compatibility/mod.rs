@@ -131,6 +131,24 @@ impl Compatibility {
     /// # Errors
     /// Something of it is unknown, or not there yet.
     pub fn new(date: &str, names: &[String]) -> Result<Compatibility, CompatibilityError> {
+        let (compatibility, missing) = Compatibility::of_project(Some(date), names)?;
+        match missing.into_iter().next() {
+            Some(name) => Err(CompatibilityError::NotYet(name)),
+            None => Ok(compatibility),
+        }
+    }
+
+    /// The same for a project's configuration, which may name what is not there yet: the
+    /// names of those come back too, for the person at the terminal.
+    ///
+    /// # Errors
+    /// Something of it is unknown.
+    pub fn of_project(
+        date: Option<&str>,
+        names: &[String],
+    ) -> Result<(Compatibility, Vec<String>), CompatibilityError> {
+        let date = date.unwrap_or(NEWEST_DATE);
+        let mut missing = Vec::new();
         if !is_date(date) {
             return Err(CompatibilityError::Date(date.to_owned()));
         }
@@ -147,7 +165,8 @@ impl Compatibility {
                 return Err(CompatibilityError::Contradiction(flag.name.to_owned()));
             }
             if !is_there(flag, on) {
-                return Err(CompatibilityError::NotYet(name.clone()));
+                missing.push(name.clone());
+                named.remove(flag.name);
             }
         }
         let mut flags = BTreeMap::new();
@@ -155,10 +174,11 @@ impl Compatibility {
             let on = named.get(flag.name).copied();
             flags.insert(flag.name.to_owned(), on.unwrap_or(is_due(flag, date)));
         }
-        Ok(Compatibility {
+        let compatibility = Compatibility {
             date: date.to_owned(),
             flags,
-        })
+        };
+        Ok((compatibility, missing))
     }
 
     /// The date.

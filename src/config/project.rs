@@ -47,10 +47,6 @@ pub struct Project {
     pub services: Vec<ServiceBinding>,
     pub missing: Vec<Missing>,
     /// Cron expressions.
-    #[allow(
-        dead_code,
-        reason = "for the clock that fires them; its tests read it today"
-    )]
     pub crons: Vec<String>,
     pub assets: Option<Assets>,
     pub rules: Vec<Rule>,

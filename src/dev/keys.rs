@@ -20,6 +20,8 @@ pub enum Key {
     Open,
     /// Load everything again.
     Reload,
+    /// Run the cron triggers.
+    Cron,
     /// List the objects.
     List,
     /// Clear the terminal.
@@ -31,14 +33,14 @@ pub enum Key {
 }
 
 /// What `h` prints.
-pub const HELP: &str =
-    "o open in the browser · r reload · l list objects · c clear · h help · q quit";
+pub const HELP: &str = "o open in the browser · r reload · s run scheduled() · l list objects · c clear · h help · q quit";
 
 impl Key {
     fn of(byte: u8) -> Option<Key> {
         match byte.to_ascii_lowercase() {
             b'o' => Some(Key::Open),
             b'r' => Some(Key::Reload),
+            b's' => Some(Key::Cron),
             b'l' => Some(Key::List),
             b'c' => Some(Key::Clear),
             b'h' | b'?' => Some(Key::Help),

@@ -8,7 +8,8 @@ mod current;
 mod keys;
 mod pages;
 mod server;
-mod session;
+pub mod session;
+mod triggers;
 mod watch;
 
 pub use pages::Pages;

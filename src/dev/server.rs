@@ -24,6 +24,7 @@ use super::keys::Keys;
 use super::pages::Pages;
 use super::session::Failure;
 use super::session::Session;
+use super::triggers::Triggers;
 use super::watch::Watch;
 use crate::cli::args::LogFormat;
 use crate::cli::banner::Banner;
@@ -95,6 +96,7 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     loop {
         tokio::select! {
             changed = server.watch.changed() => server.reload(changed).await,
+            () = server.triggers.wait() => server.triggers.fire_due(logger),
             key = keys.next() => {
                 if key == Key::Quit {
                     break;
@@ -120,6 +122,7 @@ struct Server {
     args: Arc<DevArgs>,
     sessions: Vec<Session>,
     watch: Watch,
+    triggers: Triggers,
     logger: Logger,
     /// How long bundling took at the first start.
     bundled_in: Duration,
@@ -144,6 +147,7 @@ impl Server {
             args: args.clone(),
             sessions,
             watch,
+            triggers: Triggers::default(),
             logger: logger.clone(),
             bundled_in: Duration::ZERO,
         })
@@ -211,6 +215,7 @@ impl Server {
                 let all = all.cloned().collect();
                 self.reload(all).await;
             }
+            Key::Cron => self.triggers.fire_all(&self.logger),
             Key::List => self.list_objects(),
             Key::Clear => self.logger.clear(),
             Key::Help => self.logger.note(HELP),
@@ -258,11 +263,21 @@ impl Server {
         }
     }
 
+    /// Waits for what the sessions are made of as they are now.
     fn set_watch(&mut self) {
         let watched = self.sessions.iter().map(Session::watched);
         let broken = watched.clone().any(|(_, broken)| broken);
         let files = watched.flat_map(|(files, _)| files.iter().cloned());
         self.watch.set(files.collect::<Vec<_>>(), broken);
+        let crons = self.sessions.iter().flat_map(|session| {
+            let crons = session.project().map(|project| project.crons.clone());
+            let worker = session.current().clone();
+            crons
+                .unwrap_or_default()
+                .into_iter()
+                .map(move |cron| (cron, worker.clone()))
+        });
+        self.triggers.set(crons);
     }
 
     fn tell(&self, failure: Failure) {

@@ -21,14 +21,12 @@ use crate::bindings::OtherBindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::dev_args::DevArgs;
-use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
 use crate::clock::Random;
 use crate::clock::SystemClock;
 use crate::compatibility::Compatibility;
-use crate::compatibility::NEWEST_DATE;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
@@ -271,17 +269,24 @@ impl Session {
         project: &Project,
         bundle: &Arc<Bundle>,
     ) -> Result<(Arc<Worker>, Classes), Failure> {
-        let compatibility = self.compatibility(project)?;
         let path = self.state_dir();
-        let (state, journal) =
-            crate::commands::open_state(&path, &self.args.history, &self.logger)?;
+        let journal = crate::commands::journal_options(
+            &self.args.history,
+            self.args.durability,
+            Arc::new(SystemClock),
+            &self.logger,
+        );
+        let (state, journal) = crate::commands::open_state(&path, journal, &self.logger)?;
         let classes = classes::apply(&path, &project.name, &project.lifecycle);
+        // Its threads would outlive the failure.
+        let classes = classes.inspect_err(|_| drop(journal.stop()));
         let (classes, notes) =
             classes.map_err(|error| Problem::state_not_writable(&path, &error))?;
         for note in notes {
             self.logger.note(note);
         }
         let code = self.code(project, bundle, classes.clone());
+        let compatibility = self.compatibility(project)?;
         let config = Config {
             bundle: code.bundle,
             shards: crate::commands::shard_count(self.args.shards),
@@ -319,24 +324,22 @@ impl Session {
         }
     }
 
-    /// Which of the platform's behaviours the project was written for. Flags that bring modules of
-    /// Node.js do not keep a project from starting: importing such a module is refused by its name.
+    /// What the project's date and flags mean; says what of it is not there yet.
     fn compatibility(&self, project: &Project) -> Result<Compatibility, Problem> {
-        let date = project.compatibility_date.as_deref();
-        let of_node = |flag: &&String| flag.starts_with("nodejs_");
-        let flags = &project.compatibility_flags;
-        if let Some(flag) = flags.iter().find(of_node) {
+        let (date, flags) = (
+            project.compatibility_date.as_deref(),
+            &project.compatibility_flags,
+        );
+        let meant = Compatibility::of_project(date, flags);
+        let (compatibility, missing) =
+            meant.map_err(|error| Problem::does_not_load(error.to_string()))?;
+        if !missing.is_empty() {
             self.logger.note(format!(
-                "compatibility flag {flag}: modules of Node.js are not implemented in Stead yet"
+                "compatibility flags that are not implemented in Stead yet: {}",
+                missing.join(", ")
             ));
         }
-        let others: Vec<String> = flags
-            .iter()
-            .filter(|flag| !of_node(flag))
-            .cloned()
-            .collect();
-        let compatibility = Compatibility::new(date.unwrap_or(NEWEST_DATE), &others);
-        compatibility.map_err(|error| Problem::new(ExitCode::Usage, error.to_string()))
+        Ok(compatibility)
     }
 
     /// Stops what runs.
@@ -396,7 +399,8 @@ const NAVIGATION_PREFERS_FILES: (&str, &str, &str) = (
     "2025-04-01",
 );
 
-fn assets(project: &Project) -> Option<Assets> {
+/// The static files of a project.
+pub fn assets(project: &Project) -> Option<Assets> {
     let (on, off, since) = NAVIGATION_PREFERS_FILES;
     let set = |flag: &str| project.compatibility_flags.iter().any(|set| set == flag);
     let dated = project
@@ -408,7 +412,8 @@ fn assets(project: &Project) -> Option<Assets> {
     Some(Assets::new(config, project.main.is_some(), prefers))
 }
 
-fn vars(project: &Project) -> BTreeMap<String, Value> {
+/// The variables of a project.
+pub fn vars(project: &Project) -> BTreeMap<String, Value> {
     let mut vars = project.vars.clone();
     if let Some(binding) = &project.version_metadata {
         let version = serde_json::json!({
@@ -421,7 +426,8 @@ fn vars(project: &Project) -> BTreeMap<String, Value> {
     vars
 }
 
-fn bindings(project: &Project) -> Bindings {
+/// The bindings of a project.
+pub fn bindings(project: &Project) -> Bindings {
     let own = project
         .objects
         .iter()

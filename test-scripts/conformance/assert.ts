@@ -22,7 +22,8 @@ export function assertThrows(body: () => unknown, expected: string | RegExp) {
 export async function assertRejects(body: PromiseLike<unknown> | (() => unknown), expected: string | RegExp) {
   let result;
   try {
-    result = await (typeof body === "function" ? body() : body);
+    // The promise of a call is a function, too.
+    result = await (typeof (body as any).then === "function" ? body : (body as () => unknown)());
   } catch (error) {
     return assertError(error, expected);
   }

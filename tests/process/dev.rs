@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::server::{Server, stead, temporary, text};
+use crate::server::{Server, fixture, stead, temporary, text};
 
 const CONFIG: &str = r#"{
   "name": "tally",
@@ -421,4 +421,67 @@ fn what_is_wrong_with_a_project_is_found_before_it_runs() {
     let findings = stead(["doctor", text(project.path())]);
     assert_eq!(findings.code, Some(3));
     assert!(findings.stdout.contains("unexpected token"), "{findings:?}");
+}
+
+/// The state in the fixture was written by wrangler 4.164, which was killed: an object `a` of the class `Counter` of
+/// the worker `wr`, whose value `n` is 4.
+#[test]
+fn what_wrangler_stored_is_gone_on_with() {
+    let config = CONFIG
+        .replace("\"name\": \"tally\"", "\"name\": \"wr\"")
+        .replace("Tally", "Counter");
+    let project = Project::new(&[
+        ("wrangler.jsonc", &config),
+        ("src/index.ts", &INDEX.replace("Tally", "Counter")),
+        ("src/step.ts", "export const step: number = 1;"),
+    ]);
+    let stored = fixture("wrangler-state/do/wr-Counter");
+    let state = project.path().join(".wrangler/state/v3/do");
+    fs::create_dir_all(state.join("wr-Counter")).unwrap();
+    for entry in fs::read_dir(stored).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(
+            entry.path(),
+            state.join("wr-Counter").join(entry.file_name()),
+        )
+        .unwrap();
+    }
+    let server = Server::dev(project.path(), &["--state", text(&state)]);
+    assert_eq!(server.get("/").text(), "5");
+    server.stop();
+    let server = Server::dev(project.path(), &["--state", text(&state)]);
+    assert_eq!(server.get("/").text(), "6");
+    server.stop();
+}
+
+#[test]
+fn a_cron_trigger_is_fired_by_a_request() {
+    let project = Project::new(&[
+        (
+            "wrangler.jsonc",
+            r#"{ "name": "cron", "main": "index.js", "triggers": { "crons": ["0 4 * * *"] } }"#,
+        ),
+        (
+            "index.js",
+            "let last; export default {
+              scheduled(controller) {
+                if (controller.cron === 'fail') throw new Error('as asked');
+                last = [controller.cron, controller.scheduledTime];
+              },
+              fetch: () => Response.json(last),
+            };",
+        ),
+    ]);
+    let server = Server::dev(project.path(), &["--shards", "1"]);
+    let fired = server.get("/cdn-cgi/handler/scheduled?cron=0+4+*+*+*&time=1000");
+    assert_eq!((fired.status, fired.text()), (200, "ok"));
+    assert_eq!(server.get("/").text(), r#"["0 4 * * *",1000]"#);
+    let failed = server.get("/cdn-cgi/handler/scheduled?cron=fail");
+    assert_eq!((failed.status, failed.text()), (500, "exception"));
+    server.logged(|line| {
+        line["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("as asked"))
+    });
+    server.stop();
 }

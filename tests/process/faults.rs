@@ -512,6 +512,69 @@ fn a_page_that_is_no_page_is_refused_and_harms_no_other() {
     check_damaged_file(|bytes| bytes[PAGE..2 * PAGE].fill(0xff), MALFORMED);
 }
 
+/// The last segment of the journal, and the bytes of it that were written.
+fn journal(state: &Path) -> (PathBuf, Vec<u8>) {
+    let segments = fs::read_dir(state.join("journal")).unwrap();
+    let mut segments: Vec<_> = segments.map(|segment| segment.unwrap().path()).collect();
+    segments.sort();
+    let last = segments.pop().expect("the journal has a segment");
+    let mut bytes = fs::read(&last).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes.truncate(end + 1);
+    (last, bytes)
+}
+
+#[test]
+fn a_journal_whose_last_write_was_cut_off_loses_nothing() {
+    let mut bank = Bank::open();
+    bank.server.kill();
+    let (segment, mut bytes) = journal(&bank.state);
+    // The beginning of one more record, as a power failure leaves it.
+    let again = bytes[64..2000].to_vec();
+    bytes.resize(bytes.len().next_multiple_of(64), 0);
+    bytes.extend(again);
+    fs::write(segment, bytes).unwrap();
+    bank.server = start(&bank.faults, &bank.state);
+    bank.check_recovers();
+}
+
+#[test]
+fn a_bit_turned_in_the_journal_refuses_one_object_and_harms_no_other() {
+    let mut bank = Bank::open();
+    bank.server.kill();
+    let (segment, mut bytes) = journal(&bank.state);
+    // In the first record, with which the account that wrote first began.
+    bytes[3000] ^= 4;
+    fs::write(&segment, bytes).unwrap();
+    bank.server = start(&bank.faults, &bank.state);
+    for _ in 0..2 {
+        let answer = bank.server.get("/ann/audit");
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        let message = answer.json()["message"].to_string();
+        let named = message.contains(".log") && message.contains("damaged");
+        assert!(named, "{message}");
+    }
+    bank.ben.check(&bank.server);
+    bank.ben.transfers(&bank.server, 3);
+    bank.server.kill();
+    bank.server = start(&bank.faults, &bank.state);
+    bank.ben.check(&bank.server);
+    bank.server.stop();
+}
+
+#[test]
+fn a_state_directory_that_is_deleted_takes_no_more_writes() {
+    let mut bank = Bank::open();
+    fs::remove_dir_all(&bank.state).unwrap();
+    let answer = bank.ann.transfer(&bank.server);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    let answer = bank.ben.transfer(&bank.server);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    let mut cas = Account::new("cas");
+    let answer = cas.transfer(&bank.server);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+}
+
 /// The file below `directory` that has this name.
 #[track_caller]
 fn find(directory: &Path, name: &str) -> PathBuf {

@@ -18,6 +18,8 @@ mod serving;
 mod sleeping;
 mod starting;
 mod stopping;
+mod stored;
+mod testing;
 mod torture;
 mod updating;
 mod websocket;

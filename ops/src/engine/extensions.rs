@@ -69,6 +69,7 @@ deno_core::extension!(
         "abort.js",
         "absent.js",
         "arguments.js",
+        "async_hooks.js",
         "bindings.js",
         "clone.js",
         "compatibility.js",
@@ -88,6 +89,7 @@ deno_core::extension!(
         "exported.js",
         "fast_ops.js",
         "front_door.js",
+        "global_scope.js",
         "globals.js",
         "handlers.js",
         "http.js",
@@ -110,6 +112,12 @@ deno_core::extension!(
         "streams.js",
         "tasks.js",
         "test_clock.js",
+        "test_fetch_mock.js",
+        "test_library.js",
+        "test_run.js",
+        "test_runner.js",
+        "test_vi.js",
+        "test_worker.js",
         "timers.js",
         "tracing.js",
         "virtual_time.js",
@@ -121,9 +129,12 @@ deno_core::extension!(
     lazy_loaded_js = [
         dir "../js",
         "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
+        "ext:stead/node_async_hooks.js" = "stubs/node_async_hooks.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
+        "ext:stead/cloudflare_test.js" = "stubs/cloudflare_test.js",
         "ext:stead/stead_test.js" = "stubs/stead_test.js",
+        "ext:stead/vitest.js" = "stubs/vitest.js",
         // deno_fetch asks for these two packages; it gets stand-ins, so that neither they nor
         // what they need (QUIC, OpenTelemetry, a TypeScript transpiler) is in the binary.
         "ext:deno_net/02_tls.js" = "stubs/tls.js",
@@ -132,7 +143,10 @@ deno_core::extension!(
     ],
     synthetic_esm = [
         "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
+        "node:async_hooks" = "ext:stead/node_async_hooks.js",
+        "cloudflare:test" = "ext:stead/cloudflare_test.js",
         "stead:test" = "ext:stead/stead_test.js",
+        "stead:vitest" = "ext:stead/vitest.js",
     ],
 );
 

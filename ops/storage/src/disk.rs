@@ -227,6 +227,15 @@ impl DiskFile for SystemFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        use std::os::unix::fs::MetadataExt;
+        self.0.sync_data()?;
+        // What is durable in a file that nobody can open any more is lost all the same.
+        match self.0.metadata()?.nlink() {
+            0 => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the file was deleted while it was in use",
+            )),
+            _ => Ok(()),
+        }
     }
 }

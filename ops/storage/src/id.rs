@@ -33,7 +33,7 @@ impl ObjectId {
     /// An id from its digits, without asking which namespace made it. For
     /// names of files in a namespace's own directory; what a user supplies
     /// goes through [`IdKey::parse`].
-    pub(crate) fn from_hex(digits: &str) -> Option<ObjectId> {
+    pub fn from_hex(digits: &str) -> Option<ObjectId> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).ok()?;
         Some(ObjectId(bytes))

@@ -13,14 +13,17 @@
 //!   metadata       the alarm
 //!   confirmation   writes for which nobody waits
 //!   transaction    explicit transactions
-//!   sync           which files make its commits durable
-//! committer        the thread that syncs them
+//!   log            its side of the journal
+//! journal          where commits become durable, and what a crash left is recovered from
+//! history          what the journal no longer holds: every state of each object
+//! bookmark         a moment in an object's life, as text
+//! disk             the door to files, for tests to stand in
 //! gate             what waits for that, and what waits for a critical section
 //! id               object ids
 //! ```
 //!
-//! Nothing here knows the time, makes randomness or starts a thread, except
-//! the [`Committer`], which is one.
+//! Nothing here knows the time, makes randomness or starts a thread, except the
+//! journal, which has two threads of its own.
 
 mod alarm_index;
 mod authorizer;
@@ -33,6 +36,8 @@ mod database;
 mod deletion;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod history;
 mod id;

@@ -118,22 +118,13 @@ impl StateDir {
             after_clean_stop: self.was_clean,
             ..options
         };
-        let (journal, mut recovery, names) = LocalJournal::open(&self.path, options)?;
-        let put_right =
-            self.put_alarms_right(&names, &mut recovery).and_then(|()| {
-                match had_journal || self.was_clean {
-                    true => Ok(()),
-                    false => self.recover_logs(&mut recovery),
-                }
-            });
-        match put_right {
-            Ok(()) => Ok((journal, recovery)),
-            Err(error) => {
-                // The caller hears of the first failure.
-                drop(journal.stop());
-                Err(error)
+        LocalJournal::open(&self.path, options, |names, recovery| {
+            self.put_alarms_right(names, recovery)?;
+            match had_journal || self.was_clean {
+                true => Ok(()),
+                false => self.recover_logs(recovery),
             }
-        }
+        })
     }
 
     /// Compares the alarms of objects with the index.

@@ -240,7 +240,7 @@ impl World {
                     object.acknowledged(number, point);
                 }
                 LogEvent::Failed(_) => object.failed = true,
-                LogEvent::CheckpointWanted => {}
+                LogEvent::Written(_) | LogEvent::CheckpointWanted => {}
             }
         }
         for at in 0..OBJECTS {
@@ -483,7 +483,7 @@ impl World {
 }
 
 fn start(disk: &SimDisk, state: &Path, after_clean_stop: bool) -> LocalJournal {
-    let (journal, recovery, _) = world::start(disk, state, after_clean_stop).unwrap();
+    let (journal, recovery) = world::start(disk, state, after_clean_stop).unwrap();
     assert_eq!(recovery.failed, []);
     journal
 }

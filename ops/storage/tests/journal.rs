@@ -32,8 +32,7 @@ fn fixture() -> Fixture {
 fn with_options(options: JournalOptions) -> Fixture {
     let state = tempfile::tempdir().unwrap();
     let disk = SimDisk::default();
-    let (journal, ..) =
-        LocalJournal::open_on(Arc::new(disk.clone()), state.path(), options.clone()).unwrap();
+    let (journal, _) = start(&disk, state.path(), &options);
     Fixture {
         state,
         disk,
@@ -43,6 +42,11 @@ fn with_options(options: JournalOptions) -> Fixture {
         events: Arc::default(),
         time_ms: std::cell::Cell::new(1000),
     }
+}
+
+fn start(disk: &SimDisk, state: &Path, options: &JournalOptions) -> (LocalJournal, Recovery) {
+    let disk = Arc::new(disk.clone());
+    LocalJournal::open_on(disk, state, options.clone(), |_, _| Ok(())).unwrap()
 }
 
 fn name(object: &str) -> ObjectName {
@@ -125,9 +129,7 @@ impl Fixture {
 
     /// A new process finds what the last one left.
     fn restart(&mut self) -> Recovery {
-        let disk = Arc::new(self.disk.clone());
-        let (journal, recovery, _) =
-            LocalJournal::open_on(disk, self.state.path(), self.options.clone()).unwrap();
+        let (journal, recovery) = start(&self.disk, self.state.path(), &self.options);
         self.journal = journal;
         self.lane = Lane::default();
         recovery

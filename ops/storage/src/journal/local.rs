@@ -19,6 +19,8 @@ use crate::{Result, StorageError};
 
 /// Bytes of commits that one batch takes, about.
 const BATCH_BYTES: u64 = 32 * 1024 * 1024;
+/// How long relaxed commits wait for further ones before they are synced.
+const SYNC_DELAY: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// How the journal behaves.
 #[derive(Clone)]
@@ -35,6 +37,9 @@ pub struct JournalOptions {
     pub report: Arc<dyn Fn(String) + Send + Sync>,
     /// Whether the last process that used the directory stopped cleanly.
     pub after_clean_stop: bool,
+    /// Whether objects are told of commits that are written and not yet synced
+    /// ([`LogEvent::Written`]), and syncs are made less often.
+    pub is_relaxed: bool,
     /// Whether the journal has threads of its own. Without them it works when
     /// it is driven ([`LocalJournal::drive`]), for tests and tools.
     pub has_threads: bool,
@@ -50,6 +55,7 @@ impl JournalOptions {
             now_ms,
             report: Arc::new(|_| ()),
             after_clean_stop: true,
+            is_relaxed: false,
             has_threads: true,
         }
     }
@@ -119,7 +125,9 @@ pub(crate) struct Opened {
 
 impl LocalJournal {
     /// Starts the journal of a state directory, after making complete what the
-    /// last process left. Returns also which objects that concerned.
+    /// last process left. `before_marks` is told which objects the journal was
+    /// about, so that it can put right what follows from their files; until it
+    /// returns, another start would do all of this again.
     ///
     /// # Errors
     /// [`StorageError::Io`]. What is wrong with single objects is reported in
@@ -127,8 +135,9 @@ impl LocalJournal {
     pub fn open(
         state: &Path,
         options: JournalOptions,
-    ) -> Result<(LocalJournal, Recovery, Vec<ObjectName>)> {
-        LocalJournal::open_on(Arc::new(SystemDisk), state, options)
+        before_marks: impl FnOnce(&[ObjectName], &mut Recovery) -> Result<()>,
+    ) -> Result<(LocalJournal, Recovery)> {
+        LocalJournal::open_on(Arc::new(SystemDisk), state, options, before_marks)
     }
 
     /// As [`LocalJournal::open`], with files from elsewhere.
@@ -139,7 +148,8 @@ impl LocalJournal {
         disk: Arc<dyn Disk>,
         state: &Path,
         options: JournalOptions,
-    ) -> Result<(LocalJournal, Recovery, Vec<ObjectName>)> {
+        before_marks: impl FnOnce(&[ObjectName], &mut Recovery) -> Result<()>,
+    ) -> Result<(LocalJournal, Recovery)> {
         crate::memory::configure();
         let directory = state.join("journal");
         disk.create_dir(&directory)
@@ -163,6 +173,8 @@ impl LocalJournal {
             resume.place,
             resume.last,
         );
+        // Until the marks are durable the next start finds the same objects.
+        before_marks(&recovered, &mut recovery)?;
         writer.write(Vec::new(), &marks);
         let (commits, messages) = mpsc::channel();
         let (jobs, waiting) = mpsc::channel();
@@ -182,7 +194,7 @@ impl LocalJournal {
         }
         // What was left may be more than the journal should hold.
         inner.tell(Job::Tend);
-        Ok((LocalJournal { inner }, recovery, recovered))
+        Ok((LocalJournal { inner }, recovery))
     }
 
     /// Works through what was asked for, in a journal without threads.
@@ -275,7 +287,9 @@ impl LocalJournal {
             Err(_) => {
                 if let Some(known) = index.objects.get_mut(name) {
                     known.is_open = false;
-                    if known.records.is_empty() && known.mark_segment == 0 {
+                    let is_plain = known.records.is_empty() && known.mark_segment == 0;
+                    // What is damaged stays damaged, however often it is asked for.
+                    if is_plain && known.damage.is_none() {
                         index.objects.remove(name);
                     }
                 }
@@ -359,7 +373,16 @@ impl Inner {
             }
         }
         let marked = !marks.is_empty();
-        writer.write(appends, &marks);
+        writer.add(appends, &marks);
+        if self.shared.options.is_relaxed && seal.is_none() && fences.is_empty() && !stop {
+            // The system has it: a later sync is soon enough.
+            if writer.tell_written() < BATCH_BYTES
+                && let Ok(next) = messages.recv_timeout(SYNC_DELAY)
+            {
+                return self.batch(writer, messages, next);
+            }
+        }
+        writer.finish();
         for sender in fences {
             let _ = sender.send(writer.fence());
         }

@@ -78,6 +78,10 @@ pub enum LogEvent {
     /// The object's commits up to this number, as its database counts them,
     /// are durable; the last one is this point of its history.
     Durable(u64, Point),
+    /// The object's commits up to this number are written, so that the end of
+    /// the process does not lose them; a power failure may. Only told by a
+    /// relaxed journal.
+    Written(u64),
     /// A commit, or the database file, could not be made durable. The object
     /// must be reset; no later commit of this instance will succeed.
     Failed(String),

@@ -92,7 +92,8 @@ pub(crate) fn read(shared: &Shared, recovery: &mut Recovery) -> Result<Resume> {
             let sync = || shared.disk.open(&path, OpenMode::Existing)?.sync();
             sync().map_err(|error| StorageError::io(&path, error))?;
         }
-        if headers[at].is_none() && at + 1 < numbers.len() {
+        // One without records was never used: the process ended while it made it.
+        if headers[at].is_none() && end > segment::HEADER_BYTES && at + 1 < numbers.len() {
             let text = "the header of this segment of the journal is damaged".to_owned();
             recovery.failed.push((path, text));
         }
@@ -192,7 +193,8 @@ pub(crate) fn known(row: Option<Row>) -> Known {
 }
 
 /// Makes every database file that the journal tells of complete and durable.
-/// Returns the marks to write, and the objects.
+/// Returns the marks to write, and the objects whose alarms the index may have
+/// wrong.
 pub(crate) fn complete(shared: &Shared, recovery: &mut Recovery) -> (Vec<Mark>, Vec<ObjectName>) {
     let mut objects: Vec<_> = lock(&shared.index)
         .objects
@@ -217,6 +219,10 @@ pub(crate) fn complete(shared: &Shared, recovery: &mut Recovery) -> (Vec<Mark>, 
         }
         let has_log = std::fs::metadata(super::with_suffix(&path, "-wal")).is_ok();
         if entries.is_empty() && !has_log {
+            // The index of alarms may lag behind a file that is complete.
+            if head.sequence > 0 {
+                names.push(name);
+            }
             continue;
         }
         match complete_one(shared, &path, head, mark, &entries) {

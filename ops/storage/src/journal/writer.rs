@@ -30,6 +30,7 @@ pub(crate) struct Writer {
     segment_bytes: u64,
     index: Arc<Mutex<Index>>,
     current: Option<Current>,
+    batch: Batch,
     /// Where the next segment goes on.
     resume: Place,
     next_number: u64,
@@ -58,6 +59,32 @@ enum Failure {
 /// What a batch changes in the index once it is durable.
 type Noted = (Head, record::Chain, Entry);
 
+/// Commits that become durable together.
+struct Batch {
+    appends: Vec<Append>,
+    /// For each of them the point it is, unless its object had failed.
+    points: Vec<Option<Point>>,
+    noted: Vec<Noted>,
+    /// Whether there is a record of it.
+    begun: bool,
+    /// How many of the appends were told that they are written.
+    told: usize,
+    outcome: Result<(), String>,
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch {
+            appends: Vec::new(),
+            points: Vec::new(),
+            noted: Vec::new(),
+            begun: false,
+            told: 0,
+            outcome: Ok(()),
+        }
+    }
+}
+
 impl Writer {
     /// A writer that goes on at `resume` with the segment after `last`.
     pub(crate) fn new(
@@ -74,6 +101,7 @@ impl Writer {
             segment_bytes,
             index,
             current: None,
+            batch: Batch::default(),
             resume,
             next_number: last + 1,
             buffer: Vec::new(),
@@ -84,10 +112,46 @@ impl Writer {
 
     /// Makes a batch durable, tells the index and then the objects.
     pub(crate) fn write(&mut self, appends: Vec<Append>, marks: &[Mark]) {
-        let mut noted = Vec::new();
-        let mut points = Vec::with_capacity(appends.len());
-        let outcome = self.write_records(&appends, marks, &mut noted, &mut points);
-        let outcome = outcome.map_err(|error| error.to_string());
+        self.add(appends, marks);
+        self.finish();
+    }
+
+    /// Adds to the batch. Nothing of it is durable yet.
+    pub(crate) fn add(&mut self, appends: Vec<Append>, marks: &[Mark]) {
+        let mut batch = std::mem::take(&mut self.batch);
+        if batch.outcome.is_ok() {
+            let written = self.write_records(&appends, marks, &mut batch);
+            batch.outcome = written.map_err(|error| error.to_string());
+        }
+        batch.appends.extend(appends);
+        self.batch = batch;
+    }
+
+    /// Hands what was added to the system, and tells the objects so. Returns
+    /// how large the batch is.
+    pub(crate) fn tell_written(&mut self) -> u64 {
+        if self.batch.begun && self.batch.outcome.is_ok() {
+            self.batch.outcome = self.flush().map_err(|error| error.to_string());
+        }
+        if self.batch.outcome.is_err() {
+            return u64::MAX;
+        }
+        for append in &self.batch.appends[self.batch.told..] {
+            if append.log.failure().is_none() {
+                (append.log.notify)(LogEvent::Written(append.number));
+            }
+        }
+        self.batch.told = self.batch.appends.len();
+        self.batch.appends.iter().map(|append| append.bytes).sum()
+    }
+
+    /// Syncs the batch, tells the index and then the objects.
+    pub(crate) fn finish(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        let outcome = batch.outcome.and_then(|()| match batch.begun {
+            true => self.end_batch().map_err(|error| error.to_string()),
+            false => Ok(()),
+        });
         if outcome.is_err() {
             self.buffer.clear();
             self.current = None;
@@ -96,14 +160,16 @@ impl Writer {
             super::lock(&self.index).is_unfenced = true;
             drop(self.fence());
         } else {
-            self.tell_index(noted);
+            self.tell_index(batch.noted);
         }
-        for (at, append) in appends.into_iter().enumerate() {
+        for (at, append) in batch.appends.into_iter().enumerate() {
             let failed_before = append.log.failure();
             let outcome = match (&outcome, failed_before) {
                 (_, Some(error)) => Err(error),
                 (Err(error), None) => Err(error.clone()),
-                (Ok(()), None) => Ok(points[at].expect("a commit of a sound object was written")),
+                (Ok(()), None) => {
+                    Ok(batch.points[at].expect("a commit of a sound object was written"))
+                }
             };
             append.log.ended(append.bytes, outcome.clone());
             (append.log.notify)(match outcome {
@@ -111,6 +177,16 @@ impl Writer {
                 Err(error) => LogEvent::Failed(error),
             });
         }
+    }
+
+    fn end_batch(&mut self) -> io::Result<()> {
+        self.sync()?;
+        let current = self.current.as_ref().expect("a segment was synced");
+        self.resume = Place {
+            segment: current.number,
+            offset: current.end,
+        };
+        Ok(())
     }
 
     /// Makes sure that nothing of a batch which failed counts.
@@ -142,44 +218,33 @@ impl Writer {
         &mut self,
         appends: &[Append],
         marks: &[Mark],
-        noted: &mut Vec<Noted>,
-        points: &mut Vec<Option<Point>>,
+        batch: &mut Batch,
     ) -> io::Result<()> {
-        let mut begun = false;
         for append in appends {
             if append.log.failure().is_some() {
-                points.push(None);
+                batch.points.push(None);
                 continue;
             }
             if !matches!(append.content, Content::Nothing) {
-                self.begin(&mut begun)?;
-                match self.write_commit(append, noted) {
+                self.begin(&mut batch.begun)?;
+                match self.write_commit(append, &mut batch.noted) {
                     Ok(()) => {}
                     Err(Failure::Journal(error)) => return Err(error),
                     Err(Failure::Source(error)) => {
                         // What it has in the batch already lacks its end.
                         let error = context(&append.log.files.path, error);
                         append.log.refuse(&error.to_string());
-                        points.push(None);
+                        batch.points.push(None);
                         continue;
                     }
                 }
             }
-            points.push(Some(append.log.written()));
+            batch.points.push(Some(append.log.written()));
         }
         for mark in marks {
-            self.begin(&mut begun)?;
-            self.write_mark(mark, noted)?;
+            self.begin(&mut batch.begun)?;
+            self.write_mark(mark, &mut batch.noted)?;
         }
-        if !begun {
-            return Ok(());
-        }
-        self.sync()?;
-        let current = self.current.as_ref().expect("a segment was synced");
-        self.resume = Place {
-            segment: current.number,
-            offset: current.end,
-        };
         Ok(())
     }
 

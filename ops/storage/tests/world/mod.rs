@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use stead_storage::{
-    Disk, DiskFile, JournalOptions, LocalJournal, ObjectName, OpenMode, Recovery, Stat, SystemDisk,
+    Disk, DiskFile, JournalOptions, LocalJournal, OpenMode, Recovery, Stat, SystemDisk,
 };
 
 use crate::seeded::Random;
@@ -275,10 +275,10 @@ pub fn start(
     disk: &SimDisk,
     state: &Path,
     after_clean_stop: bool,
-) -> stead_storage::Result<(LocalJournal, Recovery, Vec<ObjectName>)> {
+) -> stead_storage::Result<(LocalJournal, Recovery)> {
     let options = JournalOptions {
         after_clean_stop,
         ..options()
     };
-    LocalJournal::open_on(Arc::new(disk.clone()), state, options)
+    LocalJournal::open_on(Arc::new(disk.clone()), state, options, |_, _| Ok(()))
 }

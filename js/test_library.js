@@ -1,0 +1,164 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// The library that tests get from vitest (see vendor/vitest), set up for this isolate: `expect`, spies and the runner.
+
+import { realTimers } from "ext:stead/timers.js";
+import { realClock } from "ext:stead/virtual_time.js";
+
+/** How often expect.poll() and vi.waitFor() look, and for how long, in milliseconds. */
+const POLL_INTERVAL_MS = 50;
+const POLL_TIMEOUT_MS = 1000;
+
+/** What expect.poll() cannot wait for. */
+const NOT_POLLED = ["toMatchSnapshot", "toMatchInlineSnapshot", "throws", "Throw", "throw", "toThrow", "toThrowError", "toThrowErrorMatchingSnapshot", "toThrowErrorMatchingInlineSnapshot"];
+
+/** What needs files of snapshots beside the tests. */
+const SNAPSHOT_MATCHERS = ["toMatchSnapshot", "toMatchFileSnapshot", "toThrowErrorMatchingSnapshot", "toMatchInlineSnapshot", "toThrowErrorMatchingInlineSnapshot"];
+
+/**
+ * Evaluates the library. Its time limits count the machine's time, whatever clock the tests have.
+ * @param {any} module the bundle's module
+ */
+export function createLibrary(module) {
+  const { Date, now } = realClock;
+  const { setTimeout, clearTimeout } = realTimers;
+  const own = {
+    Date,
+    performance: { now },
+    setTimeout: (/** @type {() => void} */ callback, /** @type {number} */ delay) => setTimeout(callback, delay),
+    clearTimeout: (/** @type {number} */ id) => clearTimeout(id),
+  };
+  const scope = Object.assign(Object.create(globalThis), own);
+  return module.createLibrary({ globalThis: scope, ...own });
+}
+
+/**
+ * vitest's `expect`: chai with Jest's matchers.
+ * @param {any} library
+ * @param {(ms: number) => Promise<void>} wait lets time pass for expect.poll()
+ */
+export function createExpect(library, wait) {
+  const { chai, getState, setState } = library;
+  chai.use(library.JestExtend);
+  chai.use(library.JestChaiExpect);
+  chai.use(library.ChaiStyleAssertions);
+  chai.use(library.JestAsymmetricMatchers);
+  chai.use((/** @type {any} */ { Assertion }, /** @type {any} */ utils) => {
+    for (const name of SNAPSHOT_MATCHERS) {
+      utils.addMethod(Assertion.prototype, name, () => {
+        throw new Error(`expect().${name}() is not implemented in Stead yet.`);
+      });
+    }
+  });
+
+  /** @type {any} */
+  const expect = (/** @type {any} */ value, /** @type {string} */ message) => {
+    setState({ assertionCalls: getState(expect).assertionCalls + 1 }, expect);
+    const assertion = chai.expect(value, message);
+    const test = library.getCurrentTest();
+    return test === undefined ? assertion : assertion.withTest(test);
+  };
+  Object.assign(expect, chai.expect);
+  // chai's plugins leave the asymmetric matchers on the global object that they were given.
+  Object.assign(expect, library.asymmetricMatchers());
+  expect.getState = () => getState(expect);
+  expect.setState = (/** @type {any} */ state) => setState(state, expect);
+  resetAssertions(library, expect);
+  expect.assert = chai.assert;
+  expect.extend = (/** @type {any} */ matchers) => chai.expect.extend(expect, matchers);
+  expect.addEqualityTesters = (/** @type {any} */ testers) => library.addCustomEqualityTesters(testers);
+  expect.soft = (/** @type {any[]} */ ...args) => expect(...args).withContext({ soft: true });
+  expect.poll = makePoll(expect, chai, wait);
+  expect.unreachable = (/** @type {string | undefined} */ message) => {
+    chai.assert.fail(`expected${message ? ` "${message}" ` : " "}not to be reached`);
+  };
+  chai.util.addMethod(expect, "assertions", function assertions(/** @type {number} */ expected) {
+    const error = () => new Error(`expected number of assertions to be ${expected}, but got ${expect.getState().assertionCalls}`);
+    expect.setState({ expectedAssertionsNumber: expected, expectedAssertionsNumberErrorGen: error });
+  });
+  chai.util.addMethod(expect, "hasAssertions", function hasAssertions() {
+    const error = new Error("expected any number of assertion, but got none");
+    expect.setState({ isExpectingAssertions: true, isExpectingAssertionsError: error });
+  });
+  expect.extend(library.customMatchers);
+  return expect;
+}
+
+/**
+ * Begins the count of assertions for a test.
+ * @param {any} library
+ * @param {any} expect
+ * @param {string} [name] the test's
+ */
+export function resetAssertions(library, expect, name) {
+  const state = {
+    assertionCalls: 0,
+    isExpectingAssertions: false,
+    isExpectingAssertionsError: null,
+    expectedAssertionsNumber: null,
+    expectedAssertionsNumberErrorGen: null,
+    currentTestName: name,
+  };
+  library.setState(state, expect);
+}
+
+/**
+ * Checks expect.assertions() and expect.hasAssertions() when a test has ended.
+ * @param {any} expect
+ */
+export function checkAssertions(expect) {
+  const state = expect.getState();
+  if (state.expectedAssertionsNumber !== null && state.assertionCalls !== state.expectedAssertionsNumber) {
+    throw state.expectedAssertionsNumberErrorGen();
+  }
+  if (state.isExpectingAssertions && state.assertionCalls === 0) throw state.isExpectingAssertionsError;
+}
+
+/**
+ * @param {any} expect
+ * @param {any} chai
+ * @param {(ms: number) => Promise<void>} wait
+ */
+function makePoll(expect, chai, wait) {
+  return (/** @type {() => any} */ look, /** @type {any} */ options = {}) => {
+    const { interval = POLL_INTERVAL_MS, timeout = POLL_TIMEOUT_MS, message } = options;
+    const assertion = expect(null, message).withContext({ poll: true });
+    const proxy = new Proxy(assertion, {
+      get(target, key, receiver) {
+        const member = Reflect.get(target, key, receiver);
+        if (typeof member !== "function") return member instanceof chai.Assertion ? proxy : member;
+        if (key === "assert") return member;
+        if (NOT_POLLED.includes(`${String(key)}`)) {
+          throw new SyntaxError(`expect.poll() is not supported in combination with .${String(key)}(). Use vi.waitFor() if your assertion condition is unstable.`);
+        }
+        return (/** @type {any[]} */ ...args) =>
+          retry(async () => {
+            chai.util.flag(assertion, "object", await look());
+            return await Reflect.apply(member, assertion, args);
+          }, interval, timeout, wait);
+      },
+    });
+    return proxy;
+  };
+}
+
+/**
+ * Calls `attempt` until it does not throw, or the time is over: then its last error is thrown.
+ * @template T
+ * @param {() => T | Promise<T>} attempt
+ * @param {number} interval
+ * @param {number} timeout
+ * @param {(ms: number) => Promise<void>} wait
+ * @returns {Promise<T>}
+ */
+export async function retry(attempt, interval = POLL_INTERVAL_MS, timeout = POLL_TIMEOUT_MS, wait) {
+  for (let waited = 0;; waited += interval) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (waited >= timeout) throw error;
+    }
+    await wait(interval);
+  }
+}

@@ -1,0 +1,103 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// A run of tests in this isolate, from the library and the modules that tests import to the last test.
+
+import { internals } from "ext:core/mod.js";
+import { fetchMock } from "ext:stead/test_fetch_mock.js";
+import { makeClock } from "ext:stead/test_clock.js";
+import { createExpect, createLibrary } from "ext:stead/test_library.js";
+import { TestRunner } from "ext:stead/test_runner.js";
+import { makeVi } from "ext:stead/test_vi.js";
+import * as worker from "ext:stead/test_worker.js";
+import { setTimeout } from "ext:stead/timers.js";
+import { enterContext } from "ext:stead/context.js";
+import { handlersOf } from "ext:stead/entrypoint.js";
+import { env } from "ext:stead/environment.js";
+import { ExecutionContext } from "ext:stead/execution_context.js";
+import { WorkerEvent } from "ext:stead/worker_event.js";
+
+/** @type {TestRunner | null} */
+let runner = null;
+
+/** The module of the worker under test, once it is evaluated. @type {any} */
+let tested = null;
+
+/** A context for a handler that a test calls. */
+function makeContext() {
+  return new ExecutionContext(new WorkerEvent(null, false), {});
+}
+
+/** What `exports` of cloudflare:test holds. @type {Record<string, any>} */
+const exports = {};
+
+/**
+ * @typedef {object} TestOptions
+ * @property {string} path the file's path, as it is shown
+ * @property {string | null} pattern which tests to run
+ * @property {boolean} bail whether to stop at the first test that fails
+ * @property {boolean} virtualTime
+ */
+
+/**
+ * Prepares the modules that tests import, and the run. Called before the worker's modules are evaluated.
+ * @param {any} module the library
+ * @param {TestOptions} options
+ */
+export function prepareTests(module, options) {
+  const library = createLibrary(module);
+  const clock = makeClock(options.virtualTime);
+  /** @type {{ vi: any, reset: () => void }} */
+  let fake;
+  const wait = async (/** @type {number} */ ms) => {
+    // Time that is held moves with those who wait.
+    if (fake.vi.isFakeTimers()) await clock.advance(ms);
+    else await new Promise((resolve) => setTimeout(resolve, ms));
+  };
+  fake = makeVi(library, clock, options.virtualTime, wait);
+  const expect = createExpect(library, wait);
+  library.shareExpect(expect);
+  const self = worker.makeSelf(() => {
+    return { handler: handlersOf("default", makeContext()), env };
+  });
+  exports.default = self;
+  const { afterAll, afterEach, aroundAll, aroundEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, suite, test } = library;
+  const writing = { afterAll, afterEach, aroundAll, aroundEach, assert: library.chai.assert, beforeAll, beforeEach, chai: library.chai, describe, expect, it, onTestFailed, onTestFinished, suite, test, vi: fake.vi, vitest: fake.vi };
+  const { absent, faults, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
+  const platform = { env, SELF: self, exports, fetchMock, ...reaching, ...absent };
+  internals.vitest = writing;
+  internals.cloudflareTest = platform;
+  internals.steadTest = { ...writing, ...platform, clock, faults };
+  runner = new TestRunner(library, expect, fake.reset, options);
+  // Tests are the worker's own code: what they hold is held by this event.
+  enterContext(new WorkerEvent(null, false), () => runner?.start());
+}
+
+/**
+ * Takes the worker whose module is evaluated.
+ * @param {any} module
+ * @param {{ class: string }[]} namespaces
+ */
+export function setTestedWorker(module, namespaces) {
+  if (runner === null) return;
+  tested = module;
+  worker.setNamespaceCount(namespaces.length);
+  for (const namespace of namespaces) exports[namespace.class] = env[namespace.class];
+}
+
+/** Runs the tests of the evaluated module. */
+export function runTests() {
+  /** @type {[string, () => unknown][]} */
+  const exported = Object.keys(tested)
+    .filter((name) => typeof tested[name] === "object" && typeof tested[name]?.test === "function")
+    .map((name) => [name, () => tested[name].test({}, env, makeContext())]);
+  runner?.loaded(exported);
+}
+
+/**
+ * Nothing will happen any more by itself while a test waits.
+ * @param {string} text what is known of what it waits for
+ */
+export function testsStalled(text) {
+  runner?.stalled(text);
+}

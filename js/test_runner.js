@@ -1,0 +1,261 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// Runs the tests of one file with vitest's runner and tells the process what became of them. All ways of writing tests
+// come together here: `describe` and `it`, and exported objects with a test() method, the form of workerd.
+
+import { core } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+import { ask } from "ext:stead/test_clock.js";
+import { checkAssertions, resetAssertions } from "ext:stead/test_library.js";
+import { clearVirtualTimers, newestVirtualTimer } from "ext:stead/virtual_time.js";
+
+let { op_test_tell } = core.ops;
+bindOps((ops) => ({ op_test_tell } = ops));
+
+/** How long a test and a hook may take in milliseconds of the machine's time: vitest's own limits. */
+const TEST_MS_MAX = 5_000;
+const HOOK_MS_MAX = 10_000;
+/** The same for a test in workerd's form, which has no way to ask for more. */
+const EXPORTED_TEST_MS_MAX = 30_000;
+/** How many concurrent tests of a suite run at once, as in vitest. */
+const CONCURRENT_MAX = 5;
+
+/**
+ * @typedef {object} RunOptions
+ * @property {string} path the file's path, as it is shown
+ * @property {string | null} pattern
+ * @property {boolean} bail
+ */
+
+/** @param {object} event */
+function tellEvent(event) {
+  op_test_tell({ tell: "event", event: JSON.stringify(event) });
+}
+
+/** @param {string} pattern a regular expression, or else a part of the name */
+function patternOf(pattern) {
+  try {
+    return new RegExp(pattern);
+  } catch {
+    return new RegExp(RegExp.escape(pattern));
+  }
+}
+
+/** What vitest's runner is told to do, and what it tells. */
+export class TestRunner {
+  pool = "stead";
+  viteEnvironment = "worker";
+  #library;
+  #expect;
+  #resetVi;
+  #options;
+  /** Resolves with the tests that the module exports, once it is evaluated. */
+  #loaded = Promise.withResolvers();
+  /** The tests that have begun and not been reported. @type {Set<any>} */
+  #open = new Set();
+  /** How to end the tests that run, if nothing else will. @type {Set<(error: Error) => void>} */
+  #stalls = new Set();
+  #newestTimer = 0;
+  #failed = false;
+
+  /**
+   * @param {any} library
+   * @param {any} expect
+   * @param {() => void} resetVi
+   * @param {RunOptions} options
+   */
+  constructor(library, expect, resetVi, options) {
+    this.#library = library;
+    this.#expect = expect;
+    this.#resetVi = resetVi;
+    this.#options = options;
+    this.config = {
+      root: "/",
+      setupFiles: [],
+      passWithNoTests: true,
+      allowOnly: true,
+      testNamePattern: options.pattern === null ? undefined : patternOf(options.pattern),
+      sequence: { hooks: "stack", setupFiles: "list", shuffle: false, seed: 0 },
+      maxConcurrency: CONCURRENT_MAX,
+      testTimeout: TEST_MS_MAX,
+      hookTimeout: HOOK_MS_MAX,
+      retry: 0,
+      tags: [],
+      diffOptions: { expand: false },
+    };
+  }
+
+  /** Begins: from here on `describe` and `it` collect, and the rest waits for the module. */
+  start() {
+    this.#library.startTests([this.#options.path], this).then(
+      () => tellEvent({ type: "done" }),
+      (/** @type {any} */ error) => tellEvent({ type: "done", errors: [this.#library.processError(error)] }),
+    );
+  }
+
+  /**
+   * The module is evaluated: run.
+   * @param {[string, () => unknown][]} tests those that it exports
+   */
+  loaded(tests) {
+    this.#loaded.resolve(tests);
+  }
+
+  async importFile() {
+    const tests = await this.#loaded.promise;
+    for (const [name, run] of tests) this.#library.test(name, { timeout: EXPORTED_TEST_MS_MAX }, run);
+  }
+
+  /** @param {any[]} files */
+  onCollected(files) {
+    const tests = files.flatMap((file) => this.#testsOf(file, []));
+    const errors = files.flatMap((file) => file.result?.errors ?? []);
+    tellEvent({ type: "collected", tests, errors });
+  }
+
+  /**
+   * @param {any} suite
+   * @param {string[]} path
+   * @returns {object[]}
+   */
+  #testsOf(suite, path) {
+    return suite.tasks.flatMap((/** @type {any} */ task) => {
+      const names = [...path, task.name];
+      if (task.type === "suite") return this.#testsOf(task, names);
+      return { id: task.id, path: names, mode: task.mode };
+    });
+  }
+
+  /** @param {any} context */
+  extendTaskContext(context) {
+    context.expect = this.#expect;
+    return context;
+  }
+
+  /** @param {any} suite */
+  async onBeforeRunSuite(suite) {
+    if (this.#isLevel(suite)) await ask({ ask: "push" });
+  }
+
+  /** @param {any} suite */
+  async onAfterRunSuite(suite) {
+    await this.#endOpen();
+    const { errors } = suite.result;
+    if (errors?.length > 0) {
+      this.#failed = true;
+      tellEvent({ type: "suiteFailed", path: suite === suite.file ? [] : namesOf(suite), errors });
+    }
+    if (this.#isLevel(suite)) await ask({ ask: "pop", failed: false, name: "" });
+  }
+
+  /** Whether the suite's hooks write on a level of their own. The file's write on the ground. @param {any} suite */
+  #isLevel(suite) {
+    return suite !== suite.file && (suite.mode === "run" || suite.mode === "queued");
+  }
+
+  /** @param {any} test */
+  async onBeforeRunTask(test) {
+    if (!test.concurrent) await this.#endOpen();
+    if (this.#failed && this.#options.bail) test.mode = "skip";
+    if (test.mode !== "run" && test.mode !== "queued") {
+      tellEvent({ type: "end", id: test.id, state: test.mode === "todo" ? "todo" : "skip", duration: "0", errors: [] });
+      return;
+    }
+    const first = this.#open.size === 0;
+    this.#open.add(test);
+    if (first) {
+      await ask({ ask: "push" });
+      this.#newestTimer = newestVirtualTimer();
+    }
+    tellEvent({ type: "start", id: test.id });
+  }
+
+  /** @param {any} test */
+  onBeforeTryTask(test) {
+    resetAssertions(this.#library, this.#expect, namesOf(test).join(" > "));
+  }
+
+  /** Runs the body of a test; it also ends when nothing is left that could end it. @param {any} test */
+  async runTask(test) {
+    const { promise, reject } = Promise.withResolvers();
+    this.#stalls.add(reject);
+    op_test_tell({ tell: "watch", watched: true });
+    try {
+      await Promise.race([this.#library.getFn(test)(), promise]);
+    } finally {
+      this.#stalls.delete(reject);
+      if (this.#stalls.size === 0) op_test_tell({ tell: "watch", watched: false });
+    }
+  }
+
+  onAfterTryTask() {
+    checkAssertions(this.#expect);
+  }
+
+  /**
+   * Nothing will happen any more by itself: ends the tests that wait.
+   * @param {string} text what they wait for
+   */
+  stalled(text) {
+    const error = new Error(text);
+    error.name = "Stalled";
+    error.stack = `Stalled: ${text}`;
+    for (const reject of this.#stalls) reject(error);
+  }
+
+  /** @param {any} test */
+  async onAfterRunTask(test) {
+    await this.#end(test);
+  }
+
+  async onAfterRunFiles() {
+    await this.#endOpen();
+  }
+
+  /** Ends tests that the runner has ended without a word, as one that skipped itself. */
+  async #endOpen() {
+    for (const test of this.#open) await this.#end(test);
+  }
+
+  /** @param {any} test */
+  async #end(test) {
+    if (!this.#open.delete(test)) return;
+    const { state, duration = 0, errors = [], note } = test.result;
+    const failed = state === "fail";
+    let kept = null;
+    if (failed) this.#failed = true;
+    if (this.#open.size === 0) {
+      this.#resetVi();
+      clearVirtualTimers(this.#newestTimer);
+      kept = await ask({ ask: "pop", failed, name: namesOf(test).join(" > ") });
+    }
+    tellEvent({
+      type: "end",
+      id: test.id,
+      state: failed ? "fail" : state === "pass" ? "pass" : "skip",
+      duration: `${duration}`,
+      errors: errors.map(plainError),
+      note,
+      kept,
+    });
+  }
+}
+
+/** @param {any} task */
+function namesOf(task) {
+  const names = [];
+  for (let one = task; one !== undefined && one !== one.file; one = one.suite) names.unshift(one.name);
+  return names;
+}
+
+/** The parts of an error that are shown. @param {any} error @returns {object} */
+function plainError({ name, message, stack, diff, cause }) {
+  return {
+    name: name === undefined ? null : `${name}`,
+    message: `${message}`,
+    stack: stack === undefined ? null : `${stack}`,
+    diff: diff ?? null,
+    cause: cause === undefined || cause === null || typeof cause !== "object" ? null : plainError(cause),
+  };
+}

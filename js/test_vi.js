@@ -1,0 +1,183 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// `vi` of vitest: spies from the library, and fake timers that are the clock of the tests.
+
+import { core } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+import { timeMs } from "ext:stead/test_clock.js";
+import { retry } from "ext:stead/test_library.js";
+import { clearVirtualTimers, lastVirtualTimer, nextVirtualTimer, runDueTimer, virtualTimerCount } from "ext:stead/virtual_time.js";
+
+let { op_test_tell, op_time_elapsed, op_time_now } = core.ops;
+bindOps((ops) => ({ op_test_tell, op_time_elapsed, op_time_now } = ops));
+
+/** How many timers vi.runAllTimers() runs before it takes them for endless. */
+const TIMERS_MAX = 10_000;
+
+/** Members of `vi` that replace modules or the runner's settings. */
+const ABSENT = ["mock", "doMock", "unmock", "doUnmock", "importActual", "importMock", "resetModules", "dynamicImportSettled", "mockObject", "setConfig", "resetConfig", "stubEnv", "unstubAllEnvs", "defineHelper"];
+
+/**
+ * @param {any} library
+ * @param {any} clock `clock` of stead:test
+ * @param {boolean} virtual whether the clock can be moved
+ * @param {(ms: number) => Promise<void>} wait
+ */
+export function makeVi(library, clock, virtual, wait) {
+  const timers = fakeTimers(clock, virtual);
+  /** The global values that were there before they were stubbed. @type {Map<string, PropertyDescriptor | undefined>} */
+  const stubbed = new Map();
+  /** @type {Record<string, any>} */
+  const vi = {
+    fn: library.fn,
+    spyOn: library.spyOn,
+    isMockFunction: library.isMockFunction,
+    mocked: (/** @type {any} */ item) => item,
+    hoisted: (/** @type {() => any} */ factory) => factory(),
+
+    clearAllMocks: () => (library.clearAllMocks(), vi),
+    resetAllMocks: () => (library.resetAllMocks(), vi),
+    restoreAllMocks: () => (library.restoreAllMocks(), vi),
+
+    stubGlobal(/** @type {string} */ name, /** @type {any} */ value) {
+      if (!stubbed.has(name)) stubbed.set(name, Object.getOwnPropertyDescriptor(globalThis, name));
+      Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: true });
+      return vi;
+    },
+    unstubAllGlobals() {
+      for (const [name, descriptor] of stubbed) {
+        if (descriptor === undefined) Reflect.deleteProperty(globalThis, name);
+        else Object.defineProperty(globalThis, name, descriptor);
+      }
+      stubbed.clear();
+      return vi;
+    },
+
+    /** @param {() => any} callback @param {any} [options] */
+    waitFor(callback, options) {
+      const { interval, timeout } = typeof options === "number" ? { interval: undefined, timeout: options } : options ?? {};
+      return retry(callback, interval, timeout, wait);
+    },
+    /** @param {() => any} callback @param {any} [options] */
+    waitUntil(callback, options) {
+      const { interval, timeout } = typeof options === "number" ? { interval: undefined, timeout: options } : options ?? {};
+      const attempt = async () => {
+        const result = await callback();
+        if (!result) throw new Error("Timed out in waitUntil!");
+        return result;
+      };
+      return retry(attempt, interval, timeout, wait);
+    },
+  };
+  for (const name of Object.keys(timers)) {
+    const method = /** @type {any} */ (timers)[name];
+    vi[name] = (/** @type {any[]} */ ...args) => method(...args) ?? vi;
+  }
+  for (const name of ["isFakeTimers", "getTimerCount", "getMockedSystemTime", "getRealSystemTime"]) {
+    vi[name] = /** @type {any} */ (timers)[name];
+  }
+  for (const name of ["advanceTimersByTimeAsync", "advanceTimersToNextTimerAsync", "runAllTimersAsync", "runOnlyPendingTimersAsync"]) {
+    vi[name] = async (/** @type {any[]} */ ...args) => {
+      await /** @type {any} */ (timers)[name](...args);
+      return vi;
+    };
+  }
+  for (const name of ABSENT) {
+    vi[name] = () => {
+      throw new Error(`vi.${name}() is not implemented in Stead yet.`);
+    };
+  }
+  return { vi, reset: timers.useRealTimers };
+}
+
+/**
+ * Fake timers hold the clock: it moves by these functions alone. Alarms move with it, and run when the test next waits.
+ * @param {any} clock
+ * @param {boolean} virtual
+ */
+function fakeTimers(clock, virtual) {
+  let fake = false;
+  const check = () => {
+    if (!fake) throw new Error("Timers are not mocked. Try calling \"vi.useFakeTimers()\" first.");
+  };
+  /** Runs what is due up to an elapsed time, without waiting for anything. @param {number} until */
+  const runUntil = (until) => {
+    for (let count = 0; Number.isFinite(nextVirtualTimer()) && nextVirtualTimer() <= until; count++) {
+      if (count === TIMERS_MAX) throw new Error(`Aborting after running ${TIMERS_MAX} timers, assuming an infinite loop!`);
+      moveTo(nextVirtualTimer());
+      runDueTimer();
+    }
+    if (Number.isFinite(until)) moveTo(until);
+  };
+  /** @param {number} elapsed */
+  const moveTo = (elapsed) => {
+    const ahead = elapsed - op_time_elapsed();
+    if (ahead > 0) op_test_tell({ tell: "setClock", nowMs: op_time_now() + ahead });
+  };
+  const untilNext = () => Math.max(0, nextVirtualTimer() - op_time_elapsed());
+
+  return {
+    /** @param {{ now?: number | Date }} [options] */
+    useFakeTimers(options) {
+      if (!virtual) throw new Error("vi.useFakeTimers() needs the clock of tests: run without --real-time");
+      fake = true;
+      op_test_tell({ tell: "hold", held: true });
+      if (options?.now !== undefined) op_test_tell({ tell: "setWall", nowMs: timeMs(options.now) });
+    },
+    useRealTimers() {
+      if (!fake) return;
+      fake = false;
+      op_test_tell({ tell: "hold", held: false });
+    },
+    isFakeTimers: () => fake,
+    /** @param {number | string | Date} time */
+    setSystemTime(time) {
+      if (!virtual) throw new Error("vi.setSystemTime() needs the clock of tests: run without --real-time");
+      op_test_tell({ tell: "setWall", nowMs: timeMs(time) });
+    },
+    getMockedSystemTime: () => (fake ? new Date(op_time_now()) : null),
+    getRealSystemTime: () => clock.now(),
+    getTimerCount: () => virtualTimerCount(),
+    clearAllTimers: () => clearVirtualTimers(0),
+
+    /** @param {number} ms */
+    advanceTimersByTime(ms) {
+      check();
+      runUntil(op_time_elapsed() + ms);
+    },
+    advanceTimersToNextTimer() {
+      check();
+      if (Number.isFinite(nextVirtualTimer())) runUntil(nextVirtualTimer());
+    },
+    runAllTimers() {
+      check();
+      runUntil(Infinity);
+    },
+    runOnlyPendingTimers() {
+      check();
+      if (Number.isFinite(nextVirtualTimer())) runUntil(lastVirtualTimer());
+    },
+    runAllTicks() {},
+    /** @param {number} ms */
+    async advanceTimersByTimeAsync(ms) {
+      check();
+      await clock.advance(ms);
+    },
+    async advanceTimersToNextTimerAsync() {
+      check();
+      if (Number.isFinite(nextVirtualTimer())) await clock.advance(untilNext());
+    },
+    async runAllTimersAsync() {
+      check();
+      for (let count = 0; Number.isFinite(nextVirtualTimer()); count++) {
+        if (count === TIMERS_MAX) throw new Error(`Aborting after running ${TIMERS_MAX} timers, assuming an infinite loop!`);
+        await clock.advance(untilNext());
+      }
+    },
+    async runOnlyPendingTimersAsync() {
+      check();
+      if (Number.isFinite(nextVirtualTimer())) await clock.advance(lastVirtualTimer() - op_time_elapsed());
+    },
+  };
+}

@@ -1,0 +1,222 @@
+//! Running the tests of one file: a worker of its own, with a state directory of its own.
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::report::FileReport;
+use crate::bundle::Bundle;
+use crate::bundle::BundleOptions;
+use crate::bundle::VITEST;
+use crate::cli::args::Durability;
+use crate::cli::args::LogFormat;
+use crate::cli::args::TestArgs;
+use crate::cli::logger::Logger;
+use crate::cli::problem::Problem;
+use crate::cli::style::Style;
+use crate::clock::Clock;
+use crate::clock::Random;
+use crate::clock::SystemClock;
+use crate::config::Project;
+use crate::dev::session::assets;
+use crate::dev::session::bindings;
+use crate::dev::session::bundle_options;
+use crate::dev::session::vars;
+use crate::front::Front;
+use crate::testing::TestOptions;
+use crate::testing::Testing;
+use crate::virtual_time::VirtualTime;
+use crate::worker::Config;
+use crate::worker::Worker;
+
+/// Room that a file system in memory must have before the tests' state goes there, in bytes.
+const MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
+
+/// Runs a file; what keeps it from running is in the report. The files that it was made of come
+/// along, for whoever watches them.
+pub async fn run(
+    args: &TestArgs,
+    file: &Path,
+    seed: u64,
+    style: Style,
+) -> (FileReport, Vec<PathBuf>) {
+    let begun = Instant::now();
+    let mut report = FileReport::new(file.to_owned(), seed);
+    let mut modules = vec![file.to_owned()];
+    let path = file.to_owned();
+    let loaded = tokio::task::spawn_blocking(move || load(&path, style)).await;
+    let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    let result = match loaded {
+        Ok((project, bundle)) => {
+            modules.clone_from(&bundle.modules);
+            modules.extend(project.iter().flat_map(|project| project.files.clone()));
+            run_bundle(args, file, project, bundle, style, &mut report).await
+        }
+        Err(problem) => Err(problem),
+    };
+    if let Err(problem) = result {
+        report.problem = Some(problem.text(style));
+    }
+    report.duration = begun.elapsed();
+    (report, modules)
+}
+
+/// Bundles a test file; in a project, together with its worker.
+fn load(file: &Path, style: Style) -> Result<(Option<Project>, Arc<Bundle>), Problem> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let project = crate::config::find(folder.unwrap_or(Path::new(".")))
+        .map(|file| crate::config::load(&file, None))
+        .transpose()
+        .map_err(|found| crate::commands::diagnosed(&found, style))?
+        .filter(|project| project.main.is_some());
+    let mut options = BundleOptions::default();
+    if let Some(project) = &project {
+        options = bundle_options(project);
+        options.worker.clone_from(&project.main);
+    }
+    options.provided.push(VITEST.to_owned());
+    let bundle = super::super::load_with(file, &options, style)?;
+    Ok((project, bundle))
+}
+
+async fn run_bundle(
+    args: &TestArgs,
+    file: &Path,
+    project: Option<Project>,
+    bundle: Arc<Bundle>,
+    style: Style,
+    report: &mut FileReport,
+) -> Result<(), Problem> {
+    let stem = crate::cli::args::stem(file);
+    let folder = TestFolder::new(args.state.as_deref(), &stem, file)?;
+    let shards = args.shards.map_or(1, |shards| usize::from(shards.get()));
+    let clock: Arc<dyn Clock> = match args.real_time {
+        true => Arc::new(SystemClock),
+        false => Arc::new(VirtualTime::new(shards)),
+    };
+    let owner = project
+        .as_ref()
+        .map_or(stem.clone(), |project| project.name.clone());
+    let (news, mut heard) = mpsc::unbounded_channel();
+    let options = TestOptions {
+        path: file.display().to_string(),
+        pattern: args.pattern.clone(),
+        bail: args.bail,
+        virtual_time: clock.virtual_time().is_some(),
+    };
+    let mut testing = Testing::new(report.seed, options, news);
+    testing.order = args
+        .fuzz_schedule
+        .map(|_| Random::from_seed(report.seed ^ 1));
+    testing.counts = args.coverage;
+    testing.keep_failed = args
+        .keep_failed
+        .then(|| PathBuf::from(".stead/failed").join(&stem));
+    // What belongs to no test: the process's own messages.
+    let logger = Logger::start(
+        Box::new(io::stderr()),
+        LogFormat::Text,
+        style,
+        false,
+        Arc::new(|| SystemClock.now_ms().max(0) as u64),
+    );
+    let journal =
+        super::super::journal_options(&args.history, Durability::Strict, clock.clone(), &logger);
+    let (state, journal) = super::super::open_state(&folder.path, journal, &logger)?;
+    let compatibility = super::super::compatibility(&args.compatibility)?;
+    let config = Config {
+        bundle: bundle.clone(),
+        shards,
+        state,
+        journal,
+        storage: super::super::storage_options(Durability::Strict, args.kv_limits),
+        evict: super::super::eviction(args.evict),
+        limits: args.limits.limits(),
+        compatibility,
+        vars: project.as_ref().map(vars).unwrap_or_default(),
+        bindings: project.as_ref().map(bindings).unwrap_or_default(),
+        front: Arc::new(Front {
+            assets: project.as_ref().and_then(assets).map(Arc::new),
+            ..Front::default()
+        }),
+        unique_key: Box::new(move |class| format!("{owner}-{class}")),
+        logger: logger.clone(),
+        clock,
+        // The isolates' own numbers begin with the seed itself.
+        random: Random::from_seed(report.seed ^ 2),
+        testing: Some(testing),
+    };
+    let started = Worker::start(config).await;
+    let started = started.map_err(|e| super::super::start_problem(&bundle, file, e, style));
+    let result = match started {
+        Ok(worker) => {
+            worker.run_tests().await;
+            while let Some(news) = heard.recv().await {
+                if report.hear(news) {
+                    break;
+                }
+            }
+            worker.stop().await;
+            report.coverage.add(&bundle, &worker.counted());
+            Ok(())
+        }
+        Err(problem) => Err(problem),
+    };
+    logger.flush_and_stop();
+    result
+}
+
+/// The state directory of one file: kept where it was asked for, else removed.
+struct TestFolder {
+    path: PathBuf,
+    remove: bool,
+}
+
+impl TestFolder {
+    fn new(kept: Option<&Path>, stem: &str, file: &Path) -> Result<TestFolder, Problem> {
+        let (path, remove) = match kept {
+            Some(kept) => (kept.join(stem), false),
+            None => {
+                let number = crc(file);
+                let unique = format!("stead-test-{}-{number:08x}-{stem}", std::process::id());
+                (temporary_folder().join(unique), true)
+            }
+        };
+        // Every run starts from nothing.
+        drop(std::fs::remove_dir_all(&path));
+        std::fs::create_dir_all(&path).map_err(|e| Problem::state_not_writable(&path, &e))?;
+        Ok(TestFolder { path, remove })
+    }
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        if self.remove {
+            drop(std::fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+/// A number that differs for files of one name in different folders.
+fn crc(file: &Path) -> u32 {
+    let bytes = file.as_os_str().as_encoded_bytes();
+    bytes
+        .iter()
+        .fold(5381, |hash, byte| hash.wrapping_mul(33) ^ u32::from(*byte))
+}
+
+/// Where temporary state goes: into memory if the system has such a folder with room in it, because
+/// then a sync costs nothing.
+fn temporary_folder() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    match rustix::fs::statvfs(memory) {
+        Ok(stats) if stats.f_bavail * stats.f_frsize >= MEMORY_BYTES_MIN => memory.to_owned(),
+        _ => std::env::temp_dir(),
+    }
+}

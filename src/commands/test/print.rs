@@ -1,0 +1,275 @@
+//! What people read of a run of tests.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::report::FileReport;
+use super::report::TestReport;
+use crate::cli::style::Style;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Location;
+use crate::testing::events::Line;
+use crate::testing::events::State;
+use crate::testing::events::TestError;
+
+/// A file with each of its tests; with `picked`, tests that were not picked by name are left out.
+pub fn spec(report: &FileReport, picked: bool, style: Style) -> String {
+    let mut out = format!("{}\n", style.bold(&report.path.display().to_string()));
+    for test in &report.tests {
+        let elapsed = style
+            .dim(&format!("{:.1} ms", test.duration_ms))
+            .into_owned();
+        let name = test.name();
+        let _ = match test.state {
+            Some(State::Pass) => writeln!(out, "  {} {name}  {elapsed}", style.green("ok")),
+            Some(State::Fail) => writeln!(out, "  {} {name}  {elapsed}", style.red("FAILED")),
+            Some(State::Todo) => writeln!(out, "  {} {name}", style.yellow("todo")),
+            Some(State::Skip) | None => match &test.note {
+                Some(note) => writeln!(
+                    out,
+                    "  {} {name}  {}",
+                    style.yellow("skipped"),
+                    style.dim(note)
+                ),
+                None if picked => Ok(()),
+                None => writeln!(out, "  {} {name}", style.yellow("skipped")),
+            },
+        };
+        if test.state == Some(State::Pass) {
+            print_lines(&mut out, printed(&test.lines), style);
+        }
+    }
+    print_lines(&mut out, printed(&report.lines), style);
+    failures(&mut out, report, style);
+    out
+}
+
+/// A file as a row of marks, and its failures in full.
+pub fn dots(report: &FileReport, style: Style) -> String {
+    let mut out = String::new();
+    for test in &report.tests {
+        out.push_str(&match test.state {
+            Some(State::Pass) => style.green("."),
+            Some(State::Fail) => style.red("F"),
+            _ => style.yellow("-"),
+        });
+    }
+    let path = report.path.display().to_string();
+    let _ = writeln!(out, " {path}");
+    failures(&mut out, report, style);
+    out
+}
+
+/// What failed in a file, each with its error, its place and what was printed.
+fn failures(out: &mut String, report: &FileReport, style: Style) {
+    if let Some(problem) = &report.problem {
+        out.push_str(problem);
+        out.push('\n');
+    }
+    for (path, errors) in &report.suite_failures {
+        let name = if path.is_empty() {
+            "the file".to_owned()
+        } else {
+            path.join(" > ")
+        };
+        let _ = writeln!(out, "\n{} {}", style.red("FAILED"), style.bold(&name));
+        for error in errors {
+            print_error(out, error, style);
+        }
+    }
+    for test in report
+        .tests
+        .iter()
+        .filter(|test| test.state == Some(State::Fail))
+    {
+        print_failure(out, test, style);
+        if let Some(kept) = &test.kept {
+            let file = report.path.display();
+            let _ = writeln!(out, "  its state is kept: stead run {file} --state {kept}");
+        }
+    }
+}
+
+fn print_failure(out: &mut String, test: &TestReport, style: Style) {
+    let _ = writeln!(
+        out,
+        "\n{} {}",
+        style.red("FAILED"),
+        style.bold(&test.name())
+    );
+    for error in &test.errors {
+        print_error(out, error, style);
+    }
+    // An exception of the tests' own code is shown as an error already.
+    let lines: Vec<&Line> = test
+        .lines
+        .iter()
+        .filter(|line| !line.uncaught || line.object.is_some())
+        .collect();
+    if !lines.is_empty() {
+        let _ = writeln!(out, "  {}", style.dim("printed meanwhile:"));
+        print_lines(out, lines.into_iter(), style);
+    }
+}
+
+fn print_error(out: &mut String, error: &TestError, style: Style) {
+    let message = headline(error);
+    let mut diagnostic = Diagnostic::new(message);
+    let place = error.stack.as_deref().and_then(place_of);
+    if let Some((location, source)) = place {
+        diagnostic = diagnostic.at(location, &source);
+    }
+    indent(out, &diagnostic.render(style.colors), "  ");
+    if let Some(diff) = &error.diff {
+        out.push('\n');
+        indent(out, &plain(diff, style), "  ");
+        out.push('\n');
+    }
+    let frames = error.stack.as_deref().unwrap_or_default().lines();
+    for frame in frames.filter(|line| is_frame(line) && !is_ours(line)) {
+        let _ = writeln!(out, "    {}", style.dim(&shorten(frame.trim())));
+    }
+    if let Some(cause) = &error.cause {
+        let _ = writeln!(out, "  {}", style.dim("caused by:"));
+        print_error(out, cause, style);
+    }
+}
+
+fn headline(error: &TestError) -> String {
+    match &error.name {
+        Some(name) if !error.message.is_empty() => format!("{name}: {}", error.message),
+        Some(name) => name.clone(),
+        None => error.message.clone(),
+    }
+}
+
+/// What code printed, without errors that were reported: those belong to failures.
+fn printed(lines: &[Line]) -> impl Iterator<Item = &Line> {
+    lines
+        .iter()
+        .filter(|line| line.level != "error" && !line.uncaught)
+}
+
+fn print_lines<'a>(out: &mut String, lines: impl Iterator<Item = &'a Line>, style: Style) {
+    for line in lines {
+        let who = line.object.as_deref().unwrap_or("worker");
+        let label = style.dim(&format!("{} {who}", line.level)).into_owned();
+        let text: Vec<&str> = line
+            .text
+            .lines()
+            .filter(|text| !(is_frame(text) && is_ours(text)))
+            .collect();
+        indent(out, &format!("{label}  {}", text.join("\n")), "    ");
+    }
+}
+
+fn indent(out: &mut String, text: &str, by: &str) {
+    for line in text.lines() {
+        let _ = writeln!(out, "{by}{line}");
+    }
+}
+
+/// The first place of a stack that is in a file of the user's own, with the file's text.
+fn place_of(stack: &str) -> Option<(Location, String)> {
+    let frames = stack
+        .lines()
+        .filter(|line| is_frame(line) && !is_ours(line));
+    for frame in frames {
+        let Some((file, line, column)) = parts_of(frame) else {
+            continue;
+        };
+        if file.contains("/node_modules/") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&file).ok()?;
+        let location = Location {
+            file: shown(Path::new(&file)).to_owned(),
+            line,
+            column,
+            length: 1,
+        };
+        return Some((location, source));
+    }
+    None
+}
+
+/// The path as it can be typed here.
+fn shown(file: &Path) -> &Path {
+    let here = std::env::current_dir().unwrap_or_default();
+    file.strip_prefix(here).unwrap_or(file)
+}
+
+fn is_frame(line: &str) -> bool {
+    line.trim_start().starts_with("at ")
+}
+
+/// Frames of the library and of the shim say nothing to the author of a test.
+fn is_ours(line: &str) -> bool {
+    line.contains("stead:") || line.contains("ext:") || line.ends_with("(<anonymous>)")
+}
+
+/// The file, line and column of a frame.
+fn parts_of(frame: &str) -> Option<(String, u32, u32)> {
+    let at = frame.find("file://")?;
+    let place = frame[at..].trim_end_matches(')');
+    let (place, column) = place.rsplit_once(':')?;
+    let (url, line) = place.rsplit_once(':')?;
+    let file = url::Url::parse(url).ok()?.to_file_path().ok()?;
+    Some((
+        file.display().to_string(),
+        line.parse().ok()?,
+        column.parse().ok()?,
+    ))
+}
+
+fn shorten(frame: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    frame
+        .replace(&format!("file://{}/", here.display()), "")
+        .replace("file://", "")
+}
+
+/// The library colours its diffs; without colours they are taken out.
+fn plain(text: &str, style: Style) -> String {
+    if style.colors {
+        return text.to_owned();
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\u{1b}' {
+            letters.by_ref().find(char::is_ascii_alphabetic);
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(frame: &str, expect: Option<(&str, u32, u32)>) {
+        let expect = expect.map(|(file, line, column)| (file.to_owned(), line, column));
+        assert_eq!(parts_of(frame), expect);
+    }
+
+    #[test]
+    fn a_frame_names_a_place() {
+        check(
+            "    at Room.add (file:///a/b%20c.ts:12:7)",
+            Some(("/a/b c.ts", 12, 7)),
+        );
+        check("    at async file:///a/b.ts:3:1", Some(("/a/b.ts", 3, 1)));
+        check("    at Array.map (<anonymous>)", None);
+        check("    at ext:stead/rpc.js:1:2", None);
+    }
+
+    #[test]
+    fn colours_are_taken_out() {
+        let style = Style { colors: false };
+        assert_eq!(plain("\u{1b}[32m- a\u{1b}[39m b", style), "- a b");
+    }
+}

@@ -1,0 +1,174 @@
+//! What became of the tests of one file.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::coverage::Coverage;
+use crate::testing::events::Event;
+use crate::testing::events::Line;
+use crate::testing::events::News;
+use crate::testing::events::State;
+use crate::testing::events::TestError;
+
+/// One test.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestReport {
+    /// The names of its suites, then its own.
+    pub path: Vec<String>,
+    /// What became of it; none if it never ended.
+    pub state: Option<State>,
+    /// How long it took, in milliseconds of the machine's time.
+    pub duration_ms: f64,
+    /// Why it failed.
+    pub errors: Vec<TestError>,
+    /// Why it was left out.
+    pub note: Option<String>,
+    /// Where its state is kept, if it failed and that was asked for.
+    pub kept: Option<String>,
+    /// What was printed meanwhile.
+    pub lines: Vec<Line>,
+}
+
+/// One file.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileReport {
+    /// Its path as it was named.
+    pub path: PathBuf,
+    /// Its tests, in their order.
+    pub tests: Vec<TestReport>,
+    /// Failures of hooks, with the names of their suites.
+    pub suite_failures: Vec<(Vec<String>, Vec<TestError>)>,
+    /// Why the file did not load, as text for people.
+    pub problem: Option<String>,
+    /// What was printed when no test ran.
+    pub lines: Vec<Line>,
+    /// Which code was reached.
+    #[serde(skip)]
+    pub coverage: Coverage,
+    /// How long all of it took.
+    #[serde(skip)]
+    pub duration: Duration,
+    /// What fixed the random numbers.
+    pub seed: u64,
+    #[serde(skip)]
+    by_id: HashMap<String, usize>,
+}
+
+impl FileReport {
+    /// A file whose tests have not begun.
+    pub fn new(path: PathBuf, seed: u64) -> FileReport {
+        FileReport {
+            path,
+            seed,
+            ..FileReport::default()
+        }
+    }
+
+    /// Takes news; true when they are the last. News that are not understood are a mistake of ours.
+    pub fn hear(&mut self, News { event, lines }: News) -> bool {
+        let event = serde_json::from_str(&event);
+        match event.unwrap_or_else(|error| panic!("js/test_runner.js: {error}")) {
+            Event::Collected { tests, errors } => {
+                for test in tests {
+                    self.by_id.insert(test.id, self.tests.len());
+                    self.tests.push(TestReport {
+                        path: test.path,
+                        state: match test.mode.as_str() {
+                            "todo" => Some(State::Todo),
+                            "skip" => Some(State::Skip),
+                            _ => None,
+                        },
+                        duration_ms: 0.0,
+                        errors: Vec::new(),
+                        note: None,
+                        kept: None,
+                        lines: Vec::new(),
+                    });
+                }
+                self.fail_suite(Vec::new(), errors);
+                self.lines.extend(lines);
+            }
+            Event::Start { .. } => self.lines.extend(lines),
+            Event::End {
+                id,
+                state,
+                duration,
+                errors,
+                note,
+                kept,
+            } => {
+                let test = self.by_id.get(&id).map(|at| &mut self.tests[*at]);
+                let Some(test) = test else { return false };
+                test.state = Some(state);
+                test.duration_ms = duration.parse().unwrap_or_default();
+                test.errors = errors;
+                test.note = note;
+                test.kept = kept;
+                test.lines = lines;
+                test.fail_for_uncaught();
+            }
+            Event::SuiteFailed { path, errors } => {
+                self.fail_suite(path, errors);
+                self.lines.extend(lines);
+            }
+            Event::Done { errors } => {
+                self.fail_suite(Vec::new(), errors);
+                self.lines.extend(lines);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn fail_suite(&mut self, path: Vec<String>, errors: Vec<TestError>) {
+        if !errors.is_empty() {
+            self.suite_failures.push((path, errors));
+        }
+    }
+
+    /// How many tests came to a state.
+    pub fn count(&self, state: State) -> usize {
+        self.tests
+            .iter()
+            .filter(|test| test.state == Some(state))
+            .count()
+    }
+
+    /// How many failures there are: tests, hooks, and the file itself.
+    pub fn failures(&self) -> usize {
+        self.count(State::Fail) + self.suite_failures.len() + usize::from(self.problem.is_some())
+    }
+}
+
+impl TestReport {
+    /// The name with those of the suites.
+    pub fn name(&self) -> String {
+        self.path.join(" > ")
+    }
+
+    /// An exception that nobody caught, outside of any object, fails the test during which it came.
+    fn fail_for_uncaught(&mut self) {
+        let uncaught = self
+            .lines
+            .iter()
+            .filter(|line| line.uncaught && line.object.is_none());
+        let errors: Vec<TestError> = uncaught
+            .map(|line| TestError {
+                name: None,
+                message: line.text.lines().next().unwrap_or_default().to_owned(),
+                stack: Some(line.text.clone()),
+                diff: None,
+                cause: None,
+            })
+            .collect();
+        if !errors.is_empty() && self.state == Some(State::Pass) {
+            self.state = Some(State::Fail);
+            self.errors.extend(errors);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! What tests tell the process to do.
+
+use std::rc::Rc;
+use std::rc::Weak;
+
+use deno_core::OpState;
+use serde_json::Value;
+use serde_json::json;
+use stead_ops::host::Host;
+use stead_ops::message::CallError;
+use stead_ops::message::Failure;
+use stead_ops::message::FetchRequest;
+use stead_ops::message::FetchResponse;
+use stead_ops::message::ObjectKey;
+use stead_ops::message::Reply;
+use stead_ops::testing::TestAnswer;
+use stead_ops::testing::TestCommand;
+use stead_ops::testing::TestControl;
+use stead_ops::testing::TestControlRef;
+use stead_ops::testing::TestNote;
+
+use super::Fault;
+use super::Testing;
+use super::lock;
+use crate::shard::Shard;
+use crate::shared::Message;
+use crate::virtual_time::VirtualTime;
+
+/// What calls are told whose object a test has ended.
+const ABORTED: &str = "Application called abortAllDurableObjects().";
+const TEST_ENDED: &str = "the test has ended";
+
+/// Hands a test's controls to an isolate's ops.
+pub fn put_control(state: &mut OpState, shard: &Rc<Shard>) {
+    let control = Control {
+        shard: Rc::downgrade(shard),
+    };
+    state.put::<TestControlRef>(Rc::new(control));
+}
+
+/// The controls of the tests on one shard.
+struct Control {
+    shard: Weak<Shard>,
+}
+
+impl TestControl for Control {
+    fn ask(&self, command: TestCommand) -> TestAnswer {
+        let Some(shard) = self.shard.upgrade() else {
+            return Box::pin(async { Err(gone()) });
+        };
+        Box::pin(async move {
+            match command {
+                TestCommand::Advance { ms } => shard.advance(ms as i64).await,
+                TestCommand::RunNextAlarm {} => shard.run_next_alarm().await,
+                command => {
+                    // Time stands still until the answer is here.
+                    let time = shard.shared.clock.virtual_time();
+                    time.inspect(|time| time.sent());
+                    let answer = shard.control(command).await;
+                    arrived(&shard);
+                    answer
+                }
+            }
+        })
+    }
+
+    fn tell(&self, note: TestNote) -> Result<(), String> {
+        let shard = self.shard.upgrade().ok_or_else(gone)?;
+        match note {
+            TestNote::SetClock { now_ms } => time(&shard)?.set(now_ms as i64),
+            TestNote::SetWall { now_ms } => time(&shard)?.set_wall(now_ms as i64),
+            TestNote::Hold { held } => time(&shard)?.hold(held),
+            TestNote::Watch { watched } => {
+                let time = shard.shared.clock.virtual_time();
+                time.inspect(|time| time.watch(watched));
+            }
+            TestNote::Event { event } => shard.testing().tell(event),
+            TestNote::FailStorage { code, times } => {
+                let fault = if code == "ENOSPC" {
+                    Fault::Full
+                } else {
+                    Fault::Broken
+                };
+                *lock(&shard.testing().faults) = vec![fault; times as usize];
+            }
+        }
+        shard.wake();
+        Ok(())
+    }
+
+    fn fetch(&self, request: FetchRequest, reply: Reply<FetchResponse>) {
+        let Some(shard) = self.shard.upgrade() else {
+            drop(reply.send(Err(CallError::Failed(Failure::lost()))));
+            return;
+        };
+        deno_core::unsync::spawn(async move {
+            let answer = shard.worker_fetch(request, Default::default()).await;
+            let lost = || Err(CallError::Failed(Failure::lost()));
+            drop(reply.send(answer.unwrap_or_else(|_| lost())));
+        });
+    }
+}
+
+fn gone() -> String {
+    "the worker has ended".to_owned()
+}
+
+fn time(shard: &Shard) -> Result<&VirtualTime, String> {
+    let time = shard.shared.clock.virtual_time();
+    time.ok_or_else(|| "the clock cannot be moved: the tests run with --real-time".to_owned())
+}
+
+/// Notes that an answer has arrived. The op's own task notes it, so the shard is busy from here on,
+/// although its root task does not know yet.
+fn arrived(shard: &Shard) {
+    if let Some(time) = shard.shared.clock.virtual_time() {
+        time.set_idle(shard.index, false);
+        shard.wake();
+        time.taken();
+    }
+}
+
+type Answer = Result<String, String>;
+
+fn done() -> Answer {
+    Ok("null".to_owned())
+}
+
+impl Shard {
+    fn testing(&self) -> &Testing {
+        let testing = self.shared.testing.as_ref();
+        testing.expect("the controls are handed to tests alone")
+    }
+
+    async fn advance(&self, ms: i64) -> Answer {
+        let reached = time(self)?.advance(ms);
+        reached.await.map_err(|_| gone())?;
+        arrived(self);
+        done()
+    }
+
+    async fn run_next_alarm(&self) -> Answer {
+        let ran = time(self)?.run_next_alarm();
+        let ran = ran.await.map_err(|_| gone())?;
+        arrived(self);
+        Ok(ran.to_string())
+    }
+
+    async fn control(&self, command: TestCommand) -> Answer {
+        match command {
+            TestCommand::Alarms {} => self.pending_alarms().await,
+            TestCommand::Push {} => self.push().await,
+            TestCommand::Pop { failed, name } => self.pop(failed, &name).await,
+            TestCommand::Abort {
+                namespace,
+                id,
+                reason,
+            } => {
+                let key = self.key_of(namespace, &id)?;
+                let reason = reason.unwrap_or_else(|| ABORTED.to_owned());
+                self.abort(key, &reason);
+                done()
+            }
+            TestCommand::AbortAll {} => {
+                self.empty_all(Leave::Abort(ABORTED)).await;
+                done()
+            }
+            TestCommand::Evict { .. } | TestCommand::EvictAll { .. } => {
+                self.evict_for_test(command).await
+            }
+            TestCommand::Ids { namespace } => {
+                let unique_key = &self.namespaces[namespace as usize].unique_key;
+                let ids = self.testing().levels.ids(&self.shared.state, unique_key);
+                Ok(json!(ids).to_string())
+            }
+            TestCommand::Reset {} => {
+                self.empty_all(Leave::Abort(ABORTED)).await;
+                self.shared.alarms.park().await;
+                let cleared = self.testing().levels.clear(&self.shared.state);
+                self.shared.alarms.unpark();
+                cleared.map_err(|error| error.to_string())?;
+                done()
+            }
+            TestCommand::Advance { .. } | TestCommand::RunNextAlarm {} => {
+                unreachable!("answered by the clock")
+            }
+        }
+    }
+
+    fn key_of(&self, namespace: u16, id: &str) -> Result<ObjectKey, String> {
+        let ids = &self.namespaces[namespace as usize].ids;
+        let id = ids.parse(id).map_err(|error| error.to_string())?;
+        Ok(ObjectKey { namespace, id })
+    }
+
+    async fn pending_alarms(&self) -> Answer {
+        let pending = self.shared.alarms.pending().await.map_err(|_| gone())?;
+        let alarms = pending.into_iter().map(|(key, entry)| {
+            json!({
+                "class": self.namespaces[key.namespace as usize].class,
+                "id": entry.id_hex,
+                "name": entry.name,
+                "time": entry.at_ms,
+            })
+        });
+        Ok(alarms.collect::<Value>().to_string())
+    }
+
+    async fn push(&self) -> Answer {
+        self.empty_all(Leave::Close).await;
+        self.shared.alarms.park().await;
+        let pushed = self
+            .testing()
+            .levels
+            .push(&self.shared.state, &self.unique_keys());
+        self.shared.alarms.unpark();
+        pushed.map_err(|error| format!("the state could not be kept: {error}"))?;
+        lock(&self.testing().times).push(self.shared.clock.now_ms());
+        done()
+    }
+
+    async fn pop(&self, failed: bool, name: &str) -> Answer {
+        let testing = self.testing();
+        let kept = testing.keep_failed.as_ref().filter(|_| failed);
+        let leave = if kept.is_some() {
+            Leave::Close
+        } else {
+            Leave::Abort(TEST_ENDED)
+        };
+        self.empty_all(leave).await;
+        self.shared.alarms.park().await;
+        let mut kept_at = Value::Null;
+        if let Some(folder) = kept {
+            let folder = folder.join(folder_name(name));
+            drop(std::fs::remove_dir_all(&folder));
+            let state = &self.shared.state;
+            match testing.levels.keep(state, &self.unique_keys(), &folder) {
+                Ok(()) => kept_at = folder.display().to_string().into(),
+                Err(error) => self.shared.logger.error(None, error.to_string()),
+            }
+        }
+        lock(&testing.faults).clear();
+        testing.levels.pop();
+        let began_ms = lock(&testing.times).pop().expect("a level has a time");
+        if let Some(time) = self.shared.clock.virtual_time() {
+            time.restart(began_ms);
+        }
+        // Alarms of the level below are due by the time that it is there.
+        self.shared.alarms.unpark();
+        Ok(kept_at.to_string())
+    }
+
+    fn unique_keys(&self) -> Vec<String> {
+        let keys = self
+            .namespaces
+            .iter()
+            .map(|namespace| namespace.unique_key.clone());
+        keys.collect()
+    }
+
+    /// Takes all objects of all shards out of memory.
+    async fn empty_all(&self, leave: Leave) {
+        for shard in 0..self.shared.routes.len() {
+            if shard == self.index {
+                self.empty(&leave);
+                continue;
+            }
+            let (sender, emptied) = tokio::sync::oneshot::channel();
+            if self
+                .shared
+                .message(shard, Message::Empty(leave.clone(), sender))
+                .await
+            {
+                // A shard that ends has no objects.
+                drop(emptied.await);
+            }
+        }
+    }
+
+    /// Takes all objects of this shard out of memory.
+    pub fn empty(&self, leave: &Leave) {
+        self.end_turn();
+        let residents: Vec<_> = {
+            let objects = self.objects.borrow();
+            objects
+                .values()
+                .map(|resident| resident.instance.clone())
+                .collect()
+        };
+        for instance in residents {
+            let reason = match leave {
+                Leave::Close => {
+                    if let Err(error) = instance.database.close(self.shared.clock.now_ms()) {
+                        self.shared.logger.error(None, error.to_string());
+                    }
+                    TEST_ENDED
+                }
+                Leave::Abort(reason) => reason,
+            };
+            self.reset(&instance, Failure::reset(reason));
+        }
+        for (key, sockets) in self.sleeping.take() {
+            sockets.clear();
+            self.shared.placement.release(key, self.index);
+        }
+    }
+
+    fn abort(&self, key: ObjectKey, reason: &str) {
+        let instance = self
+            .objects
+            .borrow()
+            .get(&key)
+            .map(|resident| resident.instance.clone());
+        if let Some(instance) = instance {
+            self.reset(&instance, Failure::reset(reason));
+        }
+    }
+
+    async fn evict_for_test(&self, _command: TestCommand) -> Answer {
+        Err("evicting objects is not implemented in Stead yet.".to_owned())
+    }
+}
+
+/// How objects leave memory.
+#[derive(Clone, Debug)]
+pub enum Leave {
+    /// What they have written is in their files.
+    Close,
+    /// They are reset, with this reason: what is not durable is gone.
+    Abort(&'static str),
+}
+
+/// A folder's name for a test.
+fn folder_name(name: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_alphanumeric() {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let name: String = name.chars().map(plain).take(60).collect();
+    name.trim_matches('-').to_owned()
+}

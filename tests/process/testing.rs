@@ -1,0 +1,196 @@
+//! `stead test`: what it says of tests that pass and fail, and what its options do.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::server::{Finished, fixture, temporary};
+
+/// Runs the tests of a fixture in a folder of its own.
+fn run(file: &str, options: &[&str]) -> Finished {
+    run_in(temporary().path(), file, options)
+}
+
+fn run_in(folder: &Path, file: &str, options: &[&str]) -> Finished {
+    let output = Command::new(env!("CARGO_BIN_EXE_stead"))
+        .arg("test")
+        .arg(fixture(&format!("suites/{file}")))
+        .args(options)
+        .current_dir(folder)
+        .output()
+        .expect("the binary starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Finished {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+#[track_caller]
+fn check(finished: &Finished, texts: &[&str]) {
+    for text in texts {
+        assert!(
+            finished.stdout.contains(text),
+            "no `{text}` in {finished:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_failure_shows_its_line_the_difference_and_what_was_printed() {
+    let finished = run("rooms.test.ts", &["-t", "greets"]);
+    assert_eq!(finished.code, Some(1));
+    check(
+        &finished,
+        &[
+            "FAILED a room > greets",
+            "rooms.test.ts:23:",
+            "expect({ greeting, members: 1 }).toEqual(",
+            "-   \"greeting\": \"hello Grace\",",
+            "+   \"greeting\": \"hello Ada\",",
+            "log Room/lobby  greeting Ada",
+            "0 passed, 1 failed",
+            "the same run again: --seed ",
+        ],
+    );
+}
+
+#[test]
+fn a_test_that_nothing_can_end_ends_with_what_it_waits_for() {
+    let finished = run("rooms.test.ts", &["-t", "hangs"]);
+    assert_eq!(finished.code, Some(1));
+    check(
+        &finished,
+        &[
+            "nothing is left that could end this test",
+            "Room/lobby has a call or request that it has not answered",
+            "somebody waits for the result of a call",
+        ],
+    );
+}
+
+#[test]
+fn an_exception_that_nobody_caught_fails_the_test() {
+    let finished = run("rooms.test.ts", &["-t", "nobody caught"]);
+    assert_eq!(finished.code, Some(1));
+    check(
+        &finished,
+        &[
+            "FAILED a room > hears what nobody caught",
+            "Error: left alone",
+        ],
+    );
+}
+
+#[test]
+fn bail_stops_at_the_first_failure() {
+    let finished = run("rooms.test.ts", &["--bail"]);
+    assert_eq!(finished.code, Some(1));
+    check(&finished, &["0 passed, 1 failed, 4 skipped, 1 todo"]);
+}
+
+#[test]
+fn a_seed_fixes_all_random_numbers() {
+    let random = |seed: &str| {
+        let finished = run("rooms.test.ts", &["-t", "is random", "--seed", seed]);
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        let line = finished
+            .stdout
+            .lines()
+            .find(|line| line.contains("worker  random"));
+        line.expect("the test prints them").to_owned()
+    };
+    assert_eq!(random("5"), random("5"));
+    assert_ne!(random("5"), random("6"));
+}
+
+#[test]
+fn the_state_of_a_failed_test_is_kept() {
+    let folder = temporary();
+    let finished = run_in(
+        folder.path(),
+        "rooms.test.ts",
+        &["-t", "greets", "--keep-failed"],
+    );
+    assert_eq!(finished.code, Some(1));
+    let state = folder.path().join(".stead/failed/rooms/a-room---greets");
+    let objects = std::fs::read_dir(state.join("rooms-Room")).expect("the namespace is there");
+    let objects = objects.filter(|entry| {
+        let name = entry.as_ref().expect("a readable folder").file_name();
+        name.to_string_lossy().ends_with(".sqlite")
+    });
+    assert!(objects.count() >= 1);
+}
+
+#[test]
+fn an_order_that_a_test_relies_on_is_found() {
+    let finished = run("racing.test.ts", &["--seed", "1"]);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let finished = run("racing.test.ts", &["--seed", "1", "--fuzz-schedule", "20"]);
+    assert_eq!(finished.code, Some(1), "{finished:#?}");
+    let line = finished.stdout.lines().find(|line| line.contains("--seed"));
+    let options: Vec<&str> = line
+        .expect("the seed is printed")
+        .split(": ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .collect();
+    let again = run("racing.test.ts", &options);
+    assert_eq!(again.code, Some(1), "{again:#?}");
+}
+
+#[test]
+fn machines_can_read_the_results() {
+    let finished = run(
+        "rooms.test.ts",
+        &["-t", "greets|passes", "--reporter", "json"],
+    );
+    let results: serde_json::Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    assert_eq!(
+        (&results["passed"], &results["failed"]),
+        (&1.into(), &1.into())
+    );
+    let finished = run(
+        "rooms.test.ts",
+        &["-t", "greets|passes", "--reporter", "junit"],
+    );
+    check(
+        &finished,
+        &[
+            "<testcase name=\"a room &gt; passes\"",
+            "<failure message=\"expected { greeting: ",
+        ],
+    );
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_no_success() {
+    let finished = run("rooms.test.ts", &["-t", "no such test"]);
+    finished.failed(3, &["no test's name matches `no such test`"]);
+}
+
+#[test]
+fn coverage_counts_the_lines_of_the_users_files() {
+    let folder = temporary();
+    let file = fixture("suites/covered.test.ts");
+    let finished = run_in(folder.path(), "covered.test.ts", &["--coverage"]);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    check(&finished, &["coverage of lines", "85.7 %", "8"]);
+    let lcov = std::fs::read_to_string(folder.path().join("coverage/lcov.info")).expect("lcov");
+    let source = file.with_file_name("covered.ts");
+    assert!(lcov.contains(&format!("SF:{}", source.display())), "{lcov}");
+    assert!(lcov.contains("DA:8,0"), "{lcov}");
+    assert!(folder.path().join("coverage/index.html").is_file());
+}
+
+#[test]
+fn a_project_is_tested_with_its_configuration() {
+    let output = Command::new(env!("CARGO_BIN_EXE_stead"))
+        .arg("test")
+        .current_dir(fixture("project"))
+        .output()
+        .expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed, 0 failed"), "{text}");
+}
