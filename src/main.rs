@@ -1,5 +1,6 @@
 //! `stead`: runs Cloudflare Workers and Durable Objects on your own machine.
 
+mod admission;
 mod alarms;
 mod assets;
 mod bindings;

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 use stead_ops::host::Namespace;
 use stead_ops::message::Failure;
+use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket::SocketEnd;
@@ -167,6 +168,13 @@ impl NamespaceNumbers {
             }
         }
         known.clone()
+    }
+
+    /// The number of the namespace with that folder, if it has one.
+    pub fn find(&self, unique_key: &str) -> Option<NamespaceIndex> {
+        let mut known = self.lock().clone().into_iter();
+        let at = known.position(|(_, known)| known == unique_key)?;
+        NamespaceIndex::try_from(at).ok()
     }
 
     /// The folders of the namespaces that come after the first `known`.

@@ -414,7 +414,7 @@ impl Worker {
             };
         };
         let key = ObjectKey {
-            namespace: namespace as u16,
+            namespace,
             id: name.id,
         };
         let placement = &self.shared.placement;

@@ -314,6 +314,10 @@ impl Shard {
             };
             self.reset(&instance, Failure::reset(reason));
         }
+        for (key, sockets) in self.sleeping.take() {
+            sockets.clear();
+            self.shared.placement.release(key, self.index);
+        }
     }
 
     fn abort(&self, key: ObjectKey, reason: &str) {

@@ -136,6 +136,7 @@ async fn run_bundle(
         state,
         journal,
         storage: super::super::storage_options(Durability::Strict, args.kv_limits),
+        evict: super::super::eviction(args.evict),
         limits: args.limits.limits(),
         evict: super::super::eviction(args.evict),
         compatibility,
