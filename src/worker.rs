@@ -399,9 +399,7 @@ impl Worker {
 
     async fn reopen(&self, name: ObjectName) -> Result<(), Refused> {
         let shared = self.shared.clone();
-        let known = shared.numbers.assign(&[]);
-        let is_its = |(_, unique_key): &(String, String)| **unique_key == *name.unique_key;
-        let Some(namespace) = known.iter().position(is_its) else {
+        let Some(namespace) = shared.numbers.find(&name.unique_key) else {
             // None of the classes that are served, so nobody holds the object.
             let reopen = move || crate::stored::reopen_here(&shared.journal, &shared.state, &name);
             let reopened = tokio::task::spawn_blocking(reopen).await;
