@@ -138,7 +138,6 @@ async fn run_bundle(
         storage: super::super::storage_options(Durability::Strict, args.kv_limits),
         evict: super::super::eviction(args.evict),
         limits: args.limits.limits(),
-        evict: super::super::eviction(args.evict),
         compatibility,
         vars: project.as_ref().map(vars).unwrap_or_default(),
         bindings: project.as_ref().map(bindings).unwrap_or_default(),
