@@ -13,7 +13,7 @@ use super::limit_args::LimitArgs;
 /// Serve a Workers project and reload it on every change
 ///
 /// Reads wrangler.json, wrangler.jsonc or wrangler.toml as they are. With several folders, the first one answers the
-/// requests, and the workers reach each other through their bindings.
+/// requests; workers do not reach each other yet.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DEV_EXAMPLES)]
 pub struct DevArgs {
@@ -71,4 +71,4 @@ Examples:
   stead dev
   stead dev --env staging --port 3000
   stead dev --state .wrangler/state/v3/do         go on with what wrangler stored
-  stead dev gateway/ users/                       two workers, bound to each other";
+  stead dev gateway/ users/                       two workers in one process";

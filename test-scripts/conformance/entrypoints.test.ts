@@ -1,7 +1,10 @@
 // What a worker exports, reached from within: ctx.exports, entrypoints, their properties; env.
-import { DurableObject, RpcStub, RpcTarget, ServiceStub, WorkerEntrypoint, env as importedEnv, exports, restore, tracing, waitUntil, withEnv, withEnvAndExports, withExports } from "cloudflare:workers";
+import { DurableObject, RpcStub, RpcTarget, WorkerEntrypoint, env as importedEnv, exports, tracing, waitUntil, withEnv, withEnvAndExports, withExports } from "cloudflare:workers";
 import * as workers from "cloudflare:workers";
 import { assert, assertEquals, assertRejects, assertThrows } from "./assert.ts";
+
+// The types do not have these yet.
+const { ServiceStub, restore } = workers as any;
 
 export class Room extends DurableObject<Env> {
   roomName() {
@@ -172,7 +175,7 @@ export const propertiesAreValues = withExported(async ({ Greeter }, env) => {
   assertThrows(() => Greeter(), "TypeError: Failed to execute '(called as function)' on 'LoopbackServiceStub': parameter 1 is not of type 'Options'.");
   assertThrows(() => Greeter({ props: 1 }), "TypeError: Incorrect type for the 'props' field on 'Options': the provided value is not of type 'Object'.");
   assertThrows(() => Greeter({ props: { f: () => 1 } }), "DataCloneError: () => 1 could not be cloned.");
-  assertThrows(() => Greeter({ props: { stub: new RpcStub({} as any) } }), "DataCloneError: RpcStub cannot be serialized in this context because it is not a persistent stub.");
+  assertThrows(() => Greeter({ props: { stub: new (RpcStub as any)({}) } }), "DataCloneError: RpcStub cannot be serialized in this context because it is not a persistent stub.");
   const { room } = await Greeter({ props: { room: env.Room.getByName("in props") } }).props();
   assertEquals(await room.roomName(), "in props");
 });

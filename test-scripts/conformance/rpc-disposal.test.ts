@@ -198,7 +198,7 @@ export const anArgumentThatIsKeptHasToBeCopied = withOwner(async (owner) => {
 });
 
 export const aStubThatIsPassedStaysItsOwners = withOwner(async (owner) => {
-  using stub: any = new RpcStub(new Watched(() => {}) as any);
+  using stub: any = new (RpcStub as any)(new Watched(() => {}));
   assertEquals([await owner.use(stub), await owner.use(stub), await stub.ping()], ["pong", "pong", "pong"]);
 });
 
@@ -228,7 +228,7 @@ export const aResultThatOnlyItsMembersUseIsDisposedOf = withOwner(async (owner) 
 
 export const aLocalStubTellsItsTarget = withOwner(async () => {
   let disposed = 0;
-  const stub: any = new RpcStub(new Watched(() => disposed++) as any);
+  const stub: any = new (RpcStub as any)(new Watched(() => disposed++));
   const copy = stub.dup();
   stub[Symbol.dispose]();
   assertEquals(await copy.ping(), "pong");

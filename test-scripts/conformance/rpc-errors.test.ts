@@ -74,7 +74,7 @@ const ENDED = "Error: The execution context which hosts this callback is no long
 export const anErrorOfATargetNamesItsObject = withService(async (service) => {
   using target = await service.target();
   const error = await thrown(target.fail());
-  assert(error instanceof RangeError);
+  assert((error as unknown) instanceof RangeError);
   assertEquals([error.message, error.remote, error.durableObjectId], ["in the target", true, service.id.toString()]);
   assertEquals((await thrown(target.missing())).durableObjectId, service.id.toString());
 });

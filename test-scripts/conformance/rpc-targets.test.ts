@@ -1,6 +1,10 @@
 // Functions, RpcTargets and stubs: what passes as a stub, and what a stub can do.
-import { DurableObject, RpcPromise, RpcProperty, RpcStub, RpcTarget } from "cloudflare:workers";
+import { DurableObject, RpcStub, RpcTarget } from "cloudflare:workers";
+import * as workers from "cloudflare:workers";
 import { assert, assertEquals, assertRejects, assertThrows } from "./assert.ts";
+
+// The types do not have these yet.
+const { RpcPromise, RpcProperty } = workers as any;
 
 class Counter extends RpcTarget {
   #value: number;
@@ -110,7 +114,7 @@ withService.tests = 0;
 const STUB = ["function", true, "[object JsRpcStub]"];
 
 export const whatCanBeCalledPassesAsAStub = withService(async (service) => {
-  for (const value of [() => 1, async () => 1, function () {}, class {}, new Counter(), new RpcStub(new Counter() as any)]) {
+  for (const value of [() => 1, async () => 1, function () {}, class {}, new Counter(), new (RpcStub as any)(new Counter())]) {
     assertEquals(await service.kindOf(value), STUB);
   }
 });
@@ -208,12 +212,12 @@ export const theClassesCannotBeMade = withService(async () => {
   }
   class Point {}
   for (const value of [[], new Date(), new Point(), Object.create(null)]) {
-    assertThrows(() => new RpcStub(value as any), "TypeError: RpcStubs can only wrap plain objects, functions, and RpcTarget derivatives.");
+    assertThrows(() => new (RpcStub as any)(value), "TypeError: RpcStubs can only wrap plain objects, functions, and RpcTarget derivatives.");
   }
 });
 
 export const aLocalStubIsCalledLikeAnyOther = withService(async () => {
-  using stub: any = new RpcStub({ a: 1, f: () => 2, inner: { g: () => 3 } } as any);
+  using stub: any = new (RpcStub as any)({ a: 1, f: () => 2, inner: { g: () => 3 } });
   assertEquals([await stub.a, await stub.f(), await stub.inner.g()], [1, 2, 3]);
   using inner = await stub.inner;
   assertEquals(await inner.g(), 3);

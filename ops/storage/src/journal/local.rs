@@ -208,7 +208,10 @@ impl LocalJournal {
         let mut writer = lock(&self.inner.writer);
         let (writer, messages) = &mut *writer;
         match messages.try_recv() {
-            Ok(first) => self.inner.batch(writer, messages, first) || true,
+            Ok(first) => {
+                self.inner.batch(writer, messages, first);
+                true
+            }
             Err(_) => false,
         }
     }

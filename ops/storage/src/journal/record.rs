@@ -225,7 +225,7 @@ pub(crate) fn length_of(bytes: &[u8]) -> Option<usize> {
         return None;
     }
     let length = u32_at(bytes, 4) as usize;
-    let fits = length >= HEADER_BYTES + CHECKSUM_BYTES + ALIGNMENT && length <= RECORD_BYTES_MAX;
+    let fits = (HEADER_BYTES + CHECKSUM_BYTES + ALIGNMENT..=RECORD_BYTES_MAX).contains(&length);
     (fits && length.is_multiple_of(ALIGNMENT)).then_some(length)
 }
 
