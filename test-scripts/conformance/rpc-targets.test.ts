@@ -188,8 +188,8 @@ export const aTargetMayReturnItself = withService(async (service) => {
 });
 
 export const aStubLooksLikeOne = withService(async (service) => {
-  using counter = await service.counter();
-  assert(counter instanceof RpcStub && !(counter instanceof RpcTarget));
+  using counter: any = await service.counter();
+  assert(counter instanceof (RpcStub as any) && !(counter instanceof (RpcTarget as any)));
   assertEquals([typeof counter, Object.keys(counter), counter.then, counter[0]], ["function", [], undefined, undefined]);
   assertEquals([typeof counter.dup, typeof counter[Symbol.dispose]], ["function", "function"]);
   assert("anything" in counter);

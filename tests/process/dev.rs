@@ -332,7 +332,9 @@ fn code_that_never_loaded_is_told_to_every_client_until_it_loads() {
 
 #[test]
 fn every_template_makes_a_project_that_serves() {
-    let drive: [(&str, &[(&str, &str, &str, &str)]); 4] = [
+    /// Method, path, body, and what is answered.
+    type Exchange = (&'static str, &'static str, &'static str, &'static str);
+    let drive: [(&str, &[Exchange]); 4] = [
         (
             "counter",
             &[
