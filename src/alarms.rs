@@ -54,13 +54,16 @@ pub struct Alarms {
     inner: Arc<Inner>,
 }
 
+/// What is pending, and of which object.
+pub type PendingAlarms = Vec<(ObjectKey, AlarmEntry)>;
+
 #[derive(Default)]
 struct Inner {
     /// The latest change of each object's alarm that the thread has not seen;
     /// bounded by the number of objects.
     changes: Mutex<HashMap<ObjectKey, Change>>,
     /// Who wants to know what is pending.
-    asked: Mutex<Vec<oneshot::Sender<Vec<(ObjectKey, AlarmEntry)>>>>,
+    asked: Mutex<Vec<oneshot::Sender<PendingAlarms>>>,
     /// Who wants the index closed, and told when it is.
     parking: Mutex<Option<oneshot::Sender<()>>>,
     /// Whether the thread leaves everything alone.

@@ -341,7 +341,10 @@ mod tests {
     fn an_old_date_says_what_it_does_not_bring_back() {
         assert!(Compatibility::default().deviations().is_empty());
         let old = compatibility("2024-01-01", &[]).unwrap();
-        assert!(old.deviations().contains(&"url_standard") == !old.is_on("url_standard"));
+        assert_ne!(
+            old.deviations().contains(&"url_standard"),
+            old.is_on("url_standard")
+        );
         assert!(
             old.deviations()
                 .contains(&"handle_cross_request_promise_resolution")

@@ -187,8 +187,10 @@ impl Server {
             }
         }
         self.set_watch();
-        for failure in failures {
-            self.tell(failure);
+        if !failures.is_empty() {
+            for failure in failures {
+                self.tell(failure);
+            }
             let still = if self.front().is_running() {
                 "the code before this change goes on serving"
             } else {

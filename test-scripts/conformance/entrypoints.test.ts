@@ -242,7 +242,7 @@ export const anObjectClassIsItsNamespace = withExported(async ({ Room }, env) =>
 });
 
 export const anObjectHasExportsAndProps = withExported(async (_, env) => {
-  const room = env.Room.getByName("has exports");
+  const room: any = env.Room.getByName("has exports");
   assertEquals([await room.exported(), await room.props(), await room.callEntrypoint()], [true, {}, "Hi from inside, Ann! (1)"]);
 });
 

@@ -23,7 +23,7 @@ const SMALL: &[&str] = &[
 #[track_caller]
 fn call(server: &Server, path: &str) -> Value {
     let response = server.get(path);
-    serde_json::from_str(&response.text()).unwrap_or_else(|_| panic!("{path}: {}", response.text()))
+    serde_json::from_str(response.text()).unwrap_or_else(|_| panic!("{path}: {}", response.text()))
 }
 
 /// The object that `method` is called on is reset with `error`, and another one keeps what it has in memory.
