@@ -121,7 +121,7 @@ fn restore(state: &Path) {
     let mut put = |key: &str, byte: u64| {
         // Not all zeros, and not random: about as compressible as JSON.
         let value: Vec<u8> = (0..1_000_000u64)
-            .map(|at| (at * at ^ byte * 7) as u8 >> 2)
+            .map(|at| ((at * at) ^ (byte * 7)) as u8 >> 2)
             .collect();
         object.kv_put(key, &value).expect("a write");
         object.commit().expect("a commit");
