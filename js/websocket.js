@@ -6,8 +6,9 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
+import { checkAutoText, checkClose, checkProtocols, checkUrl } from "ext:stead/websocket_checks.js";
 import { requireHandler } from "ext:stead/global_scope.js";
-import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, DOMException, serialize } from "ext:stead/clone.js";
 import { currentContext } from "ext:stead/context.js";
@@ -71,11 +72,6 @@ const CLIENT = 4; // made by `new WebSocket(url)`
 /** What the close() of a socket that went away without a Close frame reports. */
 const LOST_CODE = 1006;
 const NO_STATUS_CODE = 1005;
-const REASON_BYTES_MAX = 123;
-/** Of an automatic answer's request and of its response. */
-const AUTO_BYTES_MAX = 2048;
-
-const encoder = new TextEncoder();
 
 // The shim's way into the private parts of WebSocket, set by its static block.
 /** A socket for one end. @type {(end: any) => WebSocket} */
@@ -507,20 +503,6 @@ export class WebSocketRequestResponsePair {
 tagClass(WebSocketRequestResponsePair);
 
 /**
- * @param {string} what
- * @param {string} text
- */
-function checkAutoText(what, text) {
-  const { length } = encoder.encode(text);
-  if (length > AUTO_BYTES_MAX) {
-    throw new RangeError(
-      `${what} cannot be larger than ${AUTO_BYTES_MAX} bytes. A ${what.toLowerCase()} of size ${length} was provided.`,
-    );
-  }
-  return text;
-}
-
-/**
  * Text as it is, bytes as a view.
  * @param {any} data
  */
@@ -528,75 +510,4 @@ function toPayload(data) {
   if (typeof data === "string" || ArrayBuffer.isView(data)) return data;
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   return `${data}`;
-}
-
-/** @param {string} url */
-function checkUrl(url) {
-  let parsed;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw new DOMException("WebSocket Constructor: The url is invalid.", "SyntaxError");
-  }
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
-    throw new DOMException(
-      "WebSocket Constructor: The url scheme must be ws or wss.",
-      "SyntaxError",
-    );
-  }
-  if (parsed.href.includes("#")) {
-    throw new DOMException(
-      "WebSocket Constructor: The url fragment must be empty.",
-      "SyntaxError",
-    );
-  }
-}
-
-const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
-
-/** @param {any} protocols */
-function checkProtocols(protocols) {
-  if (protocols === undefined) return [];
-  const several = Array.isArray(protocols);
-  const list = several ? protocols.map(String) : [`${protocols}`];
-  if (new Set(list).size !== list.length) {
-    throw new DOMException(
-      "WebSocket Constructor: The protocols header cannot have repeating values.",
-      "SyntaxError",
-    );
-  }
-  if (list.some((protocol) => !TOKEN.test(protocol))) {
-    const which = several ? "One of the protocol header tokens" : "The protocol header token";
-    throw new DOMException(`WebSocket Constructor: ${which} is invalid.`, "SyntaxError");
-  }
-  return list;
-}
-
-/**
- * @param {any} code
- * @param {any} reason
- * @returns {number | undefined} the code as a number
- */
-function checkClose(code, reason) {
-  if (code === undefined) {
-    if (reason !== undefined) {
-      throw new DOMException(
-        "If you specify a WebSocket close reason, you must also specify a code.",
-        "InvalidAccessError",
-      );
-    }
-    return undefined;
-  }
-  const number = toInteger(code);
-  const reserved = number === 1004 || number === 1005 || number === 1006 || number === 1015;
-  if (!(number >= 1000 && number <= 4999) || reserved) {
-    throw new DOMException(`Invalid WebSocket close code: ${number}.`, "InvalidAccessError");
-  }
-  if (reason !== undefined && encoder.encode(`${reason}`).length > REASON_BYTES_MAX) {
-    throw new DOMException(
-      "WebSocket close reason must not be longer than 123 bytes when UTF-8 encoded.",
-      "SyntaxError",
-    );
-  }
-  return number;
 }

@@ -122,6 +122,7 @@ deno_core::extension!(
         "tracing.js",
         "virtual_time.js",
         "websocket.js",
+        "websocket_checks.js",
         "worker_event.js",
         "workers.js",
         "writable.js",
