@@ -378,6 +378,9 @@ impl World {
         for object in &self.objects {
             object.database.abort();
         }
+        // What the dead process had still to do would hold its files open for ever.
+        self.disk.fail(Fault::Power, 0);
+        self.journal.drive();
         self.disk = disk;
         self.state = copy;
         self.told = Told::default();
