@@ -12,6 +12,7 @@ use stead_ops::JsFrame;
 use stead_ops::OwedAlarm;
 use stead_ops::assets::FileFuture;
 use stead_ops::assets::FileRequest;
+use stead_ops::cache::Caches;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
@@ -579,6 +580,10 @@ impl Host for Shard {
     fn fetch_file(&self, request: FileRequest) -> FileFuture {
         let front = self.code.front.clone();
         Box::pin(async move { front.file(Asked::from_url(request)?).await })
+    }
+
+    fn caches(&self) -> &Caches {
+        &self.shared.caches
     }
 
     fn report(&self, object: Option<String>, error: &str) {

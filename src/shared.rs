@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use serde_json::Value;
+use stead_ops::cache::Caches;
 use stead_ops::host::Namespace;
 use stead_ops::message::Failure;
 use stead_ops::message::NamespaceIndex;
@@ -209,6 +210,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Which of the platform's behaviours it was written for.
     pub compatibility: Compatibility,
+    /// Responses that the worker keeps for a while.
+    pub caches: Caches,
     /// Ends turns that take too long.
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.

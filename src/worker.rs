@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use deno_core::v8::IsolateHandle;
 use serde_json::Value;
+use stead_ops::cache::Caches;
 use stead_ops::message::ObjectKey;
 use stead_storage::LocalJournal;
 use stead_storage::ObjectName;
@@ -140,6 +141,7 @@ impl Worker {
             storage: config.storage,
             evict: config.evict,
             journal: config.journal,
+            caches: Caches::new(config.limits.cache_bytes),
             limits: config.limits,
             compatibility: config.compatibility,
             watchdog: Watchdog::default(),

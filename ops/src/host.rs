@@ -9,6 +9,7 @@ use stead_storage::IdKey;
 
 use crate::assets::FileFuture;
 use crate::assets::FileRequest;
+use crate::cache::Caches;
 use crate::export::Exports;
 use crate::instance::Instance;
 use crate::message::Failure;
@@ -95,6 +96,9 @@ pub trait Host {
 
     /// Asks for a static file of the project.
     fn fetch_file(&self, request: FileRequest) -> FileFuture;
+
+    /// The worker's caches.
+    fn caches(&self) -> &Caches;
 
     /// Tells the person at the terminal about an error that nobody caught.
     fn report(&self, object: Option<String>, error: &str);
