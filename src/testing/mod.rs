@@ -166,11 +166,9 @@ impl Shared {
         let Some(testing) = &self.testing else {
             return Ok(());
         };
-        let brought = testing.levels.bring(&self.state, unique_key, id);
-        brought.map_err(|source| StorageError::Io {
-            path: self.state.object_path(unique_key, id),
-            source: Arc::new(source),
-        })
+        testing
+            .levels
+            .bring(&self.state, &self.journal, unique_key, id)
     }
 }
 
