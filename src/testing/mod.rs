@@ -3,7 +3,10 @@
 mod control;
 pub mod coverage;
 pub mod events;
+mod gates;
 pub mod levels;
+mod memory;
+mod slow_disk;
 mod stall;
 
 use std::rc::Rc;
@@ -37,9 +40,11 @@ use coverage::ScriptCoverage;
 use events::Line;
 use events::News;
 use levels::Levels;
+use memory::Remembered;
+use slow_disk::Unheard;
 
-pub use control::Leave;
 pub use control::put_control;
+pub use memory::TestDeed;
 
 /// The library of tests, bundled from npm: see vendor/vitest.
 const LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/test_library.js"));
@@ -65,8 +70,10 @@ pub struct Testing {
     pub counted: Mutex<Vec<ScriptCoverage>>,
     /// Where the state of a failed test is kept.
     pub keep_failed: Option<std::path::PathBuf>,
-    /// When each level began.
-    times: Mutex<Vec<i64>>,
+    /// How each level began.
+    begun: Mutex<Vec<Begun>>,
+    /// What objects are to hear of their commits, while storage is stalled.
+    unheard: Mutex<Option<Vec<Unheard>>>,
     lines: Mutex<Vec<Line>>,
     faults: Mutex<Vec<Fault>>,
 }
@@ -83,6 +90,14 @@ pub struct TestOptions {
     pub bail: bool,
     /// Whether time is that of tests.
     pub virtual_time: bool,
+}
+
+/// What was there when a level began.
+struct Begun {
+    /// The time on the wall.
+    began_ms: i64,
+    /// The sockets that slept.
+    sockets: Remembered,
 }
 
 /// How a disk fails.
@@ -104,7 +119,8 @@ impl Testing {
             counts: false,
             counted: Mutex::default(),
             keep_failed: None,
-            times: Mutex::default(),
+            begun: Mutex::default(),
+            unheard: Mutex::default(),
             lines: Mutex::default(),
             faults: Mutex::default(),
         }
