@@ -18,8 +18,9 @@ use crate::placement::ShardIndex;
 use crate::shard::Shard;
 use crate::shared::Message;
 
-/// What callers are told whose object a test took along with it.
-pub const TEST_ENDED: &str = "the test has ended";
+/// What callers are told whose object a test took along with it. Nobody is left to care: if it is not caught, that is no
+/// mistake.
+pub const TEST_ENDED: &str = "the test that this belonged to has ended";
 
 /// Turns of the other tasks that an object is given to come to rest before it is evicted.
 const EVICTION_TRIES: usize = 1_000;

@@ -41,6 +41,7 @@ use events::Line;
 use events::News;
 use levels::Levels;
 use memory::Remembered;
+use memory::TEST_ENDED;
 use slow_disk::Unheard;
 
 pub use control::put_control;
@@ -128,6 +129,9 @@ impl Testing {
 
     /// Takes a line of output for the test that runs.
     pub fn print(&self, line: Line) {
+        if line.uncaught && line.text.contains(TEST_ENDED) {
+            return;
+        }
         let mut lines = lock(&self.lines);
         if lines.len() < LINES_MAX {
             lines.push(line);
