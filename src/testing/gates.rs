@@ -48,7 +48,7 @@ impl Shard {
             return None;
         }
         let told = json!({
-            "class": self.namespaces[instance.key.namespace as usize].class,
+            "class": self.namespaces.get(instance.key.namespace).class,
             "id": instance.key.id.to_string(),
             "name": *instance.name.borrow(),
             "input": input,
