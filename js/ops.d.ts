@@ -108,6 +108,12 @@ interface SqlOps {
   op_sql_database_size(handle: ObjectHandle): number;
 }
 
+/** `ops/src/html.rs` */
+interface HtmlOps {
+  op_html_check_selector(selector: string): void;
+  readonly Rewriter: new (encoding: string, handlers: object[]) => any;
+}
+
 /** `ops/src/kv.rs` */
 interface KvOps {
   op_kv_get(handle: ObjectHandle, key: string): any;
@@ -332,6 +338,7 @@ interface Ops
     AlarmOps,
     AssetsOps,
     CacheOps,
+    HtmlOps,
     BookmarkOps,
     AttachmentOps,
     CalleeOps,

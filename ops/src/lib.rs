@@ -21,6 +21,7 @@ pub mod export;
 mod gate;
 mod headers;
 pub mod host;
+mod html;
 pub mod instance;
 mod kv;
 mod md5;

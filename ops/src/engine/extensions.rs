@@ -23,6 +23,7 @@ use crate::digest::stead_digest;
 use crate::event::stead_event;
 use crate::exception::stead_exception;
 use crate::gate::stead_gate;
+use crate::html::stead_html;
 use crate::kv::stead_kv;
 use crate::object_socket::stead_object_socket;
 use crate::sql::stead_sql;
@@ -61,7 +62,8 @@ deno_core::extension!(
         stead_object_socket,
         stead_turn,
         stead_assets,
-        stead_cache
+        stead_cache,
+        stead_html
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -197,6 +199,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_assets::init(),
         stead_turn::init(),
         stead_cache::init(),
+        stead_html::init(),
         stead::init(),
     ]
 }
