@@ -27,6 +27,7 @@ pub mod message;
 mod object_socket;
 pub mod parcel;
 mod pipeline;
+mod record;
 pub mod socket;
 pub mod socket_set;
 mod sql;
