@@ -23,3 +23,4 @@ mod testing;
 mod torture;
 mod updating;
 mod websocket;
+mod workers;
