@@ -11,6 +11,7 @@ import { setFlags } from "ext:stead/compatibility.js";
 import { connectToInspector, setColors } from "ext:stead/console.js";
 import { startGlobals } from "ext:stead/globals.js";
 import { setCompatibilityFlags } from "ext:stead/navigator.js";
+import { startNode } from "ext:stead/node.js";
 import { rebindOps } from "ext:stead/fast_ops.js";
 import { adoptGlobal } from "ext:stead/scope.js";
 import { startTasks } from "ext:stead/tasks.js";
@@ -24,6 +25,7 @@ import { dispatch } from "ext:stead/dispatch.js";
 import "ext:stead/event_source.js";
 import "ext:stead/exceptions.js";
 import "ext:stead/html_rewriter.js";
+import "ext:stead/warm_up.js";
 
 const { Number, ObjectDefineProperty } = primordials;
 
@@ -53,6 +55,7 @@ function start(options) {
     useVirtualTimers();
   }
   if (options.inspector) connectToInspector();
+  startNode(options.compatibilityFlags);
   startTasks();
   startClone();
   hideInternals();

@@ -63,7 +63,8 @@ deno_core::extension!(
         stead_turn,
         stead_assets,
         stead_cache,
-        stead_html
+        stead_html,
+        stead_node
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -106,6 +107,7 @@ deno_core::extension!(
         "message.js",
         "namespace.js",
         "navigator.js",
+        "node.js",
         "object_state.js",
         "record.js",
         "rpc.js",
@@ -131,6 +133,7 @@ deno_core::extension!(
         "timing.js",
         "tracing.js",
         "virtual_time.js",
+        "warm_up.js",
         "websocket.js",
         "websocket_checks.js",
         "worker_event.js",
@@ -200,6 +203,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_turn::init(),
         stead_cache::init(),
         stead_html::init(),
+        crate::node::extension(),
         stead::init(),
     ]
 }
