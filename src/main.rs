@@ -32,6 +32,7 @@ mod outside;
 mod placement;
 mod queue;
 mod quiet;
+mod residents;
 mod routes;
 mod rpc;
 mod scheduled;

@@ -40,6 +40,7 @@ use crate::assets::Asked;
 use crate::cli::logger::Level;
 use crate::isolate::call;
 use crate::isolate::string;
+use crate::residents::Seat;
 use crate::shard::Shard;
 use crate::stalled::Progress;
 
@@ -54,6 +55,7 @@ pub struct Resident {
     record: v8::Global<v8::Value>,
     /// Whether its writes become durable.
     progress: Progress,
+    _seat: Seat,
 }
 
 impl Resident {
@@ -160,6 +162,7 @@ impl Shard {
             .namespace_dir(&shared.storage_key(unique_key))
             .map_err(failed)?;
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
+        let seat = shared.residents.seat();
         let database = self.open_database(key, incarnation).map_err(failed)?;
         database
             .stop_when(self.isolate.guard.sql_interrupt())
@@ -220,6 +223,7 @@ impl Shard {
             instance: instance.clone(),
             record: record.clone(),
             progress: Progress::default(),
+            _seat: seat,
         };
         self.objects.borrow_mut().insert(key, resident);
         self.end_turn();

@@ -57,6 +57,7 @@ use crate::output::Output;
 use crate::placement::ShardIndex;
 use crate::queue::EventQueue;
 use crate::quiet::Quiet;
+use crate::residents::WaitingRoom;
 use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
@@ -103,6 +104,8 @@ pub struct Shard {
     pub sleeping: RefCell<HashMap<ObjectKey, Rc<SocketSet>>>,
     /// The objects that may leave memory.
     pub idle: IdleObjects,
+    /// The events of objects for which there is no room in memory.
+    pub waiting: WaitingRoom,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
     /// What the objects of this shard have on its way to the disk.
@@ -301,6 +304,7 @@ async fn bring_up(
         objects: RefCell::default(),
         sleeping: RefCell::default(),
         idle: IdleObjects::default(),
+        waiting: WaitingRoom::default(),
         turn: Rc::default(),
         lane: Lane::default(),
         held: RefCell::default(),
@@ -375,6 +379,7 @@ async fn run(
         shard.queue.queue_calls();
         // Before the events that might find an object which was to have left.
         shard.evict_idle();
+        shard.let_in();
         shard.deliver_queued();
         shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
@@ -558,6 +563,7 @@ impl Shard {
             Message::Reopen(key, done) => self.reopen(key, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
+            Message::MakeRoom => self.leave_for_others(),
             Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.stalled.set(true),
             Message::Stop(done) => {
@@ -570,7 +576,10 @@ impl Shard {
 
     /// Whether the successor has everything.
     fn has_handed_over(&self) -> bool {
-        !self.has_more() && self.objects.borrow().is_empty() && self.sleeping.borrow().is_empty()
+        !self.has_more()
+            && self.waiting.is_empty()
+            && self.objects.borrow().is_empty()
+            && self.sleeping.borrow().is_empty()
     }
 
     /// Whether everything that a stop waits for has ended.
@@ -578,6 +587,7 @@ impl Shard {
         self.connections.get() == 0
             && !self.has_more()
             && !self.holds_back()
+            && self.waiting.is_empty()
             && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }

@@ -35,6 +35,7 @@ use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::residents::Residents;
 use crate::routes::Routes;
 use crate::testing::Leave;
 use crate::testing::Testing;
@@ -67,6 +68,8 @@ pub enum Message {
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
+    /// Another shard has no room for an object: idle ones are to leave memory.
+    MakeRoom,
     /// The object's alarm has run for longer than it may.
     AlarmOverdue(ObjectKey),
     /// The clock of tests will not move again by itself, and somebody watches it.
@@ -195,6 +198,8 @@ impl NamespaceNumbers {
 pub struct Shared {
     /// Where objects live.
     pub placement: Placement,
+    /// How many are in memory.
+    pub residents: Arc<Residents>,
     /// The way to each shard.
     pub routes: Routes,
     /// The number of each namespace.

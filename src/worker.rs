@@ -41,6 +41,7 @@ use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::residents::Residents;
 use crate::routes::Routes;
 use crate::shard;
 use crate::shard::StartError;
@@ -134,6 +135,7 @@ impl Worker {
             .unzip();
         let shared = Arc::new(Shared {
             placement: Placement::new(config.shards),
+            residents: Residents::of_process(),
             routes: Routes::new(senders.clone()),
             numbers: NamespaceNumbers::default(),
             state: config.state,
@@ -279,7 +281,11 @@ impl Worker {
         }
         let endings = replacing.iter().map(|r| r.ending.clone()).collect();
         for retirement in replacing.iter() {
-            tokio::spawn(retirement.clone().enforce(deadline));
+            let ended = retirement.clone().enforce(deadline);
+            tokio::spawn(async move {
+                ended.await;
+                drop(tokio::task::spawn_blocking(crate::memory::give_back).await);
+            });
         }
         Ok(Replaced { endings })
     }

@@ -227,7 +227,11 @@ impl Keeper {
 
     /// Makes the database file of a closed object complete and durable.
     fn complete(&self, name: &ObjectName, entries: &[Entry]) -> io::Result<crate::disk::Stat> {
-        let files = ObjectFiles::open(&*self.shared.disk, &self.shared.object_path(name))?;
+        let files = ObjectFiles::open(
+            &*self.shared.disk,
+            &self.shared.object_path(name),
+            &self.shared.files_open,
+        )?;
         rebuild(&*self.shared.disk, &self.shared.directory, &files, entries)?;
         files.file.sync()?;
         if let Some(directory) = files.path.parent() {

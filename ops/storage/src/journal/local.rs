@@ -2,7 +2,7 @@
 //! Two threads work for it, the committer and the keeper.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
@@ -83,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) index: Arc<Mutex<Index>>,
     /// Tells that an object of `Index::busy` is no longer.
     pub(crate) idle: Condvar,
+    /// Objects whose database file is open.
+    pub(crate) files_open: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -161,6 +163,7 @@ impl LocalJournal {
             options,
             index: Arc::default(),
             idle: Condvar::new(),
+            files_open: Arc::default(),
         });
         let mut recovery = Recovery::default();
         let resume = recovery::read(&shared, &mut recovery)?;
@@ -299,6 +302,12 @@ impl LocalJournal {
             }
         }
         opened
+    }
+
+    /// How many objects have their database file open in the journal: those that are open, and
+    /// those that were closed and are not durable in their file yet.
+    pub fn files_open(&self) -> usize {
+        self.inner.shared.files_open.load(Ordering::Relaxed)
     }
 
     /// Tells that an object's database is closed, and whether anything may have

@@ -61,7 +61,7 @@ impl Inner {
             return match last {
                 // A second handle would, when closed, release SQLite's locks.
                 Some(last) => Ok(last.files.clone()),
-                None => ObjectFiles::open(&*self.shared.disk, &path)
+                None => ObjectFiles::open(&*self.shared.disk, &path, &self.shared.files_open)
                     .map_err(|error| StorageError::io(&path, error)),
             };
         }

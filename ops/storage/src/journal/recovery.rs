@@ -257,7 +257,7 @@ fn complete_one(
 ) -> io::Result<crate::disk::Stat> {
     let parent = path.parent().unwrap_or(Path::new("."));
     shared.disk.create_dir(parent)?;
-    let files = ObjectFiles::open(&*shared.disk, path)?;
+    let files = ObjectFiles::open(&*shared.disk, path, &shared.files_open)?;
     if mark > 0 && files.file.stat()?.bytes == 0 {
         return Err(io::Error::other(super::adopt::gone(path, head)));
     }
