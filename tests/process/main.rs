@@ -7,6 +7,7 @@
 mod bank;
 mod calling;
 mod compatibility;
+mod crowd;
 mod dev;
 mod faults;
 mod frames;

@@ -22,7 +22,7 @@ use crate::{Result, StorageError};
 /// Objects whose records are archived together.
 const ARCHIVED_TOGETHER: usize = 256;
 /// Marks that become durable together are written at least this often.
-const CHECKPOINTS_TOGETHER: usize = 256;
+const CHECKPOINTS_TOGETHER: usize = 4096;
 
 /// What the keeper is asked to do.
 pub(crate) enum Job {
