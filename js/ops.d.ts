@@ -237,7 +237,7 @@ interface EventOps {
 interface WebSocketOps {
   op_socket_pair(): [PairEnd, PairEnd];
   op_socket_accept(end: PairEnd, handle: ObjectHandle | null): void;
-  op_socket_next(end: PairEnd): Promise<SocketFrame>;
+  op_socket_next(end: PairEnd): Promise<SocketFrame | undefined>;
   op_socket_send(end: PairEnd, data: string | ArrayBufferLike | ArrayBufferView): void;
   op_socket_close(end: PairEnd, code: number, reason: string): void;
   op_socket_connect(
@@ -283,6 +283,8 @@ interface TestOps {
 
 /** `ops/src/time.rs` */
 interface TimeOps {
+  /** The names of Node's modules, without `node:`. */
+  op_node_modules(): string[];
   op_time_now(): number;
   op_time_elapsed(): number;
   op_time_next_timer(atMs: number): void;

@@ -27,6 +27,7 @@ use stead_ops::message::AlarmOutcome;
 use stead_ops::message::Call;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
+use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::parcel::Parcel;
@@ -148,13 +149,14 @@ impl Shard {
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let shared = &self.shared;
         if !self.exports_class(key.namespace) {
-            let class = &self.namespaces[key.namespace as usize].class;
+            let class = &self.namespaces.get(key.namespace).class;
             return Err(Failure {
                 message: format!("the worker's code has no object class `{class}` any more"),
                 ..Failure::default()
             });
         }
-        let unique_key = &self.namespaces[key.namespace as usize].unique_key;
+        let namespace = self.namespaces.get(key.namespace);
+        let unique_key = &namespace.unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
         shared.bring(unique_key, &key.id).map_err(failed)?;
         shared
@@ -162,7 +164,7 @@ impl Shard {
             .namespace_dir(&shared.storage_key(unique_key))
             .map_err(failed)?;
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
-        let seat = shared.residents.seat();
+        let seat = shared.process.residents.seat();
         let database = self.open_database(key, incarnation).map_err(failed)?;
         database
             .stop_when(self.isolate.guard.sql_interrupt())
@@ -242,7 +244,7 @@ impl Shard {
         let shared = &self.shared;
         let object = ObjectName {
             unique_key: shared
-                .storage_key(&self.namespaces[key.namespace as usize].unique_key)
+                .storage_key(&self.namespaces.get(key.namespace).unique_key)
                 .into(),
             id: key.id,
         };
@@ -383,7 +385,8 @@ impl Shard {
         match committed {
             Ok(Some(commit)) => {
                 if let Some(change) = commit.alarm {
-                    let unique_key = &self.namespaces[instance.key.namespace as usize].unique_key;
+                    let namespace = self.namespaces.get(instance.key.namespace);
+                    let unique_key = &namespace.unique_key;
                     let name = instance.name.borrow().clone();
                     self.shared
                         .alarms
@@ -407,6 +410,9 @@ impl Shard {
 
     /// Hears from the journal what became of an instance's commits.
     pub fn hear(&self, key: ObjectKey, incarnation: u64, event: LogEvent) {
+        let Some(event) = self.keep_unheard(key, incarnation, event) else {
+            return;
+        };
         let instance = self.objects.borrow().get(&key).map(|r| r.instance.clone());
         let Some(instance) = instance.filter(|found| found.incarnation == incarnation) else {
             return;
@@ -521,8 +527,8 @@ impl Host for Shard {
         self.shared.random.bytes()
     }
 
-    fn namespaces(&self) -> &[Namespace] {
-        &self.namespaces
+    fn namespace(&self, index: NamespaceIndex) -> Rc<Namespace> {
+        self.namespaces.get(index)
     }
 
     fn send(&self, parcel: Parcel) {

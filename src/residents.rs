@@ -224,7 +224,7 @@ impl Shard {
     fn make_room(&self, more: usize) -> bool {
         let has_room = || {
             let files_open = self.shared.journal.files_open();
-            self.shared.residents.has_room(more, files_open)
+            self.shared.process.residents.has_room(more, files_open)
         };
         for _ in 0..LEAVE_FOR_ONE {
             if has_room() {
