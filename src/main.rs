@@ -26,6 +26,7 @@ mod isolate;
 mod kills;
 mod limits;
 mod memory;
+mod meter;
 mod namespaces;
 mod objects;
 mod output;
@@ -49,6 +50,7 @@ mod verdict;
 mod virtual_time;
 mod watchdog;
 mod worker;
+mod worn;
 
 use std::io;
 use std::io::Write;

@@ -53,8 +53,7 @@ impl BufferBudget {
     }
 
     /// Bytes that are in use.
-    #[cfg(test)]
-    fn used(&self) -> usize {
+    pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 

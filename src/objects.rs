@@ -275,8 +275,8 @@ impl Shard {
     /// Hands an event that may enter now to JavaScript.
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
-        let broken = instance.clone();
-        let instance = instance.clone();
+        instance.cpu_used.take();
+        let (broken, instance) = (instance.clone(), instance.clone());
         self.isolate.enter(|scope| {
             let record = v8::Local::new(scope, record);
             let result = match event {

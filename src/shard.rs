@@ -431,7 +431,7 @@ async fn run(
 /// Lets timers, ops and microtasks run, and ends their turn.
 fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<'_>) {
     let options = PollEventLoopOptions::default();
-    shard.relieve_heap();
+    shard.relieve_memory();
     let guard = &shard.isolate.guard;
     guard.begin();
     let polled = runtime.poll_event_loop(cx, options);
@@ -505,7 +505,7 @@ impl Shard {
                 Parcel::Export(call) => self.deliver_export_call(call),
                 Parcel::Worker(entrypoint, event) => self.deliver_to_entrypoint(entrypoint, event),
             }
-            self.relieve_heap();
+            self.relieve_memory();
             if self.chance().is_some_and(|chance| chance.below(2) == 0) {
                 // What the event made ready has its turn.
                 return;

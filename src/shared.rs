@@ -41,6 +41,7 @@ use crate::routes::Routes;
 use crate::testing::TestDeed;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
+use crate::worn::Worn;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -179,6 +180,8 @@ pub struct Shared {
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.
     pub kills: Kills,
+    /// Isolates that are of no more use.
+    pub worn: Worn,
     /// Makes commits durable.
     pub journal: LocalJournal,
     /// Wakes objects.

@@ -57,6 +57,7 @@ use crate::testing::Testing;
 use crate::testing::coverage::ScriptCoverage;
 use crate::testing::lock;
 use crate::watchdog::Watchdog;
+use crate::worn::Worn;
 
 /// How long after the time that was given to it a replaced shard's code may run.
 const TERMINATE_AFTER: Duration = Duration::from_secs(1);
@@ -145,6 +146,7 @@ impl Worker {
             compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
+            worn: Worn::default(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
@@ -212,10 +214,6 @@ impl Worker {
     ///
     /// # Errors
     /// The module threw this time; the old isolate goes on.
-    #[allow(
-        dead_code,
-        reason = "for whoever finds that an isolate is of no more use"
-    )]
     pub async fn replace_shard(
         &self,
         shard: ShardIndex,
@@ -329,6 +327,11 @@ impl Worker {
         threads.extend(new);
         drop(threads);
         join(&self.shared, ended);
+    }
+
+    /// What its shards share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// What the worker's module exports.
@@ -451,6 +454,7 @@ impl Worker {
     /// storage, and ends all threads.
     pub async fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.shared.worn.end();
         let replacing = self.replacing.lock().await;
         let mut senders = self.shared.routes.all();
         senders.extend(replacing.iter().map(|retirement| retirement.sender.clone()));

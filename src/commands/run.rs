@@ -54,6 +54,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     let shards = super::shard_count(args.shards);
     let style = Style::of(&io::stderr());
     let worker = Arc::new(super::start(&args.worker, shards, logger, style).await?);
+    crate::worn::replace_worn(&worker);
     let control = crate::control::listen(&worker, &worker.state_path());
     if let Err(error) = &control {
         logger.error(

@@ -210,6 +210,16 @@ impl Server {
         }
     }
 
+    /// Asks again and again until the answer is the wanted one.
+    #[track_caller]
+    pub fn until(&self, path: &str, wanted: impl Fn(&Response) -> bool) {
+        let begin = Instant::now();
+        while !wanted(&self.get(path)) {
+            assert!(begin.elapsed() < DEADLINE, "{path} has not answered that");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn try_send(&self, method: &str, path: &str, body: &str) -> io::Result<Response> {
         http::send(self.address, method, path, body)
     }
