@@ -274,15 +274,22 @@ impl LocalJournal {
     ) -> Result<Opened> {
         let inner = &self.inner;
         let files = inner.take(name)?;
-        let opened = inner.prepare(name, &files).and_then(|(head, is_changed)| {
+        let opened = inner.prepare(name, &files).and_then(|prepared| {
             let journal: Arc<dyn Journal> = inner.me.upgrade().expect("the journal is in use");
-            let log = ObjectLog::new(name.clone(), files, head, lane, journal, notify);
+            let log = ObjectLog::new(name.clone(), files, prepared.head, lane, journal, notify);
+            if prepared.wrong.is_some() {
+                // No page of the file can be relied on.
+                log.is_first.store(true, Ordering::Relaxed);
+            }
             let was_restored = self.restore_if_asked(&log)?;
-            Ok(Opened {
-                log,
-                was_restored,
-                is_changed: is_changed || was_restored,
-            })
+            match prepared.wrong {
+                Some(wrong) if !was_restored => Err(wrong),
+                _ => Ok(Opened {
+                    log,
+                    was_restored,
+                    is_changed: prepared.is_changed || was_restored,
+                }),
+            }
         });
         let mut index = lock(&inner.shared.index);
         match &opened {
