@@ -49,7 +49,7 @@ const NAME_BYTES_MAX = 1024;
 export const HANDLER_PATH = "\u0000handler";
 
 /** What a stub leads to. */
-class Target {
+export class Target {
   /** @type {StubHandle | null} */ #native = null;
 
   /** @returns {StubHandle} */
@@ -83,6 +83,11 @@ class Target {
   /** @param {any[]} answer */
   error(answer) {
     return callError(answer);
+  }
+
+  /** What it is when its stub is passed on. @returns {any[]} */
+  describe() {
+    throw new TypeError("not a target");
   }
 
   /** @param {any[]} answer */
@@ -175,7 +180,7 @@ export class EntrypointTarget extends Target {
   }
 }
 
-/** What a stub's proxy stands for. @type {WeakMap<any, ObjectTarget | EntrypointTarget>} */
+/** What a stub's proxy stands for. @type {WeakMap<any, Target>} */
 const targets = new SafeWeakMap();
 
 /** Tells our own calls of constructors from those of user code. */
@@ -196,7 +201,7 @@ tagClass(ServiceStub, "Fetcher");
 
 /** A stub's proxy handler: every name that is not its own is a method of what it leads to. */
 export class StubHandler {
-  /** @param {ObjectTarget | EntrypointTarget} target */
+  /** @param {Target} target */
   constructor(target) {
     this.callee = target;
   }

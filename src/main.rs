@@ -17,6 +17,7 @@ mod dev;
 mod diagnostic;
 mod eviction;
 mod exports;
+mod facets;
 mod front;
 mod guard;
 mod handover;

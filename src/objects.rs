@@ -15,6 +15,9 @@ use stead_ops::assets::FileRequest;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
+use stead_ops::facet::Facet;
+use stead_ops::facet::Facets;
+use stead_ops::facet::Nest;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::host::Host;
@@ -33,11 +36,13 @@ use stead_ops::parcel::Parcel;
 use stead_storage::Database;
 use stead_storage::GateBroken;
 use stead_storage::LogEvent;
+use stead_storage::ObjectId;
 use stead_storage::ObjectName;
 use stead_storage::StorageError;
 
 use crate::assets::Asked;
 use crate::cli::logger::Level;
+use crate::isolate::bytes_to_js;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
@@ -129,7 +134,7 @@ impl Shard {
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let now_ms = self.shared.clock.now_ms();
         let allowed = self.shared.kills.check(key, now_ms);
-        let made = allowed.and_then(|()| self.construct(key, name));
+        let made = allowed.and_then(|()| self.construct(key, name, None));
         if made.is_err() {
             self.objects.borrow_mut().remove(&key);
             let sockets = self.sleeping.borrow_mut().remove(&key);
@@ -139,10 +144,12 @@ impl Shard {
         made
     }
 
-    fn construct(
+    /// Makes an instance of an object or, with what its class is, of a facet.
+    pub fn construct(
         &self,
         key: ObjectKey,
         name: Option<String>,
+        facet: Option<(Nest, Rc<[u8]>)>,
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let shared = &self.shared;
         if !self.exports_class(key.namespace) {
@@ -154,13 +161,18 @@ impl Shard {
         }
         let unique_key = &self.namespaces[key.namespace as usize].unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
-        shared.bring(unique_key, &key.id).map_err(failed)?;
+        let (nest, start) = match facet {
+            None => (Nest::default(), None),
+            Some((nest, start)) => (nest, Some(start)),
+        };
+        let id = key.id.with_facet(nest.number());
+        shared.bring(unique_key, &id).map_err(failed)?;
         shared
             .state
             .namespace_dir(&shared.storage_key(unique_key))
             .map_err(failed)?;
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
-        let database = self.open_database(key, incarnation).map_err(failed)?;
+        let database = self.open_database(key, &id, incarnation).map_err(failed)?;
         database
             .stop_when(self.isolate.guard.sql_interrupt())
             .map_err(failed)?;
@@ -168,7 +180,7 @@ impl Shard {
             .bound_size(shared.limits.storage_bytes)
             .map_err(failed)?;
         database.set_name(name.as_deref());
-        if database.was_restored() {
+        if database.was_restored() && !key.is_facet() {
             let alarm = database.alarm().map_err(failed)?;
             shared.alarms.set(key, unique_key, name.clone(), alarm);
         }
@@ -182,6 +194,7 @@ impl Shard {
             sockets,
             host,
             self.turn.clone(),
+            nest,
         );
         let record = self.isolate.enter(|scope| {
             let arguments = [
@@ -191,6 +204,10 @@ impl Shard {
                 match &name {
                     None => v8::null(scope).into(),
                     Some(name) => string(scope, name),
+                },
+                match &start {
+                    None => v8::null(scope).into(),
+                    Some(start) => bytes_to_js(scope, start),
                 },
             ];
             match call(scope, &self.isolate.dispatch.construct, &arguments) {
@@ -230,23 +247,30 @@ impl Shard {
         Ok((instance, record))
     }
 
-    fn open_database(
+    /// Opens the database of an object or a facet; what becomes of its commits is told
+    /// with the key and the incarnation.
+    pub fn open_database(
         &self,
         key: ObjectKey,
+        id: &ObjectId,
         incarnation: u64,
     ) -> Result<Rc<Database>, StorageError> {
         let shared = &self.shared;
-        let object = ObjectName {
-            unique_key: shared
-                .storage_key(&self.namespaces[key.namespace as usize].unique_key)
-                .into(),
-            id: key.id,
-        };
+        let object = self.stored_name(key, id);
         let synced = self.synced.clone();
         // Without a receiver the shard has stopped.
         let notify = move |event| drop(synced.send((key, incarnation, event)));
         let (journal, lane) = (&shared.journal, &self.lane);
         Database::open_in(journal, &object, &shared.storage, lane, Box::new(notify)).map(Rc::new)
+    }
+
+    /// Under which name the object, or a facet, is stored.
+    pub fn stored_name(&self, key: ObjectKey, id: &ObjectId) -> ObjectName {
+        let unique_key = &self.namespaces[key.namespace as usize].unique_key;
+        ObjectName {
+            unique_key: self.shared.storage_key(unique_key).into(),
+            id: *id,
+        }
     }
 
     fn clone_thrown(
@@ -365,7 +389,8 @@ impl Shard {
         }
     }
 
-    fn commit(&self, instance: &Rc<Instance>) {
+    /// Commits what an instance wrote, and has it made durable.
+    pub fn commit(&self, instance: &Rc<Instance>) {
         let database = &instance.database;
         let fault = self.shared.testing.as_ref();
         let fault = fault.and_then(|testing| testing.take_fault(database.path()));
@@ -449,8 +474,9 @@ impl Shard {
     }
 
     /// Ends an instance: nothing it has not made durable counts.
-    fn drop_instance(&self, instance: &Rc<Instance>, failure: &Failure) {
+    pub fn drop_instance(&self, instance: &Rc<Instance>, failure: &Failure) {
         instance.fail(failure.clone());
+        self.break_nest(instance, failure);
         instance.database.abort();
         instance.output.break_with(GateBroken {
             message: failure.message.clone(),
@@ -538,6 +564,30 @@ impl Host for Shard {
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
         self.enqueue_first(instance.key, instance.name.borrow().as_deref(), events);
+    }
+
+    fn deliver_first(&self, facet: ObjectKey, events: Vec<ObjectEvent>) {
+        self.enqueue_first(facet, None, events);
+    }
+
+    fn facets(&self) -> &Facets {
+        &self.facets
+    }
+
+    fn new_facet(&self) -> u64 {
+        self.shared.incarnations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn break_facet(&self, facet: &Rc<Facet>, failure: &Failure) {
+        self.end_facet(facet, failure);
+    }
+
+    fn delete_facets(&self, parent: &Rc<Instance>, name: Option<&str>) -> Result<(), StorageError> {
+        self.delete_stored_facets(parent, name)
+    }
+
+    fn clone_facet(&self, parent: &Rc<Instance>, from: &str, to: &str) -> Result<(), StorageError> {
+        self.clone_stored_facet(parent, from, to)
     }
 
     fn reset(&self, instance: &Rc<Instance>, failure: Failure) {

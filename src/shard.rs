@@ -24,6 +24,7 @@ use deno_core::v8;
 use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
+use stead_ops::facet::Facets;
 use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
 use stead_ops::instance::Instance;
@@ -132,6 +133,8 @@ pub struct Shard {
     pub exports: Exports,
     /// Values whose instances have left memory, to be let go of.
     pub forgotten: RefCell<Vec<u64>>,
+    /// The starts of facets.
+    pub facets: Facets,
     /// The answers that entrypoints have not given yet.
     pub worker_owes: Owes,
     /// Connections that are being served.
@@ -316,6 +319,7 @@ async fn bring_up(
         counting: RefCell::new(counting),
         exports: Exports::default(),
         forgotten: RefCell::default(),
+        facets: Facets::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
     });

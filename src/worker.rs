@@ -411,10 +411,7 @@ impl Worker {
                 }),
             };
         };
-        let key = ObjectKey {
-            namespace,
-            id: name.id,
-        };
+        let key = ObjectKey::new(namespace, name.id.root());
         let placement = &self.shared.placement;
         let shard = placement.place(key, placement.least_busy());
         let (sender, done) = oneshot::channel();

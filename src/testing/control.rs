@@ -205,7 +205,7 @@ impl Shard {
     fn key_of(&self, namespace: u16, id: &str) -> Result<ObjectKey, String> {
         let ids = &self.namespaces[namespace as usize].ids;
         let id = ids.parse(id).map_err(|error| error.to_string())?;
-        Ok(ObjectKey { namespace, id })
+        Ok(ObjectKey::new(namespace, id))
     }
 
     async fn pending_alarms(&self) -> Answer {
@@ -302,16 +302,19 @@ impl Shard {
                 .map(|resident| resident.instance.clone())
                 .collect()
         };
-        for instance in residents {
-            let reason = match leave {
-                Leave::Close => {
+        let reason = match leave {
+            Leave::Close => {
+                // All of them before the first is reset, which drops its facets.
+                for instance in &residents {
                     if let Err(error) = instance.database.close(self.shared.clock.now_ms()) {
                         self.shared.logger.error(None, error.to_string());
                     }
-                    TEST_ENDED
                 }
-                Leave::Abort(reason) => reason,
-            };
+                TEST_ENDED
+            }
+            Leave::Abort(reason) => reason,
+        };
+        for instance in residents {
             self.reset(&instance, Failure::reset(reason));
         }
         for (key, sockets) in self.sleeping.take() {

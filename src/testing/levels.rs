@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
-use stead_storage::ObjectId;
 use stead_storage::StateDir;
 
 /// The file of a namespace's alarms.
@@ -113,16 +112,16 @@ impl Levels {
         format!("{unique_key}{}", top.suffix)
     }
 
-    /// Brings an object that is about to be opened to the current level.
+    /// Brings a file that is about to be opened, such as an object's, to the current level,
+    /// with those beside it whose names begin with its.
     ///
     /// # Errors
     /// The system's, for a file that cannot be copied.
-    pub fn bring(&self, state: &StateDir, unique_key: &str, id: &ObjectId) -> io::Result<()> {
+    pub fn bring(&self, state: &StateDir, unique_key: &str, name: &str) -> io::Result<()> {
         let stack = self.stack();
-        let name = format!("{id}.sqlite");
         let top = stack.last().expect("there is always the ground");
         let target = top.folder(state.path(), unique_key);
-        if target.join(&name).exists() {
+        if target.join(name).exists() {
             return Ok(());
         }
         let mut opaque = top.opaque;
@@ -131,8 +130,8 @@ impl Levels {
                 break;
             }
             let folder = level.folder(state.path(), unique_key);
-            if folder.join(&name).exists() {
-                return copy_object(&folder, &target, &name);
+            if folder.join(name).exists() {
+                return copy_object(&folder, &target, name);
             }
             opaque = level.opaque;
         }
@@ -230,11 +229,11 @@ mod tests {
         write(&state, "ns", ALARMS, "alarms");
         levels.push(&state, &["ns".to_owned()]).unwrap();
         let key = levels.key("ns");
-        levels.bring(&state, "ns", &id).unwrap();
+        levels.bring(&state, "ns", &file).unwrap();
         assert_eq!(read(&state, &key, &file).as_deref(), Some("ground"));
         assert_eq!(read(&state, &key, ALARMS).as_deref(), Some("alarms"));
         write(&state, &key, &file, "test");
-        levels.bring(&state, "ns", &id).unwrap();
+        levels.bring(&state, "ns", &file).unwrap();
         assert_eq!(read(&state, &key, &file).as_deref(), Some("test"));
         levels.pop();
         assert_eq!(
@@ -262,7 +261,7 @@ mod tests {
         );
         levels.clear(&state).unwrap();
         assert_eq!(levels.ids(&state, "ns").len(), 0);
-        levels.bring(&state, "ns", &id).unwrap();
+        levels.bring(&state, "ns", &file).unwrap();
         assert_eq!(read(&state, &levels.key("ns"), &file), None);
         levels.pop();
         assert_eq!(

@@ -163,12 +163,20 @@ impl Shared {
     /// # Errors
     /// [`StorageError::Io`].
     pub fn bring(&self, unique_key: &str, id: &ObjectId) -> Result<(), StorageError> {
+        self.bring_file(unique_key, &format!("{id}.sqlite"))
+    }
+
+    /// The same for a file of a namespace and those beside it that begin with its name.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn bring_file(&self, unique_key: &str, name: &str) -> Result<(), StorageError> {
         let Some(testing) = &self.testing else {
             return Ok(());
         };
-        let brought = testing.levels.bring(&self.state, unique_key, id);
+        let brought = testing.levels.bring(&self.state, unique_key, name);
         brought.map_err(|source| StorageError::Io {
-            path: self.state.object_path(unique_key, id),
+            path: self.state.path().join(unique_key).join(name),
             source: Arc::new(source),
         })
     }
