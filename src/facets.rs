@@ -197,6 +197,19 @@ impl Shard {
         Ok(())
     }
 
+    /// Opens the database of a facet that does not run, so that what was written down for
+    /// that happens.
+    pub fn reopen_facet(&self, key: ObjectKey, number: u16) -> Result<(), StorageError> {
+        match number {
+            0 => Ok(()),
+            number => {
+                let id = key.id.with_facet(number);
+                let database = self.open_database(key, &id, NOBODY)?;
+                database.close(self.shared.clock.now_ms())
+            }
+        }
+    }
+
     fn delete_stored(&self, key: ObjectKey, number: u16) -> Result<(), StorageError> {
         match self.open_stored(key, number)? {
             None => Ok(()),

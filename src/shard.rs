@@ -559,7 +559,7 @@ impl Shard {
                 let _ = emptied.send(());
             }
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
-            Message::Reopen(key, done) => self.reopen(key, done),
+            Message::Reopen(key, facet, done) => self.reopen(key, facet, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
             Message::AlarmOverdue(key) => self.end_alarm(key),

@@ -416,7 +416,7 @@ impl Worker {
         let shard = placement.place(key, placement.least_busy());
         let (sender, done) = oneshot::channel();
         self.shared
-            .message(shard, Message::Reopen(key, sender))
+            .message(shard, Message::Reopen(key, name.id.facet(), sender))
             .await;
         // Without a word the shard is stopping: the object is restored when it is opened the next time.
         drop(done.await);
