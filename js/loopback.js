@@ -32,8 +32,8 @@ const {
   SafeWeakMap,
 } = primordials;
 
-/** This process's only worker. */
-const OWN_WORKER = 0;
+/** The number of this worker. */
+let ownWorker = 0;
 
 /** An entrypoint of the worker: a stub, and a function that makes stubs with properties. */
 export class LoopbackServiceStub extends ServiceStub {}
@@ -48,7 +48,7 @@ class LoopbackServiceHandler extends StubHandler {
   apply(_target, _self, args) {
     const { name } = /** @type {EntrypointTarget} */ (this.callee);
     const props = propsOf("LoopbackServiceStub", args[0]);
-    return makeServiceStub(new EntrypointTarget(OWN_WORKER, name, props));
+    return makeServiceStub(new EntrypointTarget(ownWorker, name, props));
   }
 
   /**
@@ -90,7 +90,7 @@ class LoopbackNamespaceHandler {
    */
   apply(_target, _self, args) {
     const props = propsOf("LoopbackDurableObjectNamespace", args[0]);
-    return new DurableObjectClass(INTERNAL, this.#name, props);
+    return new DurableObjectClass(INTERNAL, ownWorker, this.#name, props);
   }
 
   /**
@@ -129,7 +129,7 @@ class LoopbackClassHandler {
    * @param {any[]} args
    */
   apply(_target, _self, args) {
-    return new DurableObjectClass(INTERNAL, this.#name, propsOf("LoopbackDurableObjectClass", args[0]));
+    return new DurableObjectClass(INTERNAL, ownWorker, this.#name, propsOf("LoopbackDurableObjectClass", args[0]));
   }
 
   /**
@@ -155,7 +155,13 @@ const classNames = new SafeWeakMap();
  * @returns {{ name: string, props: Uint8Array | null } | undefined}
  */
 export function classPartsOf(value) {
-  if (typeof value !== "function") return classParts(value);
+  if (typeof value !== "function") {
+    const parts = classParts(value);
+    if (parts !== undefined && parts.worker !== ownWorker) {
+      throw new Error("A facet of another worker's class is not implemented in Stead yet.");
+    }
+    return parts;
+  }
   const name = classNames.get(value);
   return name === undefined ? undefined : { name, props: null };
 }
@@ -201,15 +207,17 @@ function refusal(name) {
 /**
  * What the worker exports, for `ctx.exports`.
  * @param {Record<string, any>} module
- * @param {{ class: string }[]} namespaces
+ * @param {{ class: string, exported: boolean }[]} namespaces
+ * @param {number} worker
  */
-export function makeExports(module, namespaces) {
+export function makeExports(module, namespaces, worker) {
+  ownWorker = worker;
   /** @type {Record<string, any>} */
   const exports = {};
   for (const name of Object.keys(module)) {
     const value = module[name];
     if (typeof value !== "function" && (typeof value !== "object" || value === null)) continue;
-    const index = namespaces.findIndex((namespace) => namespace.class === name);
+    const index = namespaces.findIndex((one) => one.exported && one.class === name);
     if (index >= 0) exports[name] = loopbackNamespace(index, name);
     else exports[name] = isObjectClass(value) ? loopbackClass(name) : loopbackService(name);
   }
@@ -218,7 +226,7 @@ export function makeExports(module, namespaces) {
 
 /** @param {string} name */
 function loopbackService(name) {
-  const target = new EntrypointTarget(OWN_WORKER, name, null);
+  const target = new EntrypointTarget(ownWorker, name, null);
   return stubProxy(callableOf(LoopbackServiceStub), new LoopbackServiceHandler(target));
 }
 

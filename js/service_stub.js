@@ -307,28 +307,31 @@ function targetOf(stub) {
 
 /** A class of objects that others may start with properties of their own. */
 export class DurableObjectClass {
+  #worker;
   #name;
   #props;
 
   /**
    * @param {symbol} token
+   * @param {number} worker the number of the worker that has the class
    * @param {string} name the exported name
    * @param {Uint8Array | null} props
    */
-  constructor(token, name, props) {
+  constructor(token, worker, name, props) {
     requireInternal(token);
+    this.#worker = worker;
     this.#name = name;
     this.#props = props;
   }
 
   /**
-   * The exported name of a class and its properties.
+   * The worker that has a class, the name under which it exports that, and its properties.
    * @param {any} value
-   * @returns {{ name: string, props: Uint8Array | null } | undefined}
+   * @returns {{ worker: number, name: string, props: Uint8Array | null } | undefined}
    */
   static partsOf(value) {
     if (typeof value !== "object" || value === null || !(#name in value)) return undefined;
-    return { name: value.#name, props: value.#props };
+    return { worker: value.#worker, name: value.#name, props: value.#props };
   }
 }
 const { partsOf } = DurableObjectClass;
@@ -340,7 +343,7 @@ addHostClass({
   base: DurableObjectClass,
   name: "DurableObjectClass",
   send: (value) => partsOf(value),
-  receive: ({ name, props }) => new DurableObjectClass(INTERNAL, name, props),
+  receive: ({ worker, name, props }) => new DurableObjectClass(INTERNAL, worker, name, props),
 });
 
 /**

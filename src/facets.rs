@@ -94,7 +94,7 @@ impl Shard {
             return Ok(index.clone());
         }
         let key = instance.key;
-        let unique_key = &self.namespaces[key.namespace as usize].unique_key;
+        let unique_key = &self.namespaces.get(key.namespace).unique_key;
         let name = format!("{}.facets", key.id);
         self.shared.bring_file(unique_key, &name)?;
         let unique_key = self.shared.storage_key(unique_key);
@@ -227,7 +227,7 @@ impl Shard {
         number: u16,
     ) -> Result<Option<Rc<Database>>, StorageError> {
         let id = key.id.with_facet(number);
-        let unique_key = &self.namespaces[key.namespace as usize].unique_key;
+        let unique_key = &self.namespaces.get(key.namespace).unique_key;
         self.shared.bring(unique_key, &id)?;
         let path = self.stored_path(key, &id);
         match path.exists() {

@@ -30,6 +30,7 @@ use stead_ops::message::AlarmOutcome;
 use stead_ops::message::Call;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
+use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::parcel::Parcel;
@@ -153,13 +154,14 @@ impl Shard {
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let shared = &self.shared;
         if !self.exports_class(key.namespace) {
-            let class = &self.namespaces[key.namespace as usize].class;
+            let class = &self.namespaces.get(key.namespace).class;
             return Err(Failure {
                 message: format!("the worker's code has no object class `{class}` any more"),
                 ..Failure::default()
             });
         }
-        let unique_key = &self.namespaces[key.namespace as usize].unique_key;
+        let namespace = self.namespaces.get(key.namespace);
+        let unique_key = &namespace.unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
         let (nest, start) = match facet {
             None => (Nest::default(), None),
@@ -266,9 +268,9 @@ impl Shard {
 
     /// Under which name the object, or a facet, is stored.
     pub fn stored_name(&self, key: ObjectKey, id: &ObjectId) -> ObjectName {
-        let unique_key = &self.namespaces[key.namespace as usize].unique_key;
+        let namespace = self.namespaces.get(key.namespace);
         ObjectName {
-            unique_key: self.shared.storage_key(unique_key).into(),
+            unique_key: self.shared.storage_key(&namespace.unique_key).into(),
             id: *id,
         }
     }
@@ -404,7 +406,8 @@ impl Shard {
         match committed {
             Ok(Some(commit)) => {
                 if let Some(change) = commit.alarm {
-                    let unique_key = &self.namespaces[instance.key.namespace as usize].unique_key;
+                    let namespace = self.namespaces.get(instance.key.namespace);
+                    let unique_key = &namespace.unique_key;
                     let name = instance.name.borrow().clone();
                     self.shared
                         .alarms
@@ -543,8 +546,8 @@ impl Host for Shard {
         self.shared.random.bytes()
     }
 
-    fn namespaces(&self) -> &[Namespace] {
-        &self.namespaces
+    fn namespace(&self, index: NamespaceIndex) -> Rc<Namespace> {
+        self.namespaces.get(index)
     }
 
     fn send(&self, parcel: Parcel) {

@@ -26,7 +26,6 @@ use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
 use stead_ops::facet::Facets;
 use stead_ops::host::HostRef;
-use stead_ops::host::Namespace;
 use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::NamespaceIndex;
@@ -53,6 +52,8 @@ use crate::hang::OpenRequests;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::memory::BufferBudget;
+use crate::namespaces::Namespaces;
+use crate::namespaces::Numbered;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
@@ -96,8 +97,8 @@ pub struct Shard {
     pub code: Arc<Code>,
     /// The way into JavaScript.
     pub isolate: Isolate,
-    /// The worker's object classes.
-    pub namespaces: Vec<Namespace>,
+    /// The object classes of this worker and of all others.
+    pub namespaces: Namespaces,
     /// The objects in memory.
     pub objects: RefCell<HashMap<ObjectKey, Resident>>,
     /// The sockets of objects that are not in memory at the moment.
@@ -285,10 +286,14 @@ async fn bring_up(
     let exports = crate::exports::describe(&isolate, &module);
     // Tests need nothing to serve.
     let may_be_empty = shared.testing.is_some();
-    let namespaces =
-        crate::exports::namespaces(&exports, &code, may_be_empty).map_err(StartError::Exports)?;
-    let namespaces = crate::exports::numbered(namespaces, &shared.numbers);
-    crate::exports::configure(&isolate, &module, &namespaces, &code.bindings);
+    let worker = shared.worker;
+    let own = crate::exports::namespaces(&exports, &code, worker, may_be_empty);
+    let own = own.map_err(StartError::Exports)?;
+    for bound in &code.bindings.foreign {
+        shared.numbers.reserve(Numbered::bound(bound));
+    }
+    let namespaces = Namespaces::new(own, &shared.numbers);
+    crate::exports::configure(&isolate, &module, &namespaces.all(), &code.bindings, worker);
     if !shared
         .compatibility
         .is_on("allow_insecure_inefficient_logged_eval")
@@ -469,8 +474,7 @@ impl Shard {
 
     /// Whether the code has the class of a namespace.
     pub fn exports_class(&self, namespace: NamespaceIndex) -> bool {
-        let namespace = self.namespaces.get(namespace as usize);
-        namespace.is_some_and(|namespace| namespace.exported)
+        self.namespaces.get(namespace).exported
     }
 
     /// Queues events of one object ahead of all others, in their order.
@@ -498,7 +502,7 @@ impl Shard {
             match parcel {
                 Parcel::Object(key, name, event) => self.deliver(key, name, event),
                 Parcel::Export(call) => self.deliver_export_call(call),
-                Parcel::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
+                Parcel::Worker(entrypoint, event) => self.deliver_to_entrypoint(entrypoint, event),
             }
             self.relieve_heap();
             if self.chance().is_some_and(|chance| chance.below(2) == 0) {
@@ -544,6 +548,9 @@ impl Shard {
             Message::CutOff => self.cut_off(),
             Message::Event(key, name, event) => {
                 self.enqueue(Parcel::Object(key, name, event));
+            }
+            Message::Entrypoint(entrypoint, event) => {
+                self.receive_for_entrypoint(entrypoint, event)
             }
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),

@@ -43,7 +43,11 @@ fn what_facets_stored_survives_the_process() {
     check(&server, "/a", "4");
     server.stop();
     let verified = stead(["verify", "--state", text(state.path())]);
-    assert!(verified.printed().contains("all whole"), "{}", verified.stdout);
+    assert!(
+        verified.printed().contains("all whole"),
+        "{}",
+        verified.stdout
+    );
 }
 
 #[test]

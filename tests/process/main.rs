@@ -24,3 +24,4 @@ mod testing;
 mod torture;
 mod updating;
 mod websocket;
+mod workers;
