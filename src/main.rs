@@ -11,6 +11,7 @@ mod clock;
 mod commands;
 mod compatibility;
 mod config;
+mod construction;
 mod control;
 mod crons;
 mod dev;
