@@ -96,7 +96,7 @@ impl Shard {
         let key = instance.key;
         let unique_key = &self.namespaces.get(key.namespace).unique_key;
         let name = format!("{}.facets", key.id);
-        self.shared.bring_file(unique_key, &name)?;
+        self.shared.bring_index(unique_key, &name)?;
         let unique_key = self.shared.storage_key(unique_key);
         let directory = self.shared.state.namespace_dir(&unique_key)?;
         let index = FacetIndex::open(&directory.join(name))?;

@@ -13,7 +13,11 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
+use stead_storage::LocalJournal;
+use stead_storage::ObjectId;
+use stead_storage::ObjectName;
 use stead_storage::StateDir;
+use stead_storage::StorageError;
 
 /// The file of a namespace's alarms.
 const ALARMS: &str = "metadata.sqlite";
@@ -112,30 +116,65 @@ impl Levels {
         format!("{unique_key}{}", top.suffix)
     }
 
-    /// Brings a file that is about to be opened, such as an object's, to the current level,
-    /// with those beside it whose names begin with its.
+    /// Brings an object that is about to be opened to the current level, with its past.
+    ///
+    /// # Errors
+    /// The journal's, and the system's for a file that cannot be copied.
+    pub fn bring(
+        &self,
+        state: &StateDir,
+        journal: &LocalJournal,
+        unique_key: &str,
+        id: &ObjectId,
+    ) -> Result<(), StorageError> {
+        let object = |level: &Level| ObjectName {
+            unique_key: format!("{unique_key}{}", level.suffix).into(),
+            id: *id,
+        };
+        let name = format!("{id}.sqlite");
+        let Some((from, to)) = self.missing(state, unique_key, &name) else {
+            return Ok(());
+        };
+        let (source, target) = (
+            from.folder(state.path(), unique_key),
+            to.folder(state.path(), unique_key),
+        );
+        journal.inherit(&object(&from), &object(&to), || {
+            copy_object(&source, &target, &name)
+        })
+    }
+
+    /// Brings a file of a namespace that belongs to no journal.
     ///
     /// # Errors
     /// The system's, for a file that cannot be copied.
-    pub fn bring(&self, state: &StateDir, unique_key: &str, name: &str) -> io::Result<()> {
+    pub fn bring_file(&self, state: &StateDir, unique_key: &str, name: &str) -> io::Result<()> {
+        let Some((from, to)) = self.missing(state, unique_key, name) else {
+            return Ok(());
+        };
+        let target = to.folder(state.path(), unique_key);
+        copy_object(&from.folder(state.path(), unique_key), &target, name)
+    }
+
+    /// The level from which a file is to be brought to the current one, which lacks it, and that one.
+    fn missing(&self, state: &StateDir, unique_key: &str, name: &str) -> Option<(Level, Level)> {
         let stack = self.stack();
         let top = stack.last().expect("there is always the ground");
-        let target = top.folder(state.path(), unique_key);
-        if target.join(name).exists() {
-            return Ok(());
+        let has = |level: &Level| level.folder(state.path(), unique_key).join(name).exists();
+        if has(top) {
+            return None;
         }
         let mut opaque = top.opaque;
         for level in stack.iter().rev().skip(1) {
             if opaque {
                 break;
             }
-            let folder = level.folder(state.path(), unique_key);
-            if folder.join(name).exists() {
-                return copy_object(&folder, &target, name);
+            if has(level) {
+                return Some((level.clone(), top.clone()));
             }
             opaque = level.opaque;
         }
-        Ok(())
+        None
     }
 
     /// The ids of the objects that the current level has or shows.
@@ -206,11 +245,22 @@ fn copy_object(from: &Path, to: &Path, name: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use stead_storage::IdKey;
+    use stead_storage::JournalOptions;
 
     fn write(state: &StateDir, key: &str, name: &str, text: &str) {
         let folder = state.namespace_dir(key).unwrap();
         fs::write(folder.join(name), text).unwrap();
+    }
+
+    fn journal(state: &StateDir) -> LocalJournal {
+        let options = JournalOptions {
+            has_threads: false,
+            ..JournalOptions::new(Arc::new(|| 0))
+        };
+        let opened = LocalJournal::open(state.path(), options, |_, _| Ok(()));
+        opened.unwrap().0
     }
 
     fn read(state: &StateDir, key: &str, name: &str) -> Option<String> {
@@ -223,17 +273,17 @@ mod tests {
         let state = StateDir::open(directory.path()).unwrap();
         let id = IdKey::new("ns").from_name("a");
         let file = format!("{id}.sqlite");
-        let levels = Levels::new();
+        let (levels, journal) = (Levels::new(), journal(&state));
         assert_eq!(levels.key("ns"), "ns");
         write(&state, "ns", &file, "ground");
         write(&state, "ns", ALARMS, "alarms");
         levels.push(&state, &["ns".to_owned()]).unwrap();
         let key = levels.key("ns");
-        levels.bring(&state, "ns", &file).unwrap();
+        levels.bring(&state, &journal, "ns", &id).unwrap();
         assert_eq!(read(&state, &key, &file).as_deref(), Some("ground"));
         assert_eq!(read(&state, &key, ALARMS).as_deref(), Some("alarms"));
         write(&state, &key, &file, "test");
-        levels.bring(&state, "ns", &file).unwrap();
+        levels.bring(&state, &journal, "ns", &id).unwrap();
         assert_eq!(read(&state, &key, &file).as_deref(), Some("test"));
         levels.pop();
         assert_eq!(
@@ -248,7 +298,7 @@ mod tests {
         let state = StateDir::open(directory.path()).unwrap();
         let id = IdKey::new("ns").from_name("a");
         let file = format!("{id}.sqlite");
-        let levels = Levels::new();
+        let (levels, journal) = (Levels::new(), journal(&state));
         write(&state, "ns", &file, "ground");
         levels.push(&state, &[]).unwrap();
         levels.push(&state, &[]).unwrap();
@@ -261,7 +311,7 @@ mod tests {
         );
         levels.clear(&state).unwrap();
         assert_eq!(levels.ids(&state, "ns").len(), 0);
-        levels.bring(&state, "ns", &file).unwrap();
+        levels.bring(&state, &journal, "ns", &id).unwrap();
         assert_eq!(read(&state, &levels.key("ns"), &file), None);
         levels.pop();
         assert_eq!(
