@@ -61,7 +61,8 @@ deno_core::extension!(
         stead_object_socket,
         stead_turn,
         stead_assets,
-        stead_facet
+        stead_facet,
+        stead_node
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -101,6 +102,7 @@ deno_core::extension!(
         "message.js",
         "namespace.js",
         "navigator.js",
+        "node.js",
         "object_state.js",
         "record.js",
         "rpc.js",
@@ -192,6 +194,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_assets::init(),
         stead_facet::init(),
         stead_turn::init(),
+        crate::node::extension(),
         stead::init(),
     ]
 }
