@@ -27,6 +27,7 @@ mod http;
 mod isolate;
 mod kills;
 mod limits;
+mod linger;
 mod memory;
 mod namespaces;
 mod objects;
