@@ -16,8 +16,6 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 
-use bytes::Bytes;
-
 pub use crate::frame::Frame;
 
 /// Bytes that may wait for a slow reader before its connection is given up.
