@@ -4,6 +4,7 @@ mod admission;
 mod alarms;
 mod assets;
 mod bindings;
+mod blank;
 mod bundle;
 mod cli;
 mod client_socket;

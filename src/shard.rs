@@ -14,15 +14,12 @@ use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use deno_core::JsRuntime;
-use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
 use deno_core::v8;
 use stead_ops::Owes;
-use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
 use stead_ops::instance::Instance;
@@ -40,7 +37,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::bundle::loader::BundleLoader;
+use crate::blank::Blank;
 use crate::clock::Random;
 use crate::eviction::IdleObjects;
 use crate::exports::Export;
@@ -51,7 +48,6 @@ use crate::hang::OpenRequests;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::linger::Linger;
-use crate::memory::BufferBudget;
 use crate::namespaces::Namespaces;
 use crate::namespaces::Numbered;
 use crate::objects::Resident;
@@ -65,9 +61,6 @@ use crate::shared::Shared;
 use crate::shared::adopt;
 use crate::testing::coverage::Counting;
 
-/// Stack of a shard's thread. V8 uses about one megabyte of it, bundled
-/// JavaScript parsers and SQLite the rest.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Events that are delivered before the event loop runs again.
 const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
@@ -178,29 +171,8 @@ pub struct Start {
     pub started: oneshot::Sender<Started>,
 }
 
-/// Starts a shard's thread.
-pub fn start(start: Start) -> JoinHandle<()> {
-    let thread = std::thread::Builder::new()
-        .name(format!("shard-{}", start.index))
-        .stack_size(STACK_BYTES);
-    thread
-        .spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a process that cannot make an epoll instance cannot serve");
-            // A task wakes itself without asking the system, which the root future cannot.
-            runtime.block_on(async {
-                let served = deno_core::unsync::spawn(serve(start));
-                if let Err(error) = served.await {
-                    std::panic::resume_unwind(error.into_panic());
-                }
-            });
-        })
-        .expect("a process that cannot start a thread cannot serve")
-}
-
-async fn serve(start: Start) {
+/// Serves as a shard on the calling thread, until it is told to stop or has been replaced.
+pub async fn serve(start: Start, blank: Blank) {
     let (synced, done) = mpsc::unbounded_channel();
     let (messages, started) = (start.messages, start.started);
     let Start {
@@ -210,7 +182,7 @@ async fn serve(start: Start) {
         inheritance,
         ..
     } = start;
-    match bring_up(index, shared, code, inheritance, synced).await {
+    match bring_up(index, shared, code, inheritance, synced, blank).await {
         Ok((mut runtime, shard, exports)) => {
             let isolate = runtime.v8_isolate().thread_safe_handle();
             drop(started.send(Ok(Ready { exports, isolate })));
@@ -230,36 +202,25 @@ async fn serve(start: Start) {
     }
 }
 
-/// Starts the isolate and evaluates the worker's module.
+/// Gives the isolate its code and evaluates the worker's module.
 async fn bring_up(
     index: ShardIndex,
     shared: Arc<Shared>,
     code: Arc<Code>,
     inheritance: Option<Inheritance>,
     synced: mpsc::UnboundedSender<Synced>,
+    blank: Blank,
 ) -> Result<(JsRuntime, Rc<Shard>, Vec<Export>), StartError> {
-    let loader = Rc::new(BundleLoader::new(code.bundle.clone()));
-    let specifier = loader.specifier().clone();
-    let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
+    let Blank {
+        mut runtime,
+        loader,
+        buffers,
+    } = blank;
+    let specifier = loader.give(code.bundle.clone());
     let output = Output::new(&shared, index == 0);
-    let sinks = output.clone();
-    let heap_bytes = shared.limits.heap_bytes;
-    let buffers = BufferBudget::new(heap_bytes);
-    options.heap_limit = Some(heap_bytes);
-    options.compatibility_flags = shared.compatibility.flags().clone();
-    options.array_buffers = Some(buffers.allocator());
-    options.virtual_time = shared.clock.virtual_time().is_some();
-    options.inspector = shared
-        .testing
-        .as_ref()
-        .is_some_and(|testing| testing.counts);
-    options.seed = shared.testing.as_ref().map(|testing| testing.seed);
-    let clock = shared.clock.clone();
-    options.state = Box::new(move |state: &mut OpState| {
-        sinks.put_into(state);
-        crate::testing::put_clock(state, clock, index);
-    });
-    let mut runtime = stead_ops::engine::new_runtime(options);
+    output
+        .clone()
+        .put_into(&mut runtime.op_state().borrow_mut());
     let counts = shared
         .testing
         .as_ref()

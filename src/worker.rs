@@ -23,6 +23,8 @@ use tokio::time::Instant;
 
 use crate::alarms::Alarms;
 use crate::bindings::Bindings;
+use crate::blank::Settings;
+use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
@@ -63,6 +65,8 @@ const TERMINATE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a worker is started with.
 pub struct Config {
+    /// Shards that have begun already, at most as many as there are to be.
+    pub waiting: Vec<Waiting>,
     /// The code.
     pub bundle: Arc<Bundle>,
     /// Number of shards.
@@ -157,7 +161,8 @@ impl Worker {
         let watchdog = shared.watchdog.start(shared.limits.cpu);
         let slots = receivers.into_iter().enumerate();
         let slots = slots.map(|(index, receiver)| (index, receiver, None));
-        let (mut threads, started) = start_shards(&shared, &code, slots.collect()).await;
+        let (mut threads, started) =
+            start_shards(&shared, &code, slots.collect(), config.waiting).await;
         threads.push(watchdog);
         let (exports, isolates) = match started {
             Ok(started) => started,
@@ -245,7 +250,7 @@ impl Worker {
             retiring.push((shard, handover));
             slots.push((shard, receiver, Some(Inheritance::new(inheritance))));
         }
-        let (threads, started) = start_shards(&self.shared, &code, slots).await;
+        let (threads, started) = start_shards(&self.shared, &code, slots, Vec::new()).await;
         self.keep_threads(threads);
         let (exports, isolates) = match started {
             Ok(started) => started,
@@ -513,15 +518,20 @@ async fn start_shards(
     shared: &Arc<Shared>,
     code: &Arc<Code>,
     slots: Vec<Slot>,
+    waiting: Vec<Waiting>,
 ) -> (
     Vec<JoinHandle<()>>,
     Result<(Arc<[Export]>, Vec<IsolateHandle>), StartError>,
 ) {
     let mut threads = Vec::new();
     let mut starting = Vec::new();
+    let mut waiting = waiting.into_iter();
     for (index, messages, inheritance) in slots {
         let (started, ready) = oneshot::channel();
-        threads.push(shard::start(shard::Start {
+        let thread = waiting
+            .next()
+            .unwrap_or_else(|| Waiting::begin(index, Settings::of(shared)));
+        threads.push(thread.start(shard::Start {
             index,
             shared: shared.clone(),
             code: code.clone(),

@@ -82,8 +82,8 @@ fn run(bundle: Bundle) -> Result<serde_json::Value, CoreError> {
 }
 
 async fn evaluate(bundle: Bundle) -> Result<serde_json::Value, CoreError> {
-    let loader = Rc::new(BundleLoader::new(Arc::new(bundle)));
-    let specifier = loader.specifier().clone();
+    let loader = Rc::new(BundleLoader::default());
+    let specifier = loader.give(Arc::new(bundle));
     let mut runtime = JsRuntime::new(RuntimeOptions {
         module_loader: Some(loader),
         ..RuntimeOptions::default()

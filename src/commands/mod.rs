@@ -23,6 +23,8 @@ use stead_storage::StateDir;
 use stead_storage::StorageError;
 
 use crate::bindings::Bindings;
+use crate::blank::Settings;
+use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
@@ -211,6 +213,24 @@ fn note_deviations(compatibility: &Compatibility, logger: &Logger) {
     }
 }
 
+/// Has shards begin before there is anything for them to run.
+pub fn begin_shards(
+    count: usize,
+    heap_bytes: usize,
+    compatibility: &Compatibility,
+) -> Vec<Waiting> {
+    let settings = Settings {
+        heap_bytes,
+        flags: compatibility.flags().clone(),
+        clock: Arc::new(SystemClock),
+        inspector: false,
+        seed: None,
+    };
+    (0..count)
+        .map(|index| Waiting::begin(index, settings.clone()))
+        .collect()
+}
+
 /// Starts the worker of a command line.
 async fn start(
     args: &WorkerArgs,
@@ -221,6 +241,7 @@ async fn start(
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let compatibility = compatibility(&args.compatibility)?;
     note_deviations(&compatibility, logger);
+    let waiting = begin_shards(shards, args.limits.limits().heap_bytes, &compatibility);
     let bundle = load(&args.file, style)?;
     let journal = journal_options(
         &args.history,
@@ -231,6 +252,7 @@ async fn start(
     let (state, journal) = open_state(&args.state_dir(), journal, logger)?;
     let keys = args.clone();
     let config = Config {
+        waiting,
         bundle: bundle.clone(),
         shards,
         process: Process::new(state, journal),

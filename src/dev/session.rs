@@ -279,6 +279,7 @@ impl Session {
         self.state.apply(project)?;
         let code = self.code(project, bundle, &process);
         let config = Config {
+            waiting: Vec::new(),
             bundle: code.bundle,
             shards: self.args.shard_count(),
             process,

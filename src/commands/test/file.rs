@@ -133,6 +133,7 @@ async fn run_bundle(
     let compatibility = super::super::compatibility(&args.compatibility)?;
     let process = Process::new(state, journal);
     let config = Config {
+        waiting: Vec::new(),
         bundle: bundle.clone(),
         shards,
         bindings: project
