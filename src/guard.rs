@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use deno_core::JsRuntime;
@@ -73,11 +74,13 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Guards the isolate of a runtime. The guard must be kept until the runtime is gone.
+    /// Guards the isolate of a runtime, to which `debuggers` are attached. The guard must be kept
+    /// until the runtime is gone.
     pub fn install(
         runtime: &mut JsRuntime,
         watchdog: &Watchdog,
         buffers: &Arc<BufferBudget>,
+        debuggers: Arc<AtomicUsize>,
     ) -> Rc<Guard> {
         let turns = runtime.op_state().borrow().borrow::<Rc<Turns>>().clone();
         let context = runtime.main_context();
@@ -106,6 +109,7 @@ impl Guard {
         let watched = Arc::new(Watched {
             count: guard.turns.count(),
             clock: ThreadClock::of_this_thread(),
+            debuggers,
             condemn: Box::new(move |turn| condemned.pass(turn, false, address)),
         });
         watchdog.watch(&watched);

@@ -20,7 +20,6 @@ use std::time::Duration;
 use deno_core::JsRuntime;
 use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
-use deno_core::v8;
 use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
@@ -49,6 +48,8 @@ use crate::guard::Guard;
 use crate::handover::Inheritance;
 use crate::handover::Retiring;
 use crate::hang::OpenRequests;
+use crate::inspector::Brake;
+use crate::inspector::Registration;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::memory::BufferBudget;
@@ -136,6 +137,8 @@ pub struct Shard {
     pub worker_owes: Owes,
     /// Connections that are being served.
     pub connections: Cell<usize>,
+    /// The way in for debuggers, if there is one.
+    debugged: Option<Registration>,
 }
 
 /// Why a shard could not start.
@@ -152,7 +155,7 @@ pub struct Ready {
     /// What the worker's module exports.
     pub exports: Vec<Export>,
     /// The way to end what its isolate runs.
-    pub isolate: v8::IsolateHandle,
+    pub isolate: Brake,
 }
 
 /// What a shard says when it is ready, or why it never will be.
@@ -208,12 +211,20 @@ async fn serve(start: Start) {
     } = start;
     match bring_up(index, shared, code, inheritance, synced).await {
         Ok((mut runtime, shard, exports)) => {
-            let isolate = runtime.v8_isolate().thread_safe_handle();
+            let debugged = shard.debugged.as_ref();
+            let isolate = Brake {
+                isolate: runtime.v8_isolate().thread_safe_handle(),
+                target: debugged.map(|debugged| debugged.target.clone()),
+            };
             drop(started.send(Ok(Ready { exports, isolate })));
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
             shard.end_counting();
+            shard
+                .debugged
+                .iter()
+                .for_each(|debugged| debugged.target.release());
             drop(runtime);
             // Who waited for the end of a shard that was replaced hears of it.
             drop(shard.retiring.take());
@@ -234,7 +245,11 @@ async fn bring_up(
     inheritance: Option<Inheritance>,
     synced: mpsc::UnboundedSender<Synced>,
 ) -> Result<(JsRuntime, Rc<Shard>, Vec<Export>), StartError> {
-    let loader = Rc::new(BundleLoader::new(code.bundle.clone()));
+    let loader = match shared.inspector {
+        None => BundleLoader::new(code.bundle.clone()),
+        Some(_) => BundleLoader::for_debuggers(code.bundle.clone()),
+    };
+    let loader = Rc::new(loader);
     let specifier = loader.specifier().clone();
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared, index == 0);
@@ -245,10 +260,11 @@ async fn bring_up(
     options.compatibility_flags = shared.compatibility.flags().clone();
     options.array_buffers = Some(buffers.allocator());
     options.virtual_time = shared.clock.virtual_time().is_some();
-    options.inspector = shared
+    let counts = shared
         .testing
         .as_ref()
         .is_some_and(|testing| testing.counts);
+    options.inspector = counts || shared.inspector.is_some();
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
     let clock = shared.clock.clone();
     options.state = Box::new(move |state: &mut OpState| {
@@ -256,12 +272,14 @@ async fn bring_up(
         crate::testing::put_clock(state, clock, index);
     });
     let mut runtime = stead_ops::engine::new_runtime(options);
-    let counts = shared
-        .testing
-        .as_ref()
-        .is_some_and(|testing| testing.counts);
     let counting = counts.then(|| Counting::start(&runtime));
-    let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
+    let debugged = shared.inspector.as_ref().map(|inspector| {
+        let place = crate::inspector::place(&code.bundle.entry, index);
+        inspector.register(&runtime, place, specifier.to_string())
+    });
+    let attached = debugged.as_ref().map(|debugged| debugged.target.attached());
+    let attached = attached.unwrap_or_default();
+    let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers, attached);
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &code.vars);
@@ -270,6 +288,17 @@ async fn bring_up(
     }
     if !shared.compatibility.is_on("allow_eval_during_startup") {
         forbid_eval(&isolate);
+    }
+    if let Some(debugged) = &debugged
+        && let Some(address) = debugged.waits_at()
+    {
+        shared.logger.note(format!(
+            "waiting for a debugger: open chrome://inspect, or have an editor attach to http://{address}"
+        ));
+        if !debugged.target.wait(&mut runtime).await {
+            let text = "the process ends before a debugger came";
+            return Err(StartError::Module(text.to_owned()));
+        }
     }
     isolate.guard.begin();
     let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
@@ -318,6 +347,7 @@ async fn bring_up(
         forgotten: RefCell::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
+        debugged,
     });
     if shard.shared.testing.is_some() {
         crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);

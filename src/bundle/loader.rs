@@ -5,6 +5,8 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use deno_core::ModuleLoadOptions;
 use deno_core::ModuleLoadReferrer;
 use deno_core::ModuleLoadResponse;
@@ -28,6 +30,8 @@ use super::plugin::is_runtime_module;
 pub struct BundleLoader {
     bundle: Arc<Bundle>,
     specifier: ModuleSpecifier,
+    /// Whether the code itself says where its source map is.
+    names_map: bool,
     /// The lines of the user's files by URL, decoded from the source map when an error first asks.
     source_lines: OnceCell<HashMap<String, Vec<String>>>,
 }
@@ -38,7 +42,29 @@ impl BundleLoader {
         BundleLoader {
             specifier: bundle.specifier(),
             bundle,
+            names_map: false,
             source_lines: OnceCell::new(),
+        }
+    }
+
+    /// A loader for an isolate that debuggers look into. They find the user's files by the source
+    /// map, in which the entry has the name that `new` gives to the bundle: here it has another.
+    pub fn for_debuggers(bundle: Arc<Bundle>) -> BundleLoader {
+        BundleLoader {
+            specifier: super::file_url(&bundle.entry.with_extension("bundle.js")),
+            names_map: true,
+            ..BundleLoader::new(bundle)
+        }
+    }
+
+    fn code(&self) -> String {
+        let code = self.bundle.code.clone();
+        match &self.bundle.source_map {
+            Some(map) if self.names_map => {
+                let map = BASE64_STANDARD.encode(map);
+                format!("{code}\n//# sourceMappingURL=data:application/json;base64,{map}")
+            }
+            _ => code,
         }
     }
 
@@ -101,7 +127,7 @@ impl ModuleLoader for BundleLoader {
         }
         ModuleLoadResponse::Sync(Ok(ModuleSource::new(
             ModuleType::JavaScript,
-            ModuleSourceCode::String(self.bundle.code.clone().into()),
+            ModuleSourceCode::String(self.code().into()),
             &self.specifier,
             None,
         )))

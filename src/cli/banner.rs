@@ -1,5 +1,6 @@
 //! What is shown once, when the server is ready.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Banner {
     pub ready_in: Duration,
     /// How much of that was bundling, where it is worth telling.
     pub bundled_in: Option<Duration>,
+    /// Where debuggers attach.
+    pub inspector: Option<SocketAddr>,
     /// Whether Stead answers requests itself, because the file exports no handler of its own.
     pub front_door: bool,
 }
@@ -125,6 +128,10 @@ impl Banner {
             &format!("{}  {}", self.state.display(), style.dim(&durability)),
         );
         row("shards", &self.shards.to_string());
+        if let Some(address) = &self.inspector {
+            let how = style.dim("(chrome://inspect, or an editor that attaches to it)");
+            row("inspect", &format!("{address}  {how}"));
+        }
         text
     }
 
@@ -158,6 +165,7 @@ impl Banner {
             "durability": self.durability.name(),
             "readyInMs": self.ready_in.as_secs_f64() * 1000.0,
             "bundledInMs": self.bundled_in.map(|bundled| bundled.as_secs_f64() * 1000.0),
+            "inspector": self.inspector,
             "frontDoor": self.front_door,
         })
         .to_string()
@@ -185,6 +193,7 @@ mod tests {
             durability: Durability::Strict,
             ready_in: Duration::from_micros(48_300),
             bundled_in: None,
+            inspector: None,
             front_door: false,
         }
     }

@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use super::args::{
     Durability, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
 };
+use super::inspect_args::InspectArgs;
 use super::limit_args::LimitArgs;
 
 /// Serve a Workers project and reload it on every change
@@ -61,6 +62,9 @@ pub struct DevArgs {
 
     #[command(flatten)]
     pub history: HistoryArgs,
+
+    #[command(flatten)]
+    pub inspect: InspectArgs,
 
     #[command(flatten)]
     pub log: LogArgs,

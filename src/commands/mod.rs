@@ -44,6 +44,7 @@ use crate::compatibility::CompatibilityError;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
+use crate::inspector::Inspector;
 use crate::shard::StartError;
 use crate::shared::Code;
 use crate::worker::Config;
@@ -58,10 +59,6 @@ pub fn shard_count(asked: Option<NonZeroU16>) -> usize {
 }
 
 /// Bundles a file, or says with code frames why it does not load.
-fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
-    load_with(file, &BundleOptions::default(), style)
-}
-
 fn load_with(file: &Path, options: &BundleOptions, style: Style) -> Result<Arc<Bundle>, Problem> {
     if let Err(error) = std::fs::metadata(file) {
         return Err(Problem::file(file, &error));
@@ -216,11 +213,16 @@ async fn start(
     shards: usize,
     logger: &Logger,
     style: Style,
+    inspector: Option<Arc<Inspector>>,
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let compatibility = compatibility(&args.compatibility)?;
     note_deviations(&compatibility, logger);
-    let bundle = load(&args.file, style)?;
+    let options = BundleOptions {
+        verbatim: inspector.is_some(),
+        ..BundleOptions::default()
+    };
+    let bundle = load_with(&args.file, &options, style)?;
     let journal = journal_options(
         &args.history,
         args.durability,
@@ -248,6 +250,7 @@ async fn start(
         logger: logger.clone(),
         clock: Arc::new(SystemClock),
         random: Random::from_system(),
+        inspector,
         testing: None,
     };
     let started = Worker::start(config).await;
@@ -264,7 +267,11 @@ async fn reload(
     let style = Style::PLAIN;
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let file = args.file.clone();
-    let loaded = tokio::task::spawn_blocking(move || load(&file, style)).await;
+    let options = BundleOptions {
+        verbatim: worker.may_be_debugged(),
+        ..BundleOptions::default()
+    };
+    let loaded = tokio::task::spawn_blocking(move || load_with(&file, &options, style)).await;
     let bundle = loaded.map_err(|error| Problem::internal(error.to_string()))??;
     let keys = args.clone();
     let code = Code {

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::exports::ExportKind;
 use crate::exports::bindings;
+use crate::inspector::Inspector;
 use crate::worker::Worker;
 
 /// How long what runs may take to end when the file is loaded again.
@@ -51,9 +52,15 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     raise_file_limit();
     let mut hangup = signal(SignalKind::hangup()).map_err(|e| Problem::internal(e.to_string()))?;
     let listener = listen(&args.host, args.port)?;
-    let shards = super::shard_count(args.shards);
+    let inspector = Inspector::start(&args.inspect, None).await?;
+    let shards = match args.shards {
+        None if inspector.is_some() => 1,
+        asked => super::shard_count(asked),
+    };
     let style = Style::of(&io::stderr());
-    let worker = Arc::new(super::start(&args.worker, shards, logger, style).await?);
+    let debuggers = inspector.clone();
+    let worker = super::start(&args.worker, shards, logger, style, debuggers).await?;
+    let worker = Arc::new(worker);
     let control = crate::control::listen(&worker, &worker.state_path());
     if let Err(error) = &control {
         logger.error(
@@ -65,7 +72,9 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
         .local_addr()
         .map_err(|e| Problem::internal(e.to_string()))?;
     warn_of_unbound(&worker, logger);
-    logger.banner(banner(args, &worker, address, shards, begun));
+    let mut banner = banner(args, &worker, address, shards, begun);
+    banner.inspector = inspector.map(|inspector| inspector.address());
+    logger.banner(banner);
     tokio::select! {
         () = accept(&listener, &worker, logger) => {}
         () = reload_on(&mut hangup, args, &worker, logger) => {}
@@ -184,6 +193,7 @@ fn banner(
         durability: args.worker.durability,
         ready_in: begun.elapsed(),
         bundled_in: None,
+        inspector: None,
         front_door: !worker
             .exports()
             .iter()

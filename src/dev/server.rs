@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::keys::Keys;
 use super::pages::Pages;
 use super::session::Failure;
 use super::session::Session;
+use super::session::SharedInspector;
 use super::triggers::Triggers;
 use super::watch::Watch;
 use crate::cli::args::LogFormat;
@@ -53,12 +55,16 @@ pub async fn run(args: DevArgs, begun: Instant) -> Result<ExitCode, Problem> {
     };
     let clock = Arc::new(|| SystemClock.now_ms().max(0) as u64);
     let logger = Logger::start(Box::new(io::stdout()), format, style, args.log.quiet, clock);
-    let result = serve(Arc::new(args), begun, &logger).await;
+    let result = serve(args, begun, &logger).await;
     logger.flush_and_stop();
     result
 }
 
-async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<ExitCode, Problem> {
+async fn serve(mut args: DevArgs, begun: Instant, logger: &Logger) -> Result<ExitCode, Problem> {
+    if args.inspect.is_on() && args.shards.is_none() {
+        args.shards = Some(NonZeroU16::MIN);
+    }
+    let args = Arc::new(args);
     let internal = |error: io::Error| Problem::internal(error.to_string());
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
@@ -75,6 +81,11 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
             || Problem::internal("a configuration was lost"),
             Failure::into_problem,
         ));
+    }
+    if let Err(Failure::Problem(problem)) = &first
+        && problem.exit == ExitCode::CannotListen
+    {
+        return Err(problem.clone());
     }
     let listener = server.listen()?;
     let address = listener.local_addr().map_err(internal)?;
@@ -131,6 +142,7 @@ struct Server {
 impl Server {
     fn new(args: &Arc<DevArgs>, logger: &Logger) -> Result<Server, Problem> {
         let mut sessions: Vec<Session> = Vec::new();
+        let inspector = SharedInspector::default();
         for path in &args.paths {
             let file = config::find(path).ok_or_else(|| Problem::no_configuration(path))?;
             let file = std::path::absolute(&file).unwrap_or(file);
@@ -139,7 +151,8 @@ impl Server {
                 // Each worker locks a directory of its own.
                 _ => state.join(path.file_name().unwrap_or_default()),
             });
-            sessions.push(Session::new(args.clone(), file, state, logger.clone()));
+            let (args, debuggers) = (args.clone(), inspector.clone());
+            sessions.push(Session::new(args, file, state, debuggers, logger.clone()));
         }
         let watch = Watch::new()
             .map_err(|error| Problem::internal(format!("files cannot be watched: {error}")))?;
@@ -335,6 +348,7 @@ impl Server {
             durability: self.args.durability,
             ready_in: begun.elapsed(),
             bundled_in: Some(self.bundled_in),
+            inspector: session.inspector(),
             front_door: false,
         }
     }

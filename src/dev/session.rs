@@ -1,6 +1,7 @@
 //! One project on its way from files to a running worker, as often as the files change.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::classes;
 use super::classes::Classes;
@@ -32,6 +34,7 @@ use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::eviction::Evict;
 use crate::front::Front;
+use crate::inspector::Inspector;
 use crate::shard::StartError;
 use crate::shared::Code;
 use crate::worker::Config;
@@ -73,6 +76,9 @@ struct Running {
     bundle: Arc<Bundle>,
 }
 
+/// Where debuggers attach, once the configuration has said on which port.
+pub type SharedInspector = Arc<OnceCell<Option<Arc<Inspector>>>>;
+
 /// One project.
 pub struct Session {
     args: Arc<DevArgs>,
@@ -91,6 +97,8 @@ pub struct Session {
     /// Whether the last update failed.
     broken: bool,
     current: Arc<Current>,
+    /// Where debuggers attach; the same for all sessions.
+    inspector: SharedInspector,
     /// What browsers are shown when there is no answer.
     pages: Arc<Pages>,
     logger: Logger,
@@ -102,6 +110,7 @@ impl Session {
         args: Arc<DevArgs>,
         file: PathBuf,
         state: Option<PathBuf>,
+        inspector: SharedInspector,
         logger: Logger,
     ) -> Session {
         Session {
@@ -114,6 +123,7 @@ impl Session {
             classes: Classes::default(),
             broken: false,
             current: Arc::new(Current::new()),
+            inspector,
             pages: Arc::new(Pages::new()),
             logger,
         }
@@ -122,6 +132,12 @@ impl Session {
     /// What browsers are shown when there is no answer.
     pub fn pages(&self) -> &Arc<Pages> {
         &self.pages
+    }
+
+    /// Where debuggers attach.
+    pub fn inspector(&self) -> Option<SocketAddr> {
+        let inspector = self.inspector.get()?.as_ref()?;
+        Some(inspector.address())
     }
 
     /// What answers now.
@@ -214,7 +230,8 @@ impl Session {
             self.files.clone_from(&project.files);
             return Ok(Bundle::without_code(&project.root));
         };
-        let options = bundle_options(project);
+        let mut options = bundle_options(project);
+        options.verbatim = self.args.inspect.is_on();
         let work = move || crate::bundle::bundle_and_files(&main, &options);
         let joined = tokio::task::spawn_blocking(work).await;
         let (result, mut files) = joined.map_err(|error| Problem::internal(error.to_string()))?;
@@ -269,6 +286,10 @@ impl Session {
         project: &Project,
         bundle: &Arc<Bundle>,
     ) -> Result<(Arc<Worker>, Classes), Failure> {
+        let inspect = &self.args.inspect;
+        let port = project.dev.inspector_port;
+        let inspector = || Inspector::start(inspect, port);
+        let inspector = self.inspector.get_or_try_init(inspector).await?.clone();
         let path = self.state_dir();
         let journal = crate::commands::journal_options(
             &self.args.history,
@@ -303,6 +324,7 @@ impl Session {
             logger: self.logger.clone(),
             clock: Arc::new(SystemClock),
             random: Random::from_system(),
+            inspector,
             testing: None,
         };
         let started = Worker::start(config).await;

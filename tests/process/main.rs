@@ -7,10 +7,12 @@
 mod bank;
 mod calling;
 mod compatibility;
+mod debugger;
 mod dev;
 mod faults;
 mod frames;
 mod http;
+mod inspecting;
 mod limits;
 mod placing;
 mod server;
