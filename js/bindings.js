@@ -7,7 +7,9 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { requestOf, Response } from "ext:stead/http.js";
 import { tagClass } from "ext:stead/scope.js";
+import { toPersistent } from "ext:stead/message.js";
 import { resumeAfter } from "ext:stead/record.js";
+import { EntrypointTarget, makeServiceStub } from "ext:stead/service_stub.js";
 
 let { op_assets_answer, op_assets_fetch } = core.ops;
 bindOps((ops) => ({ op_assets_answer, op_assets_fetch } = ops));
@@ -16,6 +18,7 @@ bindOps((ops) => ({ op_assets_answer, op_assets_fetch } = ops));
  * @typedef {object} OtherBindings
  * @property {{ binding: string, kind: string }[]} missing
  * @property {string | null} assets
+ * @property {{ binding: string, worker: number, entrypoint: string, props: string }[]} services
  */
 
 /**
@@ -23,9 +26,13 @@ bindOps((ops) => ({ op_assets_answer, op_assets_fetch } = ops));
  * @param {Record<string, any>} env
  * @param {OtherBindings} bindings
  */
-export function defineBindings(env, { missing, assets }) {
+export function defineBindings(env, { missing, assets, services }) {
   for (const { binding, kind } of missing) env[binding] = missingBinding(binding, kind);
   if (assets !== null) env[assets] = new Fetcher();
+  for (const { binding, worker, entrypoint, props } of services) {
+    const target = new EntrypointTarget(worker, entrypoint, toPersistent(JSON.parse(props)));
+    env[binding] = makeServiceStub(target);
+  }
 }
 
 /** Statuses whose responses have no body. */

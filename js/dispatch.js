@@ -148,21 +148,22 @@ function handlerNamesOf(value) {
 }
 
 /**
- * Takes the worker's module and makes its bindings. A class that an earlier version of the code
- * exported keeps its place in the list, without bindings.
+ * Takes the worker's module and makes its bindings. Classes that only an earlier version of the
+ * code exported, and those of other workers, have their places in the list, too.
  * @param {any} module
- * @param {{ class: string, bindings: string[] }[]} namespaces
+ * @param {{ class: string, exported: boolean, bindings: string[] }[]} namespaces
  * @param {import("ext:stead/bindings.js").OtherBindings} others
+ * @param {number} worker the number of this worker
  */
-function configure(module, namespaces, others) {
+function configure(module, namespaces, others, worker) {
   endEvaluation();
-  classes = namespaces.map((namespace) => module[namespace.class]);
+  classes = namespaces.map(({ class: name, exported }) => exported ? module[name] : undefined);
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
-  const exported = namespaces.filter((namespace) => namespace.bindings.length > 0);
+  const exported = namespaces.filter((namespace) => namespace.exported && namespace.bindings.length > 0);
   defineBindings(env, others);
-  Object.assign(exports, makeExports(module, exported));
+  Object.assign(exports, makeExports(module, namespaces, worker));
   setEntrypoints({ default: frontDoor(env, exported), ...module });
   setTestedWorker(module, namespaces);
 }

@@ -56,6 +56,9 @@ export function setEntrypoints(exported) {
  */
 export function handlersOf(name, ctx) {
   const value = entrypoints[name];
+  if (value === undefined || value === null) {
+    throw new TypeError(`The worker exports no entrypoint "${name}".`);
+  }
   return typeof value === "function" ? new value(ctx, env) : value;
 }
 

@@ -21,7 +21,7 @@ export function frontDoor(env, namespaces) {
         return new Response(usage(namespaces), { status: 404 });
       }
       url.pathname = `/${rest.join("/")}`;
-      const stub = env[namespace.class].getByName(decode(name));
+      const stub = env[namespace.bindings[0]].getByName(decode(name));
       return await stub.fetch(new Request(url, request));
     },
   };

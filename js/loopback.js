@@ -22,8 +22,8 @@ import { tagClass } from "ext:stead/scope.js";
 
 const { ObjectPrototype, ObjectSetPrototypeOf, Proxy, ReflectGet, ReflectOwnKeys } = primordials;
 
-/** This process's only worker. */
-const OWN_WORKER = 0;
+/** The number of this worker. */
+let ownWorker = 0;
 
 /** An entrypoint of the worker: a stub, and a function that makes stubs with properties. */
 export class LoopbackServiceStub extends ServiceStub {}
@@ -38,7 +38,7 @@ class LoopbackServiceHandler extends StubHandler {
   apply(_target, _self, args) {
     const { name } = /** @type {EntrypointTarget} */ (this.callee);
     const props = propsOf("LoopbackServiceStub", args[0]);
-    return makeServiceStub(new EntrypointTarget(OWN_WORKER, name, props));
+    return makeServiceStub(new EntrypointTarget(ownWorker, name, props));
   }
 
   /**
@@ -142,15 +142,17 @@ function refusal(name) {
 /**
  * What the worker exports, for `ctx.exports`.
  * @param {Record<string, any>} module
- * @param {{ class: string }[]} namespaces
+ * @param {{ class: string, exported: boolean }[]} namespaces
+ * @param {number} worker
  */
-export function makeExports(module, namespaces) {
+export function makeExports(module, namespaces, worker) {
+  ownWorker = worker;
   /** @type {Record<string, any>} */
   const exports = {};
   for (const name of Object.keys(module)) {
     const value = module[name];
     if (typeof value !== "function" && (typeof value !== "object" || value === null)) continue;
-    const index = namespaces.findIndex((namespace) => namespace.class === name);
+    const index = namespaces.findIndex((one) => one.exported && one.class === name);
     exports[name] = index < 0 ? loopbackService(name) : loopbackNamespace(index, name);
   }
   return exports;
@@ -158,7 +160,7 @@ export function makeExports(module, namespaces) {
 
 /** @param {string} name */
 function loopbackService(name) {
-  const target = new EntrypointTarget(OWN_WORKER, name, null);
+  const target = new EntrypointTarget(ownWorker, name, null);
   return stubProxy(callableOf(LoopbackServiceStub), new LoopbackServiceHandler(target));
 }
 

@@ -23,6 +23,12 @@ impl Shard {
         name: Option<String>,
         event: ObjectEvent,
     ) -> Option<(Rc<Instance>, v8::Global<v8::Value>, ObjectEvent)> {
+        let owner = self.namespaces.get(key.namespace).worker;
+        if owner != self.shared.worker {
+            let process = &self.shared.process;
+            process.send_to_object(owner, key, name, event);
+            return None;
+        }
         let of_socket = matches!(event, ObjectEvent::Socket { .. });
         if of_socket && *self.phase.borrow() == Phase::Stopping {
             // No object wakes to hear that the process closed its sockets.

@@ -172,6 +172,8 @@ struct Scheduler {
 struct NamespaceAlarms {
     unique_key: String,
     ids: IdKey,
+    /// Whether the objects are this worker's.
+    own: bool,
     /// Opened at the first use: most namespaces have no alarms.
     index: Option<AlarmIndex>,
 }
@@ -188,15 +190,25 @@ impl Scheduler {
         }
     }
 
-    /// Learns of namespaces, in the order of their numbers.
-    fn know(&mut self, unique_keys: Vec<String>) {
-        let namespace = |unique_key: String| NamespaceAlarms {
-            ids: IdKey::new(&unique_key),
-            unique_key,
-            index: None,
-        };
-        self.namespaces
-            .extend(unique_keys.into_iter().map(namespace));
+    /// Learns of namespaces, in the order of their numbers. Those of other workers are kept by
+    /// the threads of those.
+    fn know(&mut self, shared: &Shared) {
+        for (at, numbered) in shared.numbers.after(0).into_iter().enumerate() {
+            let own = numbered.worker == shared.worker;
+            match self.namespaces.get_mut(at) {
+                Some(known) if known.own != own => {
+                    known.own = own;
+                    known.index = None;
+                }
+                Some(_) => {}
+                None => self.namespaces.push(NamespaceAlarms {
+                    ids: IdKey::new(&numbered.unique_key),
+                    unique_key: numbered.unique_key,
+                    own,
+                    index: None,
+                }),
+            }
+        }
     }
 
     async fn run(mut self) {
@@ -206,7 +218,7 @@ impl Scheduler {
                 // What was committed last is told to the index before it closes.
                 return self.apply_changes();
             };
-            self.know(shared.numbers.unique_keys_after(self.namespaces.len()));
+            self.know(&shared);
             let clock = shared.clock.clone();
             let time = clock.virtual_time();
             let seen = time.map_or(0, VirtualTime::activity);
@@ -342,7 +354,7 @@ impl Scheduler {
     /// Opens the indexes that earlier processes left.
     fn open_existing(&mut self, shared: &Shared) {
         let mut failed = None;
-        for namespace in &mut self.namespaces {
+        for namespace in self.namespaces.iter_mut().filter(|namespace| namespace.own) {
             let unique_key = shared.storage_key(&namespace.unique_key);
             let directory = shared.state.path().join(unique_key);
             if namespace.index.is_some() || !directory.join("metadata.sqlite").exists() {

@@ -2,7 +2,7 @@
 //! the worker's own handlers, tests.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::rc::Rc;
 
 use deno_core::JsRuntime;
 use deno_core::ModuleSpecifier;
@@ -11,6 +11,7 @@ use deno_core::v8;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
+use stead_ops::entrypoint::WorkerIndex;
 use stead_ops::host::Namespace;
 use stead_storage::IdKey;
 
@@ -20,7 +21,6 @@ use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::StartError;
 use crate::shared::Code;
-use crate::shared::NamespaceNumbers;
 
 /// One exported name.
 #[derive(Clone, Debug, Deserialize)]
@@ -119,6 +119,7 @@ pub fn describe(isolate: &Isolate, module: &v8::Global<v8::Object>) -> Vec<Expor
 pub fn namespaces(
     exports: &[Export],
     code: &Code,
+    worker: WorkerIndex,
     may_be_empty: bool,
 ) -> Result<Vec<Namespace>, ExportsError> {
     let bindings = &code.bindings.objects;
@@ -159,29 +160,11 @@ pub fn namespaces(
             class: class.to_owned(),
             ids: IdKey::new(&unique_key),
             unique_key,
+            worker,
             exported: true,
         }
     };
     Ok(names.into_iter().map(namespace).collect())
-}
-
-/// The namespaces of a worker's code by their numbers, those included whose class
-/// an earlier version of the code had.
-pub fn numbered(namespaces: Vec<Namespace>, numbers: &NamespaceNumbers) -> Vec<Namespace> {
-    let known = numbers.assign(&namespaces);
-    let mut exported: HashMap<String, Namespace> = namespaces
-        .into_iter()
-        .map(|namespace| (namespace.unique_key.clone(), namespace))
-        .collect();
-    let numbered = known.into_iter().map(|(class, unique_key)| {
-        exported.remove(&unique_key).unwrap_or_else(|| Namespace {
-            class,
-            ids: IdKey::new(&unique_key),
-            unique_key,
-            exported: false,
-        })
-    });
-    numbered.collect()
 }
 
 /// The names under which `env` holds the namespace of a class: its own, and the
@@ -214,6 +197,8 @@ fn screaming_snake(class: &str) -> String {
 #[derive(Serialize)]
 struct NamespaceBindings<'a> {
     class: &'a str,
+    /// Whether this worker's code has the class.
+    exported: bool,
     bindings: Vec<String>,
 }
 
@@ -221,16 +206,18 @@ struct NamespaceBindings<'a> {
 pub fn configure(
     isolate: &Isolate,
     module: &v8::Global<v8::Object>,
-    namespaces: &[Namespace],
+    namespaces: &[Rc<Namespace>],
     declared: &Bindings,
+    worker: WorkerIndex,
 ) {
     let bindings: Vec<NamespaceBindings<'_>> = namespaces
         .iter()
         .map(|namespace| NamespaceBindings {
             class: &namespace.class,
+            exported: namespace.exported,
             bindings: match namespace.exported {
                 true => declared.objects.names(&namespace.class),
-                false => Vec::new(),
+                false => declared.foreign_names(&namespace.unique_key),
             },
         })
         .collect();
@@ -238,10 +225,11 @@ pub fn configure(
         let module = v8::Local::new(scope, module);
         let bindings = serde_v8::to_v8(scope, bindings).expect("plain data");
         let others = serde_v8::to_v8(scope, &declared.others).expect("plain data");
+        let worker = v8::Integer::new(scope, worker.into()).into();
         let result = call(
             scope,
             &isolate.dispatch.configure,
-            &[module.into(), bindings, others],
+            &[module.into(), bindings, others, worker],
         );
         assert!(result.is_ok(), "making bindings does not throw");
     });

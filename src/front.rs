@@ -51,8 +51,12 @@ impl Front {
                 return Some(page);
             }
         }
+        self.routed(asked.clone()).await
+    }
+
+    /// The answer of the static files to a request that they may have before the worker.
+    pub async fn routed(&self, asked: Asked) -> Option<http::Response<Bytes>> {
         let assets = self.assets.clone()?;
-        let asked = asked.clone();
         off_thread(move || assets.route(&asked)).await
     }
 

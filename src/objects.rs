@@ -27,6 +27,7 @@ use stead_ops::message::AlarmOutcome;
 use stead_ops::message::Call;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
+use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::parcel::Parcel;
@@ -146,13 +147,14 @@ impl Shard {
     ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
         let shared = &self.shared;
         if !self.exports_class(key.namespace) {
-            let class = &self.namespaces[key.namespace as usize].class;
+            let class = &self.namespaces.get(key.namespace).class;
             return Err(Failure {
                 message: format!("the worker's code has no object class `{class}` any more"),
                 ..Failure::default()
             });
         }
-        let unique_key = &self.namespaces[key.namespace as usize].unique_key;
+        let namespace = self.namespaces.get(key.namespace);
+        let unique_key = &namespace.unique_key;
         let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
         shared.bring(unique_key, &key.id).map_err(failed)?;
         shared
@@ -238,7 +240,7 @@ impl Shard {
         let shared = &self.shared;
         let object = ObjectName {
             unique_key: shared
-                .storage_key(&self.namespaces[key.namespace as usize].unique_key)
+                .storage_key(&self.namespaces.get(key.namespace).unique_key)
                 .into(),
             id: key.id,
         };
@@ -379,7 +381,8 @@ impl Shard {
         match committed {
             Ok(Some(commit)) => {
                 if let Some(change) = commit.alarm {
-                    let unique_key = &self.namespaces[instance.key.namespace as usize].unique_key;
+                    let namespace = self.namespaces.get(instance.key.namespace);
+                    let unique_key = &namespace.unique_key;
                     let name = instance.name.borrow().clone();
                     self.shared
                         .alarms
@@ -517,8 +520,8 @@ impl Host for Shard {
         self.shared.random.bytes()
     }
 
-    fn namespaces(&self) -> &[Namespace] {
-        &self.namespaces
+    fn namespace(&self, index: NamespaceIndex) -> Rc<Namespace> {
+        self.namespaces.get(index)
     }
 
     fn send(&self, parcel: Parcel) {

@@ -2,10 +2,13 @@
 //! that nobody holds any more.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 use deno_core::cppgc::make_cppgc_object;
 use deno_core::v8;
+use stead_ops::assets::FileRequest;
+use stead_ops::body::Body;
 use stead_ops::entrypoint::Entrypoint;
 use stead_ops::entrypoint::WorkerEvent;
 use stead_ops::event::IncomingCall;
@@ -15,12 +18,20 @@ use stead_ops::instance::Instance;
 use stead_ops::message::Call;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
+use stead_ops::message::FetchRequest;
+use stead_ops::message::FetchResponse;
 use stead_ops::message::ObjectEvent;
+use stead_ops::message::Reply;
 use stead_ops::parcel::Parcel;
 
+use crate::assets::Asked;
+use crate::http::Counted;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
+
+/// The exported name of the worker itself.
+const DEFAULT: &str = "default";
 
 impl Shard {
     /// Sends a call to the shard that exports its target.
@@ -53,8 +64,67 @@ impl Shard {
         self.exports.instance_of(export.number())
     }
 
+    /// Delivers an event to an entrypoint, of this worker or of another one.
+    pub fn deliver_to_entrypoint(&self, entrypoint: Arc<Entrypoint>, event: WorkerEvent) {
+        if entrypoint.worker == self.shared.worker {
+            return match event {
+                WorkerEvent::Fetch { request, reply } if self.has_files(&entrypoint) => {
+                    self.fetch_behind_files(entrypoint, request, reply);
+                }
+                event => self.enter_entrypoint(&entrypoint, event),
+            };
+        }
+        let process = &self.shared.process;
+        process.send_to_entrypoint(self.index, entrypoint, event);
+    }
+
+    /// Takes an event that another worker has for an entrypoint of this one.
+    pub fn receive_for_entrypoint(&self, entrypoint: Arc<Entrypoint>, event: WorkerEvent) {
+        if self.retirement_deadline().is_some() {
+            // It came while the successor took this shard's place.
+            return self
+                .shared
+                .send_to_entrypoint(self.index, entrypoint, event);
+        }
+        self.enqueue(Parcel::Worker(entrypoint, event));
+    }
+
+    /// Whether static files come before an entrypoint. They belong to the worker's own handler.
+    fn has_files(&self, entrypoint: &Entrypoint) -> bool {
+        self.code.front.assets.is_some() && entrypoint.name == DEFAULT
+    }
+
+    /// Answers another worker's request as one of the world's is answered: files first.
+    fn fetch_behind_files(
+        &self,
+        entrypoint: Arc<Entrypoint>,
+        request: FetchRequest,
+        reply: Reply<FetchResponse>,
+    ) {
+        let Some(shard) = self.me.upgrade() else {
+            return;
+        };
+        let counted = Counted::new(&shard);
+        deno_core::unsync::spawn(async move {
+            let asked = Asked::from_url(FileRequest {
+                method: request.method.clone(),
+                url: request.url.clone(),
+                headers: request.headers.clone(),
+            });
+            let found = match asked {
+                Some(asked) => shard.code.front.routed(asked).await,
+                None => None,
+            };
+            match found {
+                None => shard.enter_entrypoint(&entrypoint, WorkerEvent::Fetch { request, reply }),
+                Some(response) => drop(reply.send(Ok(to_fetch_response(response)))),
+            }
+            drop(counted);
+        });
+    }
+
     /// Hands an event to an entrypoint.
-    pub fn enter_entrypoint(&self, entrypoint: &Entrypoint, event: WorkerEvent) {
+    fn enter_entrypoint(&self, entrypoint: &Entrypoint, event: WorkerEvent) {
         match event {
             WorkerEvent::Call(call) => self.enter_worker_call(Some(entrypoint), call),
             WorkerEvent::Fetch { request, reply } => {
@@ -131,6 +201,25 @@ impl Shard {
             self.forgotten.borrow_mut().extend(dead);
             self.wake();
         }
+    }
+}
+
+fn to_fetch_response(response: http::Response<bytes::Bytes>) -> FetchResponse {
+    let (parts, body) = response.into_parts();
+    FetchResponse {
+        status: parts.status.as_u16(),
+        status_text: parts
+            .status
+            .canonical_reason()
+            .unwrap_or_default()
+            .to_owned(),
+        headers: parts.headers,
+        body: if body.is_empty() {
+            Body::Empty
+        } else {
+            Body::Full(body)
+        },
+        socket: None,
     }
 }
 

@@ -24,7 +24,6 @@ use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
 use stead_ops::host::HostRef;
-use stead_ops::host::Namespace;
 use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
 use stead_ops::message::NamespaceIndex;
@@ -53,6 +52,8 @@ use crate::inspector::Registration;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::memory::BufferBudget;
+use crate::namespaces::Namespaces;
+use crate::namespaces::Numbered;
 use crate::objects::Resident;
 use crate::output::Output;
 use crate::placement::ShardIndex;
@@ -96,8 +97,8 @@ pub struct Shard {
     pub code: Arc<Code>,
     /// The way into JavaScript.
     pub isolate: Isolate,
-    /// The worker's object classes.
-    pub namespaces: Vec<Namespace>,
+    /// The object classes of this worker and of all others.
+    pub namespaces: Namespaces,
     /// The objects in memory.
     pub objects: RefCell<HashMap<ObjectKey, Resident>>,
     /// The sockets of objects that are not in memory at the moment.
@@ -211,20 +212,12 @@ async fn serve(start: Start) {
     } = start;
     match bring_up(index, shared, code, inheritance, synced).await {
         Ok((mut runtime, shard, exports)) => {
-            let debugged = shard.debugged.as_ref();
-            let isolate = Brake {
-                isolate: runtime.v8_isolate().thread_safe_handle(),
-                target: debugged.map(|debugged| debugged.target.clone()),
-            };
+            let isolate = Brake::of(&mut runtime, shard.debugged.as_ref());
             drop(started.send(Ok(Ready { exports, isolate })));
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
             shard.objects.borrow_mut().clear();
             shard.end_counting();
-            shard
-                .debugged
-                .iter()
-                .for_each(|debugged| debugged.target.release());
             drop(runtime);
             // Who waited for the end of a shard that was replaced hears of it.
             drop(shard.retiring.take());
@@ -245,11 +238,8 @@ async fn bring_up(
     inheritance: Option<Inheritance>,
     synced: mpsc::UnboundedSender<Synced>,
 ) -> Result<(JsRuntime, Rc<Shard>, Vec<Export>), StartError> {
-    let loader = match shared.inspector {
-        None => BundleLoader::new(code.bundle.clone()),
-        Some(_) => BundleLoader::for_debuggers(code.bundle.clone()),
-    };
-    let loader = Rc::new(loader);
+    let loader = BundleLoader::new(code.bundle.clone());
+    let loader = Rc::new(loader.for_debuggers(shared.inspector.is_some()));
     let specifier = loader.specifier().clone();
     let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
     let output = Output::new(&shared, index == 0);
@@ -273,13 +263,11 @@ async fn bring_up(
     });
     let mut runtime = stead_ops::engine::new_runtime(options);
     let counting = counts.then(|| Counting::start(&runtime));
-    let debugged = shared.inspector.as_ref().map(|inspector| {
-        let place = crate::inspector::place(&code.bundle.entry, index);
-        inspector.register(&runtime, place, specifier.to_string())
-    });
+    let debugged = shared.inspector.as_ref();
+    let debugged = debugged.map(|i| i.register(&runtime, &code.bundle.entry, &specifier, index));
     let attached = debugged.as_ref().map(|debugged| debugged.target.attached());
-    let attached = attached.unwrap_or_default();
-    let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers, attached);
+    let watchdog = &shared.watchdog;
+    let guard = Guard::install(&mut runtime, watchdog, &buffers, attached.unwrap_or_default());
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &code.vars);
@@ -287,18 +275,10 @@ async fn bring_up(
         crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
     if !shared.compatibility.is_on("allow_eval_during_startup") {
-        forbid_eval(&isolate);
+        isolate.forbid_eval();
     }
-    if let Some(debugged) = &debugged
-        && let Some(address) = debugged.waits_at()
-    {
-        shared.logger.note(format!(
-            "waiting for a debugger: open chrome://inspect, or have an editor attach to http://{address}"
-        ));
-        if !debugged.target.wait(&mut runtime).await {
-            let text = "the process ends before a debugger came";
-            return Err(StartError::Module(text.to_owned()));
-        }
+    if let Some(debugged) = &debugged {
+        debugged.wait(&mut runtime, &shared.logger).await?;
     }
     isolate.guard.begin();
     let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
@@ -311,15 +291,19 @@ async fn bring_up(
     let exports = crate::exports::describe(&isolate, &module);
     // Tests need nothing to serve.
     let may_be_empty = shared.testing.is_some();
-    let namespaces =
-        crate::exports::namespaces(&exports, &code, may_be_empty).map_err(StartError::Exports)?;
-    let namespaces = crate::exports::numbered(namespaces, &shared.numbers);
-    crate::exports::configure(&isolate, &module, &namespaces, &code.bindings);
+    let worker = shared.worker;
+    let own = crate::exports::namespaces(&exports, &code, worker, may_be_empty);
+    let own = own.map_err(StartError::Exports)?;
+    for bound in &code.bindings.foreign {
+        shared.numbers.reserve(Numbered::bound(bound));
+    }
+    let namespaces = Namespaces::new(own, &shared.numbers);
+    crate::exports::configure(&isolate, &module, &namespaces.all(), &code.bindings, worker);
     if !shared
         .compatibility
         .is_on("allow_insecure_inefficient_logged_eval")
     {
-        forbid_eval(&isolate);
+        isolate.forbid_eval();
     }
     let shard = Rc::new_cyclic(|me| Shard {
         index,
@@ -358,15 +342,6 @@ async fn bring_up(
     op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
     deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
-}
-
-/// From here on `eval` and `new Function` throw.
-fn forbid_eval(isolate: &Isolate) {
-    isolate.enter(|scope| {
-        scope
-            .get_current_context()
-            .set_allow_generation_from_strings(false)
-    });
 }
 
 /// Runs the shard until it is told to stop, or has been replaced; the sender, if
@@ -495,8 +470,7 @@ impl Shard {
 
     /// Whether the code has the class of a namespace.
     pub fn exports_class(&self, namespace: NamespaceIndex) -> bool {
-        let namespace = self.namespaces.get(namespace as usize);
-        namespace.is_some_and(|namespace| namespace.exported)
+        self.namespaces.get(namespace).exported
     }
 
     /// Queues events of one object ahead of all others, in their order.
@@ -524,7 +498,7 @@ impl Shard {
             match parcel {
                 Parcel::Object(key, name, event) => self.deliver(key, name, event),
                 Parcel::Export(call) => self.deliver_export_call(call),
-                Parcel::Worker(entrypoint, event) => self.enter_entrypoint(&entrypoint, event),
+                Parcel::Worker(entrypoint, event) => self.deliver_to_entrypoint(entrypoint, event),
             }
             self.relieve_heap();
             if self.chance().is_some_and(|chance| chance.below(2) == 0) {
@@ -570,6 +544,9 @@ impl Shard {
             Message::CutOff => self.cut_off(),
             Message::Event(key, name, event) => {
                 self.enqueue(Parcel::Object(key, name, event));
+            }
+            Message::Entrypoint(entrypoint, event) => {
+                self.receive_for_entrypoint(entrypoint, event)
             }
             Message::Socket(stream, rest, end) => match adopt(stream) {
                 Ok(stream) => self.serve_socket(stream, rest, end),

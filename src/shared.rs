@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use serde_json::Value;
-use stead_ops::host::Namespace;
+use stead_ops::entrypoint::Entrypoint;
+use stead_ops::entrypoint::WorkerEvent;
+use stead_ops::entrypoint::WorkerIndex;
 use stead_ops::message::Failure;
-use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::socket::SocketEnd;
@@ -34,8 +34,10 @@ use crate::handover::Retire;
 use crate::inspector::Inspector;
 use crate::kills::Kills;
 use crate::limits::Limits;
+use crate::namespaces::NamespaceNumbers;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::process::Process;
 use crate::routes::Routes;
 use crate::testing::Leave;
 use crate::testing::Testing;
@@ -50,6 +52,8 @@ pub enum Message {
     Connection(std::net::TcpStream),
     /// An event for an object that lives on the shard, or is to live there.
     Event(ObjectKey, Option<String>, ObjectEvent),
+    /// An event that another worker has for an entrypoint.
+    Entrypoint(Arc<Entrypoint>, WorkerEvent),
     /// A WebSocket connection moves to the shard, with what was read of it.
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
     /// Runs the tests of the worker's module.
@@ -148,60 +152,20 @@ pub struct Code {
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
 }
 
-/// The number of each namespace. It stays the same when the worker's code is
-/// updated: a namespace is named by the folder of its objects, and one whose class
-/// the code has no more keeps its number.
-#[derive(Default)]
-pub struct NamespaceNumbers(Mutex<Vec<(String, String)>>);
-
-impl NamespaceNumbers {
-    /// Numbers the namespaces of a worker that have no number yet. The classes and
-    /// folders of all that have one come back, in order.
-    pub fn assign(&self, namespaces: &[Namespace]) -> Vec<(String, String)> {
-        let mut known = self.lock();
-        for Namespace {
-            class, unique_key, ..
-        } in namespaces
-        {
-            match known.iter_mut().find(|(_, known)| known == unique_key) {
-                Some((known, _)) => class.clone_into(known),
-                None => known.push((class.clone(), unique_key.clone())),
-            }
-        }
-        known.clone()
-    }
-
-    /// The number of the namespace with that folder, if it has one.
-    pub fn find(&self, unique_key: &str) -> Option<NamespaceIndex> {
-        let mut known = self.lock().clone().into_iter();
-        let at = known.position(|(_, known)| known == unique_key)?;
-        NamespaceIndex::try_from(at).ok()
-    }
-
-    /// The folders of the namespaces that come after the first `known`.
-    pub fn unique_keys_after(&self, known: usize) -> Vec<String> {
-        let numbers = self.lock();
-        let new = numbers.iter().skip(known);
-        new.map(|(_, unique_key)| unique_key.clone()).collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, String)>> {
-        self.0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
 /// What all shards share. Its parts are changed only behind their own locks.
 pub struct Shared {
+    /// What it shares with the other workers of the process.
+    pub process: Arc<Process>,
+    /// Which worker it is.
+    pub worker: WorkerIndex,
     /// Where objects live.
     pub placement: Placement,
     /// The way to each shard.
     pub routes: Routes,
     /// The number of each namespace.
-    pub numbers: NamespaceNumbers,
+    pub numbers: Arc<NamespaceNumbers>,
     /// Where everything durable is.
-    pub state: StateDir,
+    pub state: Arc<StateDir>,
     /// How each object's storage is opened.
     pub storage: Options,
     /// When idle objects leave memory.
@@ -290,6 +254,33 @@ impl Shared {
                 event.fail(Failure::overloaded());
             }
             Err(TrySendError::Closed(Message::Event(_, _, event))) => event.fail(Failure::lost()),
+            _ => {}
+        }
+    }
+
+    /// Sends an event of another worker's to an entrypoint. `shard` says which shard is to handle
+    /// it, of as many as there are.
+    pub fn send_to_entrypoint(
+        &self,
+        shard: ShardIndex,
+        entrypoint: Arc<Entrypoint>,
+        event: WorkerEvent,
+    ) {
+        use mpsc::error::TrySendError;
+        let time = self.clock.virtual_time();
+        time.inspect(|time| time.sent());
+        let message = Message::Entrypoint(entrypoint, event);
+        let sent = self.routes.try_send(shard % self.routes.len(), message);
+        if sent.is_err() {
+            time.inspect(|time| time.taken());
+        }
+        match sent {
+            Err(TrySendError::Full(Message::Entrypoint(_, event))) => {
+                event.fail(Failure::overloaded());
+            }
+            Err(TrySendError::Closed(Message::Entrypoint(_, event))) => {
+                event.fail(Failure::lost());
+            }
             _ => {}
         }
     }

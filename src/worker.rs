@@ -13,10 +13,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stead_ops::message::ObjectKey;
-use stead_storage::LocalJournal;
 use stead_storage::ObjectName;
 use stead_storage::Options;
-use stead_storage::StateDir;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -42,6 +40,7 @@ use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
+use crate::process::Process;
 use crate::routes::Routes;
 use crate::shard;
 use crate::shard::StartError;
@@ -50,7 +49,6 @@ use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
-use crate::shared::NamespaceNumbers;
 use crate::shared::Shared;
 use crate::stored::answer;
 use crate::stored::question::Answer;
@@ -70,10 +68,10 @@ pub struct Config {
     pub bundle: Arc<Bundle>,
     /// Number of shards.
     pub shards: usize,
-    /// The state directory, already locked for this process.
-    pub state: StateDir,
-    /// Its journal.
-    pub journal: LocalJournal,
+    /// The process that it joins, with its state directory.
+    pub process: Arc<Process>,
+    /// Its name among the workers of the process.
+    pub name: String,
     /// How each object's storage is opened.
     pub storage: Options,
     /// When idle objects leave memory.
@@ -135,14 +133,17 @@ impl Worker {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..config.shards)
             .map(|_| mpsc::channel(MESSAGES_MAX))
             .unzip();
+        let process = config.process;
         let shared = Arc::new(Shared {
+            worker: process.index(&config.name),
             placement: Placement::new(config.shards),
             routes: Routes::new(senders.clone()),
-            numbers: NamespaceNumbers::default(),
-            state: config.state,
+            numbers: process.numbers.clone(),
+            state: process.state.clone(),
             storage: config.storage,
             evict: config.evict,
-            journal: config.journal,
+            journal: process.journal.clone(),
+            process,
             limits: config.limits,
             compatibility: config.compatibility,
             watchdog: Watchdog::default(),
@@ -156,6 +157,7 @@ impl Worker {
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
+        shared.process.join(shared.worker, &shared);
         let watchdog = shared.watchdog.start(shared.limits.cpu);
         let slots = receivers.into_iter().enumerate();
         let slots = slots.map(|(index, receiver)| (index, receiver, None));
@@ -574,14 +576,15 @@ async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
     }
 }
 
-/// Waits for all threads and closes what they shared.
+/// Waits for all threads, and closes what they shared with other workers if those have ended.
 async fn end_process(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) {
     shared.stopping.store(true, Ordering::Release);
     shared.watchdog.stop();
     let joined = tokio::task::spawn_blocking(move || {
         join(&shared, threads);
-        let stopped = shared.journal.stop();
-        if let Err(error) = stopped.and_then(|()| shared.state.mark_clean()) {
+        if shared.process.leave(shared.worker)
+            && let Err(error) = shared.process.close()
+        {
             shared.logger.error(None, error.to_string());
         }
     });

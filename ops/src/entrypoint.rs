@@ -9,7 +9,7 @@ use crate::message::FetchRequest;
 use crate::message::FetchResponse;
 use crate::message::Reply;
 
-/// A worker of this process. There is one: number 0.
+/// A worker of this process.
 pub type WorkerIndex = u16;
 
 /// Where a service stub leads: an entrypoint of a worker, with the properties that

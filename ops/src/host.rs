@@ -9,6 +9,7 @@ use stead_storage::IdKey;
 
 use crate::assets::FileFuture;
 use crate::assets::FileRequest;
+use crate::entrypoint::WorkerIndex;
 use crate::export::Exports;
 use crate::instance::Instance;
 use crate::message::Failure;
@@ -18,7 +19,7 @@ use crate::message::ObjectKey;
 use crate::parcel::Parcel;
 use crate::socket::SocketEnd;
 
-/// One object class of the worker.
+/// One object class of a worker of the process.
 pub struct Namespace {
     /// The exported name of the class.
     pub class: String,
@@ -26,7 +27,9 @@ pub struct Namespace {
     pub unique_key: String,
     /// Makes and checks the namespace's ids.
     pub ids: IdKey,
-    /// Whether the code has the class: an earlier version of it may have had it.
+    /// The worker whose class it is.
+    pub worker: WorkerIndex,
+    /// Whether this worker's code has the class: an earlier version of it, or another worker, may have it.
     pub exported: bool,
 }
 
@@ -59,8 +62,8 @@ pub trait Host {
     /// The random half of a new object id.
     fn random_id(&self) -> [u8; 16];
 
-    /// The worker's object classes, in the order of `NamespaceIndex`.
-    fn namespaces(&self) -> &[Namespace];
+    /// An object class, of this worker or of another one. It was numbered before anybody could ask.
+    fn namespace(&self, index: NamespaceIndex) -> Rc<Namespace>;
 
     /// Delivers what JavaScript says to somebody, wherever that is, after the current
     /// turn has ended.
@@ -123,7 +126,8 @@ pub fn object_label(
     name: Option<&str>,
     id: &str,
 ) -> String {
-    let class = &host.namespaces()[namespace as usize].class;
+    let namespace = host.namespace(namespace);
+    let class = &namespace.class;
     match name {
         Some(name) => format!("{class}/{name}"),
         None => format!("{class}/{}", &id[..12.min(id.len())]),

@@ -62,7 +62,8 @@ fn op_id_from_name(
     #[string] name: &str,
 ) -> Result<String, JsErrorBox> {
     let host = state.borrow::<HostRef>();
-    let ids = &host.namespaces()[namespace as usize].ids;
+    let namespace = host.namespace(namespace);
+    let ids = &namespace.ids;
     let id = match jurisdiction {
         None => Ok(ids.from_name(name)),
         Some(jurisdiction) => ids.from_name_in(&jurisdiction, name),
@@ -80,7 +81,8 @@ fn op_id_unique(
     #[string] jurisdiction: Option<String>,
 ) -> Result<String, JsErrorBox> {
     let host = state.borrow::<HostRef>();
-    let ids = &host.namespaces()[namespace as usize].ids;
+    let namespace = host.namespace(namespace);
+    let ids = &namespace.ids;
     let id = match jurisdiction {
         None => Ok(ids.unique(host.random_id())),
         Some(jurisdiction) => ids.unique_in(&jurisdiction, host.random_id()),
@@ -98,7 +100,8 @@ fn op_id_jurisdiction(
     #[string] id: &str,
 ) -> Option<String> {
     let host = state.borrow::<HostRef>();
-    let ids = &host.namespaces()[namespace as usize].ids;
+    let namespace = host.namespace(namespace);
+    let ids = &namespace.ids;
     let id = ids.parse(id).ok()?;
     ids.jurisdiction(&id).map(str::to_owned)
 }
@@ -112,7 +115,7 @@ fn op_id_parse(
     #[string] text: &str,
 ) -> Result<String, JsErrorBox> {
     let host = state.borrow::<HostRef>();
-    let id = host.namespaces()[namespace as usize].ids.parse(text);
+    let id = host.namespace(namespace).ids.parse(text);
     id.map(|id| id.to_string())
         .map_err(|e| JsErrorBox::new(e.js_class(), e.to_string()))
 }
@@ -253,7 +256,8 @@ fn op_body_take(state: &mut OpState, #[cppgc] body: &PendingBody) -> Result<u32,
 /// # Errors
 /// The id is none of the namespace's.
 pub fn key(host: &HostRef, namespace: u16, id: &str) -> Result<ObjectKey, JsErrorBox> {
-    let id: ObjectId = host.namespaces()[namespace as usize]
+    let id: ObjectId = host
+        .namespace(namespace)
         .ids
         .parse(id)
         .map_err(|e| JsErrorBox::new(e.js_class(), e.to_string()))?;

@@ -47,13 +47,17 @@ impl BundleLoader {
         }
     }
 
-    /// A loader for an isolate that debuggers look into. They find the user's files by the source
-    /// map, in which the entry has the name that `new` gives to the bundle: here it has another.
-    pub fn for_debuggers(bundle: Arc<Bundle>) -> BundleLoader {
+    /// The same for an isolate that debuggers look into, if they do. They find the user's files by
+    /// the source map, in which the entry has the name that the bundle has otherwise: here the
+    /// bundle has another.
+    pub fn for_debuggers(self, they_do: bool) -> BundleLoader {
+        if !they_do {
+            return self;
+        }
         BundleLoader {
-            specifier: super::file_url(&bundle.entry.with_extension("bundle.js")),
+            specifier: super::file_url(&self.bundle.entry.with_extension("bundle.js")),
             names_map: true,
-            ..BundleLoader::new(bundle)
+            ..self
         }
     }
 

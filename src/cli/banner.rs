@@ -18,6 +18,8 @@ pub struct Banner {
     /// Where it listens, with the port that was really taken: `http://127.0.0.1:8787`.
     pub url: String,
     pub objects: Vec<ObjectClass>,
+    /// The workers beside the one that answers requests.
+    pub workers: Vec<OtherWorker>,
     /// What else `env` holds.
     pub bindings: Vec<BindingLine>,
     /// The compatibility date and flags, where a configuration says them.
@@ -41,6 +43,14 @@ pub struct BindingLine {
     pub name: String,
     /// What it is: `variable`, `KV namespace, not there yet`.
     pub kind: String,
+}
+
+/// A worker that other workers reach.
+#[derive(Clone, Debug)]
+pub struct OtherWorker {
+    pub name: String,
+    /// Its object classes.
+    pub classes: Vec<String>,
 }
 
 /// A class whose objects are served.
@@ -119,6 +129,17 @@ impl Banner {
             let value = format!("{}  {}", style.bold(&name), style.dim(&line.kind));
             row(if index == 0 { "bindings" } else { "" }, &value);
         }
+        let width = self.workers.iter().map(|w| w.name.chars().count()).max();
+        for (index, worker) in self.workers.iter().enumerate() {
+            let name = format!(
+                "{:width$}",
+                printable(&worker.name),
+                width = width.unwrap_or(0)
+            );
+            let classes = worker.classes.join(", ");
+            let value = format!("{}  {}", style.bold(&name), style.dim(&classes));
+            row(if index == 0 { "also" } else { "" }, value.trim_end());
+        }
         if let Some(compatibility) = &self.compatibility {
             row("compat", &printable(compatibility));
         }
@@ -152,6 +173,11 @@ impl Banner {
             .iter()
             .map(|line| json!({ "name": line.name, "kind": line.kind }))
             .collect();
+        let workers: Vec<_> = self
+            .workers
+            .iter()
+            .map(|worker| json!({ "name": worker.name, "classes": worker.classes }))
+            .collect();
         json!({
             "type": "ready",
             "time": iso8601(unix_ms),
@@ -159,6 +185,7 @@ impl Banner {
             "url": self.url,
             "objects": objects,
             "bindings": bindings,
+            "workers": workers,
             "compatibility": self.compatibility,
             "state": self.state,
             "shards": self.shards,
@@ -186,6 +213,7 @@ mod tests {
             version: "0.1.0",
             url: "http://127.0.0.1:8787".into(),
             objects: vec![class("ChatRoom", "CHAT_ROOM"), class("User", "USER")],
+            workers: Vec::new(),
             bindings: Vec::new(),
             compatibility: None,
             state: "/srv/.stead".into(),

@@ -85,6 +85,12 @@ impl Problem {
         )
     }
 
+    /// Two projects of one process whose workers have the same name.
+    pub fn same_name(name: &str) -> Problem {
+        Problem::does_not_load(format!("two workers are named `{name}`"))
+            .help("bindings name workers: give each configuration a `name` of its own")
+    }
+
     /// A class that is used as an object's class but does not extend `DurableObject`.
     pub fn class_without_extends(class: &str) -> Problem {
         Problem::does_not_load(format!("class `{class}` does not extend `DurableObject`")).help(

@@ -45,6 +45,7 @@ use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
 use crate::inspector::Inspector;
+use crate::process::Process;
 use crate::shard::StartError;
 use crate::shared::Code;
 use crate::worker::Config;
@@ -234,14 +235,14 @@ async fn start(
     let config = Config {
         bundle: bundle.clone(),
         shards,
-        state,
+        process: Process::new(state, journal),
+        name: crate::cli::args::stem(&args.file),
         vars: vars
             .into_iter()
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
         front: Arc::default(),
-        journal,
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
         evict: eviction(args.evict),

@@ -186,6 +186,7 @@ fn banner(
         version: env!("CARGO_PKG_VERSION"),
         url: format!("http://{address}"),
         objects: worker.classes().into_iter().map(class).collect(),
+        workers: Vec::new(),
         bindings: Vec::new(),
         compatibility: None,
         state: worker.state_path(),

@@ -3,15 +3,19 @@
 //! One loop owns everything that changes ([`server`]): it hears of changed files, keys and signals,
 //! one after the other. What the accepting task needs of it is in [`Current`].
 
+mod bindings;
 mod classes;
 mod current;
 mod keys;
+mod links;
 mod pages;
 mod server;
 pub mod session;
+mod state;
 mod triggers;
 mod watch;
 
+pub use bindings::bindings;
 pub use pages::Pages;
 pub use pages::Thrown;
 pub use server::run;

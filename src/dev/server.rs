@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
-use std::num::NonZeroU16;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -25,13 +25,14 @@ use super::keys::Keys;
 use super::pages::Pages;
 use super::session::Failure;
 use super::session::Session;
-use super::session::SharedInspector;
+use super::state::State;
 use super::triggers::Triggers;
 use super::watch::Watch;
 use crate::cli::args::LogFormat;
 use crate::cli::banner::Banner;
 use crate::cli::banner::BindingLine;
 use crate::cli::banner::ObjectClass;
+use crate::cli::banner::OtherWorker;
 use crate::cli::dev_args::DevArgs;
 use crate::cli::exit::ExitCode;
 use crate::cli::logger::Logger;
@@ -42,6 +43,7 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::config;
 use crate::config::Project;
+use crate::inspector::Inspector;
 
 const HOST: &str = "127.0.0.1";
 const PORT: u16 = 8787;
@@ -55,38 +57,21 @@ pub async fn run(args: DevArgs, begun: Instant) -> Result<ExitCode, Problem> {
     };
     let clock = Arc::new(|| SystemClock.now_ms().max(0) as u64);
     let logger = Logger::start(Box::new(io::stdout()), format, style, args.log.quiet, clock);
-    let result = serve(args, begun, &logger).await;
+    let result = serve(Arc::new(args), begun, &logger).await;
     logger.flush_and_stop();
     result
 }
 
-async fn serve(mut args: DevArgs, begun: Instant, logger: &Logger) -> Result<ExitCode, Problem> {
-    if args.inspect.is_on() && args.shards.is_none() {
-        args.shards = Some(NonZeroU16::MIN);
-    }
-    let args = Arc::new(args);
+async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<ExitCode, Problem> {
     let internal = |error: io::Error| Problem::internal(error.to_string());
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
     crate::commands::run::raise_file_limit();
     let mut server = Server::new(&args, logger)?;
+    // Without a configuration and a state directory there is nothing to wait for.
+    server.prepare().map_err(Failure::into_problem)?;
+    server.let_debuggers_in().await?;
     let first = server.start().await;
-    if server
-        .sessions
-        .iter()
-        .any(|session| session.project().is_none())
-    {
-        // Without a configuration there is nothing to wait for.
-        return Err(first.err().map_or_else(
-            || Problem::internal("a configuration was lost"),
-            Failure::into_problem,
-        ));
-    }
-    if let Err(Failure::Problem(problem)) = &first
-        && problem.exit == ExitCode::CannotListen
-    {
-        return Err(problem.clone());
-    }
     let listener = server.listen()?;
     let address = listener.local_addr().map_err(internal)?;
     logger.banner(server.banner(address, begun));
@@ -132,42 +117,71 @@ async fn serve(mut args: DevArgs, begun: Instant, logger: &Logger) -> Result<Exi
 struct Server {
     args: Arc<DevArgs>,
     sessions: Vec<Session>,
+    state: Arc<State>,
     watch: Watch,
     triggers: Triggers,
     logger: Logger,
     /// How long bundling took at the first start.
     bundled_in: Duration,
+    /// What was said of bindings that lead nowhere.
+    broken_links: Vec<String>,
+    /// Where debuggers attach.
+    inspector: Option<Arc<Inspector>>,
 }
 
 impl Server {
     fn new(args: &Arc<DevArgs>, logger: &Logger) -> Result<Server, Problem> {
-        let mut sessions: Vec<Session> = Vec::new();
-        let inspector = SharedInspector::default();
-        for path in &args.paths {
-            let file = config::find(path).ok_or_else(|| Problem::no_configuration(path))?;
-            let file = std::path::absolute(&file).unwrap_or(file);
-            let state = args.state.as_ref().map(|state| match args.paths.len() {
-                1 => state.clone(),
-                // Each worker locks a directory of its own.
-                _ => state.join(path.file_name().unwrap_or_default()),
-            });
-            let (args, debuggers) = (args.clone(), inspector.clone());
-            sessions.push(Session::new(args, file, state, debuggers, logger.clone()));
+        let mut files = Vec::new();
+        for path in args.projects() {
+            let file = config::find(&path).ok_or_else(|| Problem::no_configuration(&path))?;
+            files.push(std::path::absolute(&file).unwrap_or(file));
         }
+        let beside = files[0].parent().unwrap_or(Path::new("."));
+        let path = args.state.clone();
+        let path = path.unwrap_or_else(|| beside.join(".stead").join("state"));
+        let state = Arc::new(State::new(path, args.clone(), logger.clone()));
+        let session = |file| Session::new(args.clone(), file, state.clone(), logger.clone());
+        let sessions = files.into_iter().map(session).collect();
         let watch = Watch::new()
             .map_err(|error| Problem::internal(format!("files cannot be watched: {error}")))?;
         Ok(Server {
             args: args.clone(),
             sessions,
+            state,
             watch,
             triggers: Triggers::default(),
             logger: logger.clone(),
             bundled_in: Duration::ZERO,
+            broken_links: Vec::new(),
+            inspector: None,
         })
     }
 
     fn front(&self) -> &Arc<Current> {
         self.sessions[0].current()
+    }
+
+    /// Reads every configuration, and opens the state directory.
+    fn prepare(&mut self) -> Result<(), Failure> {
+        for session in &mut self.sessions {
+            session.read_project()?;
+        }
+        self.require_names()?;
+        for session in &self.sessions {
+            session.prepare()?;
+        }
+        Ok(())
+    }
+
+    /// Listens for debuggers, if they may attach.
+    async fn let_debuggers_in(&mut self) -> Result<(), Problem> {
+        let project = self.sessions[0].project();
+        let port = project.and_then(|project| project.dev.inspector_port);
+        self.inspector = Inspector::start(&self.args.inspect, port).await?;
+        for session in &mut self.sessions {
+            session.inspector.clone_from(&self.inspector);
+        }
+        Ok(())
     }
 
     /// Starts every worker.
@@ -179,8 +193,32 @@ impl Server {
                 Err(failure) => result = Err(failure),
             }
         }
+        self.warn_of_links();
         self.set_watch();
         result
+    }
+
+    /// Bindings name workers, so no two may have the same name.
+    fn require_names(&self) -> Result<(), Failure> {
+        let mut names: Vec<&str> = Vec::new();
+        for project in self.sessions.iter().filter_map(Session::project) {
+            if names.contains(&project.name.as_str()) {
+                return Err(Failure::Problem(Problem::same_name(&project.name)));
+            }
+            names.push(&project.name);
+        }
+        Ok(())
+    }
+
+    /// Says which bindings lead nowhere, once for each.
+    fn warn_of_links(&mut self) {
+        let broken = super::links::broken(&self.sessions);
+        for link in &broken {
+            if !self.broken_links.contains(link) {
+                self.logger.note(link.clone());
+            }
+        }
+        self.broken_links = broken;
     }
 
     /// Puts changed files to work.
@@ -189,6 +227,7 @@ impl Server {
         let changed: Vec<PathBuf> = changed.into_iter().collect();
         let mut failures = Vec::new();
         let mut reloaded = None;
+        let folders = self.state.all_classes();
         for session in &mut self.sessions {
             let (files, broken) = session.watched();
             if !broken && !changed.iter().any(|file| files.contains(file)) {
@@ -198,6 +237,14 @@ impl Server {
                 Ok(bundled) => reloaded = Some(bundled),
                 Err(failure) => failures.push(failure),
             }
+        }
+        if self.state.all_classes() != folders {
+            for session in &self.sessions {
+                failures.extend(session.relink().await.err());
+            }
+        }
+        if reloaded.is_some() {
+            self.warn_of_links();
         }
         self.set_watch();
         if !failures.is_empty() {
@@ -266,7 +313,7 @@ impl Server {
                 .iter()
                 .filter(|object| object.worker.is_none())
             {
-                let folder = session.state_dir().join(session.folder(&object.class));
+                let folder = self.state.path().join(session.folder(&object.class));
                 let count = super::classes::count_objects(&folder);
                 let plural = if count == 1 { "" } else { "s" };
                 self.logger.note(format!(
@@ -341,14 +388,15 @@ impl Server {
             version: env!("CARGO_PKG_VERSION"),
             url: format!("http://{address}"),
             objects: session.project().map(objects).unwrap_or_default(),
+            workers: self.sessions[1..].iter().filter_map(other_worker).collect(),
             bindings: lines.unwrap_or_default(),
             compatibility: session.project().and_then(|project| compatibility(project)),
-            state: session.state_dir(),
-            shards: crate::commands::shard_count(self.args.shards),
+            state: self.state.path().to_owned(),
+            shards: self.args.shard_count(),
             durability: self.args.durability,
             ready_in: begun.elapsed(),
             bundled_in: Some(self.bundled_in),
-            inspector: session.inspector(),
+            inspector: self.inspector.as_ref().map(|inspector| inspector.address()),
             front_door: false,
         }
     }
@@ -358,6 +406,17 @@ impl Server {
             session.stop().await;
         }
     }
+}
+
+fn other_worker(session: &Session) -> Option<OtherWorker> {
+    Some(OtherWorker {
+        name: session.project()?.name.clone(),
+        classes: session
+            .current()
+            .running()
+            .map(|worker| worker.classes())
+            .unwrap_or_default(),
+    })
 }
 
 /// What `env` holds besides objects, for the banner.
@@ -377,6 +436,12 @@ fn binding_lines(project: &Project) -> Vec<BindingLine> {
         .and_then(|assets| assets.binding.as_ref())
     {
         lines.push(line(binding, "static files"));
+    }
+    for object in &project.objects {
+        if let Some(worker) = &object.worker {
+            let kind = format!("objects {} of worker {worker}", object.class);
+            lines.push(line(&object.binding, &kind));
+        }
     }
     for service in &project.services {
         lines.push(line(

@@ -1,7 +1,6 @@
 //! One project on its way from files to a running worker, as often as the files change.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,17 +8,12 @@ use std::time::Duration;
 use std::time::Instant;
 
 use serde_json::Value;
-use tokio::sync::OnceCell;
 
-use super::classes;
-use super::classes::Classes;
+use super::bindings::bindings;
 use super::current::Current;
 use super::pages::Pages;
+use super::state::State;
 use crate::assets::Assets;
-use crate::bindings::Bindings;
-use crate::bindings::MissingBinding;
-use crate::bindings::ObjectBindings;
-use crate::bindings::OtherBindings;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::dev_args::DevArgs;
@@ -35,6 +29,7 @@ use crate::diagnostic::Diagnostic;
 use crate::eviction::Evict;
 use crate::front::Front;
 use crate::inspector::Inspector;
+use crate::process::Process;
 use crate::shard::StartError;
 use crate::shared::Code;
 use crate::worker::Config;
@@ -76,43 +71,32 @@ struct Running {
     bundle: Arc<Bundle>,
 }
 
-/// Where debuggers attach, once the configuration has said on which port.
-pub type SharedInspector = Arc<OnceCell<Option<Arc<Inspector>>>>;
-
 /// One project.
 pub struct Session {
     args: Arc<DevArgs>,
     /// The configuration file.
     file: PathBuf,
-    /// Where its objects are; fixed at the start.
-    state: Option<PathBuf>,
+    /// Where its objects are, and those of the other workers.
+    state: Arc<State>,
     /// The configuration as it was last read.
     project: Option<Arc<Project>>,
     /// What to go back to when the next code does not start.
     running: Option<Running>,
-    /// The folders of its classes.
-    classes: Classes,
     /// Every file whose change means something.
     files: Vec<PathBuf>,
     /// Whether the last update failed.
     broken: bool,
     current: Arc<Current>,
-    /// Where debuggers attach; the same for all sessions.
-    inspector: SharedInspector,
+    /// Where debuggers attach.
+    pub inspector: Option<Arc<Inspector>>,
     /// What browsers are shown when there is no answer.
     pages: Arc<Pages>,
     logger: Logger,
 }
 
 impl Session {
-    /// A session that has read nothing yet. `state` is its state directory, if it was asked for.
-    pub fn new(
-        args: Arc<DevArgs>,
-        file: PathBuf,
-        state: Option<PathBuf>,
-        inspector: SharedInspector,
-        logger: Logger,
-    ) -> Session {
+    /// A session that has read nothing yet.
+    pub fn new(args: Arc<DevArgs>, file: PathBuf, state: Arc<State>, logger: Logger) -> Session {
         Session {
             args,
             files: vec![file.clone()],
@@ -120,10 +104,9 @@ impl Session {
             state,
             project: None,
             running: None,
-            classes: Classes::default(),
             broken: false,
             current: Arc::new(Current::new()),
-            inspector,
+            inspector: None,
             pages: Arc::new(Pages::new()),
             logger,
         }
@@ -132,12 +115,6 @@ impl Session {
     /// What browsers are shown when there is no answer.
     pub fn pages(&self) -> &Arc<Pages> {
         &self.pages
-    }
-
-    /// Where debuggers attach.
-    pub fn inspector(&self) -> Option<SocketAddr> {
-        let inspector = self.inspector.get()?.as_ref()?;
-        Some(inspector.address())
     }
 
     /// What answers now.
@@ -155,28 +132,40 @@ impl Session {
         (&self.files, self.broken)
     }
 
-    /// The state directory.
-    pub fn state_dir(&self) -> PathBuf {
-        match &self.state {
-            Some(state) => state.clone(),
-            None => self.root().join(".stead").join("state"),
-        }
-    }
-
     /// The folder of a class's objects.
     pub fn folder(&self, class: &str) -> String {
-        let name = self
-            .project
-            .as_ref()
-            .map_or("", |project| project.name.as_str());
-        self.classes.folder(name, class)
+        let name = self.project.as_ref().map_or("", |project| &project.name);
+        self.state.folder(name, class)
     }
 
-    fn root(&self) -> &Path {
-        self.file.parent().unwrap_or(Path::new("."))
+    /// Applies the migrations before any worker starts: other workers' bindings need to know the
+    /// folders.
+    ///
+    /// # Errors
+    /// Why the state directory cannot be used.
+    pub fn prepare(&self) -> Result<(), Failure> {
+        self.state.process()?;
+        if let Some(project) = &self.project {
+            self.state.apply(project)?;
+        }
+        Ok(())
     }
 
-    /// Reads what `changed` may have changed (everything, if None) and puts it to work. How long
+    /// Has the code that runs learn where the objects of other workers are now.
+    ///
+    /// # Errors
+    /// The module threw this time.
+    pub async fn relink(&self) -> Result<(), Failure> {
+        let (Some(running), Some(worker)) = (&self.running, self.current.running()) else {
+            return Ok(());
+        };
+        let code = self.code(&running.project, &running.bundle, &*self.state.process()?);
+        let replaced = worker.replace(code, DRAIN).await;
+        let failure = |error| start_problem(&running.project, &running.bundle, error);
+        Ok(replaced.map(drop).map_err(failure)?)
+    }
+
+    /// Reads what `changed` may have changed (the code alone, if None) and puts it to work. How long
     /// bundling took.
     ///
     /// # Errors
@@ -196,7 +185,8 @@ impl Session {
             (Some(project), Some(changed)) => changed
                 .iter()
                 .any(|file| is_of_configuration(project, file)),
-            _ => true,
+            (Some(_), None) => false,
+            (None, _) => true,
         };
         if reread {
             self.read_project()?;
@@ -210,7 +200,11 @@ impl Session {
         Ok(bundled)
     }
 
-    fn read_project(&mut self) -> Result<(), Failure> {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it; what was read before stays.
+    pub fn read_project(&mut self) -> Result<(), Failure> {
         let project = config::load(&self.file, self.args.env.as_deref());
         let mut project = project.map_err(Failure::Diagnosed)?;
         for warning in &project.warnings {
@@ -255,7 +249,7 @@ impl Session {
             before.name == project.name && before.lifecycle == project.lifecycle
         });
         if keeps_folders && let Some(worker) = self.current.running() {
-            let code = self.code(project, bundle, self.classes.clone());
+            let code = self.code(project, bundle, &*self.state.process()?);
             let replaced = worker.replace(code, DRAIN).await;
             return replaced
                 .map(drop)
@@ -265,8 +259,7 @@ impl Session {
             before.stop().await;
         }
         let failure = match self.try_start(project, bundle).await {
-            Ok((worker, classes)) => {
-                self.classes = classes;
+            Ok(worker) => {
                 self.current.put(Some(worker));
                 return Ok(());
             }
@@ -274,7 +267,7 @@ impl Session {
         };
         if let Some(running) = &self.running {
             let again = self.try_start(&running.project, &running.bundle).await;
-            self.current.put(again.ok().map(|(worker, _)| worker));
+            self.current.put(again.ok());
         } else {
             self.current.put(None);
         }
@@ -285,34 +278,16 @@ impl Session {
         &self,
         project: &Project,
         bundle: &Arc<Bundle>,
-    ) -> Result<(Arc<Worker>, Classes), Failure> {
-        let inspect = &self.args.inspect;
-        let port = project.dev.inspector_port;
-        let inspector = || Inspector::start(inspect, port);
-        let inspector = self.inspector.get_or_try_init(inspector).await?.clone();
-        let path = self.state_dir();
-        let journal = crate::commands::journal_options(
-            &self.args.history,
-            self.args.durability,
-            Arc::new(SystemClock),
-            &self.logger,
-        );
-        let (state, journal) = crate::commands::open_state(&path, journal, &self.logger)?;
-        let classes = classes::apply(&path, &project.name, &project.lifecycle);
-        // Its threads would outlive the failure.
-        let classes = classes.inspect_err(|_| drop(journal.stop()));
-        let (classes, notes) =
-            classes.map_err(|error| Problem::state_not_writable(&path, &error))?;
-        for note in notes {
-            self.logger.note(note);
-        }
+    ) -> Result<Arc<Worker>, Failure> {
         let compatibility = self.compatibility(project)?;
-        let code = self.code(project, bundle, classes.clone());
+        let process = self.state.process()?;
+        self.state.apply(project)?;
+        let code = self.code(project, bundle, &process);
         let config = Config {
             bundle: code.bundle,
-            shards: crate::commands::shard_count(self.args.shards),
-            state,
-            journal,
+            shards: self.args.shard_count(),
+            process,
+            name: project.name.clone(),
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),
             evict: Evict::default(),
             limits: self.args.limits.limits(),
@@ -324,20 +299,22 @@ impl Session {
             logger: self.logger.clone(),
             clock: Arc::new(SystemClock),
             random: Random::from_system(),
-            inspector,
+            inspector: self.inspector.clone(),
             testing: None,
         };
         let started = Worker::start(config).await;
         let worker = started.map_err(|error| start_problem(project, bundle, error))?;
-        Ok((Arc::new(worker), classes))
+        Ok(Arc::new(worker))
     }
 
-    fn code(&self, project: &Project, bundle: &Arc<Bundle>, folders: Classes) -> Code {
+    fn code(&self, project: &Project, bundle: &Arc<Bundle>, process: &Process) -> Code {
         let name = project.name.clone();
+        let folders = self.state.classes(&name);
+        let folder = |worker: &str, class: &str| self.state.folder(worker, class);
         Code {
             bundle: bundle.clone(),
             vars: vars(project),
-            bindings: bindings(project),
+            bindings: bindings(project, process, &folder),
             front: Arc::new(Front {
                 assets: assets(project).map(Arc::new),
                 pages: Some(self.pages.clone()),
@@ -446,47 +423,4 @@ pub fn vars(project: &Project) -> BTreeMap<String, Value> {
         vars.insert(binding.clone(), version);
     }
     vars
-}
-
-/// The bindings of a project.
-pub fn bindings(project: &Project) -> Bindings {
-    let own = project
-        .objects
-        .iter()
-        .filter(|object| object.worker.is_none());
-    let objects = own.map(|object| (object.binding.clone(), object.class.clone()));
-    let mut missing: Vec<MissingBinding> = project
-        .missing
-        .iter()
-        .map(|missing| MissingBinding {
-            binding: missing.binding.clone(),
-            kind: missing.kind.to_owned(),
-        })
-        .collect();
-    for service in &project.services {
-        missing.push(MissingBinding {
-            binding: service.binding.clone(),
-            kind: "service binding".to_owned(),
-        });
-    }
-    for object in project
-        .objects
-        .iter()
-        .filter(|object| object.worker.is_some())
-    {
-        missing.push(MissingBinding {
-            binding: object.binding.clone(),
-            kind: "objects of another worker".to_owned(),
-        });
-    }
-    Bindings {
-        objects: ObjectBindings::Declared(objects.collect()),
-        others: OtherBindings {
-            missing,
-            assets: project
-                .assets
-                .as_ref()
-                .and_then(|assets| assets.binding.clone()),
-        },
-    }
 }

@@ -22,6 +22,7 @@ use std::task::Poll;
 
 use deno_core::InspectorSessionProxy;
 use deno_core::JsRuntime;
+use deno_core::ModuleSpecifier;
 use deno_core::PollEventLoopOptions;
 use deno_core::futures::channel::mpsc::UnboundedSender;
 use deno_core::v8::IsolateHandle;
@@ -29,9 +30,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::cli::inspect_args::InspectArgs;
+use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::clock::Random;
 use crate::placement::ShardIndex;
+use crate::shard::StartError;
 
 /// Where Node and everybody after it listens.
 const HOST: &str = "127.0.0.1";
@@ -119,14 +122,16 @@ impl Inspector {
         self.address
     }
 
-    /// Offers the isolate of a runtime to debuggers. `place` is the same for all isolates of which
-    /// each takes the place of the one before.
+    /// Offers the isolate of a shard to debuggers, which runs `entry` as `script`. An isolate that
+    /// takes the place of another one is found at the same address.
     pub fn register(
         self: &Arc<Inspector>,
         runtime: &JsRuntime,
-        place: String,
-        url: String,
+        entry: &Path,
+        script: &ModuleSpecifier,
+        shard: ShardIndex,
     ) -> Registration {
+        let place = place(entry, shard);
         let mut slots = self.slots();
         let is_first = !slots.ids.contains_key(&place);
         let id = slots.ids.entry(place.clone());
@@ -141,7 +146,7 @@ impl Inspector {
         let target = Arc::new(Target {
             id,
             title: format!("stead: {place}"),
-            url,
+            url: script.to_string(),
             sessions: runtime.inspector().get_session_sender(),
             phase: watch::Sender::new(phase),
             attached: Arc::default(),
@@ -177,10 +182,23 @@ impl Inspector {
 }
 
 impl Registration {
-    /// Whether the isolate waits for a debugger before it runs anything: then, where they attach.
-    pub fn waits_at(&self) -> Option<SocketAddr> {
-        let waits = *self.target.phase.borrow() == Phase::Waiting;
-        waits.then_some(self.inspector.address)
+    /// Waits for a debugger, if the isolate is to do that before it runs anything.
+    ///
+    /// # Errors
+    /// The process ends instead.
+    pub async fn wait(&self, runtime: &mut JsRuntime, logger: &Logger) -> Result<(), StartError> {
+        if *self.target.phase.borrow() != Phase::Waiting {
+            return Ok(());
+        }
+        logger.note(format!(
+            "waiting for a debugger: open chrome://inspect, or have an editor attach to http://{}",
+            self.inspector.address
+        ));
+        if self.target.wait(runtime).await {
+            return Ok(());
+        }
+        let text = "the process ends before a debugger came";
+        Err(StartError::Module(text.to_owned()))
     }
 }
 
@@ -208,7 +226,7 @@ impl Target {
 
     /// Lets debuggers speak with the isolate until one of them says that its code may run, if it
     /// is to wait for that. False when the process ends instead.
-    pub async fn wait(&self, runtime: &mut JsRuntime) -> bool {
+    async fn wait(&self, runtime: &mut JsRuntime) -> bool {
         let mut phase = self.phase.subscribe();
         let mut going = std::pin::pin!(phase.wait_for(|phase| *phase != Phase::Waiting));
         let phase = poll_fn(|cx| {
@@ -250,6 +268,14 @@ pub struct Brake {
 }
 
 impl Brake {
+    /// The brake of a runtime, which debuggers may know.
+    pub fn of(runtime: &mut JsRuntime, debugged: Option<&Registration>) -> Brake {
+        Brake {
+            isolate: runtime.v8_isolate().thread_safe_handle(),
+            target: debugged.map(|debugged| debugged.target.clone()),
+        }
+    }
+
     /// Lets code go on that a debugger has paused, and has none pause it any more.
     pub fn release(&self) {
         self.target.iter().for_each(|target| target.release());
@@ -279,7 +305,7 @@ async fn end_with_process(inspector: Arc<Inspector>) {
 }
 
 /// What a debugger is shown of a shard: its number, and the file that it runs.
-pub fn place(entry: &Path, shard: ShardIndex) -> String {
+fn place(entry: &Path, shard: ShardIndex) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let file = entry.strip_prefix(&here).unwrap_or(entry);
     format!("{}, shard {shard}", file.display())

@@ -184,7 +184,8 @@ impl Shard {
                 done()
             }
             TestCommand::Ids { namespace } => {
-                let unique_key = &self.namespaces[namespace as usize].unique_key;
+                let namespace = self.namespaces.get(namespace);
+                let unique_key = &namespace.unique_key;
                 let ids = self.testing().levels.ids(&self.shared.state, unique_key);
                 Ok(json!(ids).to_string())
             }
@@ -203,8 +204,12 @@ impl Shard {
     }
 
     fn key_of(&self, namespace: u16, id: &str) -> Result<ObjectKey, String> {
-        let ids = &self.namespaces[namespace as usize].ids;
-        let id = ids.parse(id).map_err(|error| error.to_string())?;
+        let id = self
+            .namespaces
+            .get(namespace)
+            .ids
+            .parse(id)
+            .map_err(|error| error.to_string())?;
         Ok(ObjectKey { namespace, id })
     }
 
@@ -212,7 +217,7 @@ impl Shard {
         let pending = self.shared.alarms.pending().await.map_err(|_| gone())?;
         let alarms = pending.into_iter().map(|(key, entry)| {
             json!({
-                "class": self.namespaces[key.namespace as usize].class,
+                "class": self.namespaces.get(key.namespace).class,
                 "id": entry.id_hex,
                 "name": entry.name,
                 "time": entry.at_ms,
@@ -266,11 +271,8 @@ impl Shard {
     }
 
     fn unique_keys(&self) -> Vec<String> {
-        let keys = self
-            .namespaces
-            .iter()
-            .map(|namespace| namespace.unique_key.clone());
-        keys.collect()
+        let namespaces = self.namespaces.all().into_iter();
+        namespaces.map(|n| n.unique_key.clone()).collect()
     }
 
     /// Takes all objects of all shards out of memory.

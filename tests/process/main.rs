@@ -25,3 +25,4 @@ mod testing;
 mod torture;
 mod updating;
 mod websocket;
+mod workers;

@@ -122,7 +122,13 @@ impl Server {
     /// Serves the project in a folder, and waits until it is ready.
     #[track_caller]
     pub fn dev(project: &Path, options: &[&str]) -> Server {
-        let own = ["dev", text(project), "--port", "0", "--log-format", "json"];
+        Server::dev_of(&[&[text(project)], options].concat())
+    }
+
+    /// Serves the projects that `options` name.
+    #[track_caller]
+    pub fn dev_of(options: &[&str]) -> Server {
+        let own = ["dev", "--port", "0", "--log-format", "json"];
         let command = command(own.iter().chain(options).copied());
         Server::wait_until_ready(command, |line| line["type"] == "ready")
     }

@@ -22,11 +22,12 @@ use crate::clock::Clock;
 use crate::clock::Random;
 use crate::clock::SystemClock;
 use crate::config::Project;
+use crate::dev::bindings;
 use crate::dev::session::assets;
-use crate::dev::session::bindings;
 use crate::dev::session::bundle_options;
 use crate::dev::session::vars;
 use crate::front::Front;
+use crate::process::Process;
 use crate::testing::TestOptions;
 use crate::testing::Testing;
 use crate::virtual_time::VirtualTime;
@@ -130,17 +131,25 @@ async fn run_bundle(
         super::super::journal_options(&args.history, Durability::Strict, clock.clone(), &logger);
     let (state, journal) = super::super::open_state(&folder.path, journal, &logger)?;
     let compatibility = super::super::compatibility(&args.compatibility)?;
+    let process = Process::new(state, journal);
     let config = Config {
         bundle: bundle.clone(),
         shards,
-        state,
-        journal,
+        bindings: project
+            .as_ref()
+            .map(|project| {
+                bindings(project, &process, &|worker, class| {
+                    format!("{worker}-{class}")
+                })
+            })
+            .unwrap_or_default(),
+        process,
+        name: owner.clone(),
         storage: super::super::storage_options(Durability::Strict, args.kv_limits),
         evict: super::super::eviction(args.evict),
         limits: args.limits.limits(),
         compatibility,
         vars: project.as_ref().map(vars).unwrap_or_default(),
-        bindings: project.as_ref().map(bindings).unwrap_or_default(),
         front: Arc::new(Front {
             assets: project.as_ref().and_then(assets).map(Arc::new),
             ..Front::default()
