@@ -22,6 +22,7 @@ mod guard;
 mod handover;
 mod hang;
 mod http;
+mod https;
 mod inspector;
 mod isolate;
 mod kills;

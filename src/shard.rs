@@ -267,7 +267,12 @@ async fn bring_up(
     let debugged = debugged.map(|i| i.register(&runtime, &code.bundle.entry, &specifier, index));
     let attached = debugged.as_ref().map(|debugged| debugged.target.attached());
     let watchdog = &shared.watchdog;
-    let guard = Guard::install(&mut runtime, watchdog, &buffers, attached.unwrap_or_default());
+    let guard = Guard::install(
+        &mut runtime,
+        watchdog,
+        &buffers,
+        attached.unwrap_or_default(),
+    );
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &code.vars);

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use super::compatibility_args::CompatibilityArgs;
+use super::https_args::HttpsArgs;
 use super::inspect_args::InspectArgs;
 use super::limit_args::LimitArgs;
 use super::stored::{ExportArgs, HistoryCommand, ImportArgs, LsArgs, RestoreArgs, VerifyArgs};
@@ -75,6 +76,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub worker: WorkerArgs,
+
+    #[command(flatten)]
+    pub https: HttpsArgs,
 
     #[command(flatten)]
     pub inspect: InspectArgs,

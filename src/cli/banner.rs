@@ -31,6 +31,8 @@ pub struct Banner {
     pub ready_in: Duration,
     /// How much of that was bundling, where it is worth telling.
     pub bundled_in: Option<Duration>,
+    /// The certificate that was made for HTTPS, for clients to trust.
+    pub certificate: Option<PathBuf>,
     /// Where debuggers attach.
     pub inspector: Option<SocketAddr>,
     /// Whether Stead answers requests itself, because the file exports no handler of its own.
@@ -83,6 +85,10 @@ impl Banner {
             text.push_str(&format!("  {}  {value}\n", style.dim(&label)));
         };
         row("url", &style.cyan(&self.url));
+        if let Some(certificate) = &self.certificate {
+            let how = style.dim("(to be trusted by who connects)");
+            row("cert", &format!("{}  {how}", certificate.display()));
+        }
         if self.front_door {
             row(
                 "handler",
@@ -192,6 +198,7 @@ impl Banner {
             "durability": self.durability.name(),
             "readyInMs": self.ready_in.as_secs_f64() * 1000.0,
             "bundledInMs": self.bundled_in.map(|bundled| bundled.as_secs_f64() * 1000.0),
+            "certificate": self.certificate,
             "inspector": self.inspector,
             "frontDoor": self.front_door,
         })
@@ -222,6 +229,7 @@ mod tests {
             ready_in: Duration::from_micros(48_300),
             bundled_in: None,
             inspector: None,
+            certificate: None,
             front_door: false,
         }
     }

@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use super::args::{
     Durability, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
 };
+use super::https_args::HttpsArgs;
 use super::inspect_args::InspectArgs;
 use super::limit_args::LimitArgs;
 
@@ -66,6 +67,9 @@ pub struct DevArgs {
 
     #[command(flatten)]
     pub history: HistoryArgs,
+
+    #[command(flatten)]
+    pub https: HttpsArgs,
 
     #[command(flatten)]
     pub inspect: InspectArgs,

@@ -44,6 +44,7 @@ use crate::compatibility::CompatibilityError;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
+use crate::front::Front;
 use crate::inspector::Inspector;
 use crate::process::Process;
 use crate::shard::StartError;
@@ -214,6 +215,7 @@ async fn start(
     shards: usize,
     logger: &Logger,
     style: Style,
+    is_https: bool,
     inspector: Option<Arc<Inspector>>,
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
@@ -242,7 +244,7 @@ async fn start(
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
-        front: Arc::default(),
+        front: front(is_https),
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
         evict: eviction(args.evict),
@@ -258,9 +260,18 @@ async fn start(
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))
 }
 
+/// What a server of one file has in front of its worker.
+fn front(is_https: bool) -> Arc<Front> {
+    Arc::new(Front {
+        is_https,
+        ..Front::default()
+    })
+}
+
 /// Puts what the file holds now in the place of what runs.
 async fn reload(
     args: &WorkerArgs,
+    is_https: bool,
     worker: &Worker,
     drain: Duration,
     logger: &Logger,
@@ -282,7 +293,7 @@ async fn reload(
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
-        front: Arc::default(),
+        front: front(is_https),
         unique_key: Box::new(move |class| keys.unique_key(class)),
     };
     let replaced = worker.replace(code, drain).await;

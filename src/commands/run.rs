@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::exports::ExportKind;
 use crate::exports::bindings;
+use crate::https::Https;
 use crate::inspector::Inspector;
 use crate::worker::Worker;
 
@@ -52,6 +53,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     raise_file_limit();
     let mut hangup = signal(SignalKind::hangup()).map_err(|e| Problem::internal(e.to_string()))?;
     let listener = listen(&args.host, args.port)?;
+    let https = Https::start(&args.https, false, &args.host)?;
     let inspector = Inspector::start(&args.inspect, None).await?;
     let shards = match args.shards {
         None if inspector.is_some() => 1,
@@ -59,7 +61,8 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     };
     let style = Style::of(&io::stderr());
     let debuggers = inspector.clone();
-    let worker = super::start(&args.worker, shards, logger, style, debuggers).await?;
+    let is_https = https.is_some();
+    let worker = super::start(&args.worker, shards, logger, style, is_https, debuggers).await?;
     let worker = Arc::new(worker);
     let control = crate::control::listen(&worker, &worker.state_path());
     if let Err(error) = &control {
@@ -74,9 +77,13 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     warn_of_unbound(&worker, logger);
     let mut banner = banner(args, &worker, address, shards, begun);
     banner.inspector = inspector.map(|inspector| inspector.address());
+    if let Some(https) = &https {
+        banner.url = format!("https://{address}");
+        banner.certificate.clone_from(&https.own);
+    }
     logger.banner(banner);
     tokio::select! {
-        () = accept(&listener, &worker, logger) => {}
+        () = accept(&listener, https.as_ref(), &worker, logger) => {}
         () = reload_on(&mut hangup, args, &worker, logger) => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -85,7 +92,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     drop(control);
     tokio::select! {
-        () = worker.stop() => Ok(ExitCode::Ok),
+        () = crate::https::stop(worker.stop(), https.as_deref()) => Ok(ExitCode::Ok),
         // What was acknowledged is durable: nothing is lost by ending here.
         _ = interrupt.recv() => Ok(ExitCode::Ok),
     }
@@ -101,7 +108,12 @@ pub fn listen(host: &str, port: u16) -> Result<TcpListener, Problem> {
 
 /// Deals connections to the shards, one after the other. Ends only on a failure
 /// that no further connection survives.
-async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
+async fn accept(
+    listener: &TcpListener,
+    https: Option<&Arc<Https>>,
+    worker: &Worker,
+    logger: &Logger,
+) {
     let accepting = listener.try_clone().and_then(|listener| {
         listener.set_nonblocking(true)?;
         tokio::net::TcpListener::from_std(listener)
@@ -114,7 +126,11 @@ async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
     loop {
         match accepting.accept().await {
             Ok((stream, _)) => {
-                if let Ok(stream) = stream.into_std() {
+                let plain = match https {
+                    None => stream.into_std(),
+                    Some(https) => https.plain(stream),
+                };
+                if let Ok(stream) = plain {
                     worker.connect(next, stream).await;
                     next = next.wrapping_add(1);
                 }
@@ -133,7 +149,14 @@ async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
 async fn reload_on(hangup: &mut Signal, args: &RunArgs, worker: &Worker, logger: &Logger) {
     while hangup.recv().await.is_some() {
         let begun = Instant::now();
-        let loaded = super::reload(&args.worker, worker, RELOAD_DRAIN, logger).await;
+        let loaded = super::reload(
+            &args.worker,
+            args.https.is_on(),
+            worker,
+            RELOAD_DRAIN,
+            logger,
+        )
+        .await;
         match loaded {
             Ok(()) => logger.note(format!(
                 "{} was loaded again in {} ms",
@@ -195,6 +218,7 @@ fn banner(
         ready_in: begun.elapsed(),
         bundled_in: None,
         inspector: None,
+        certificate: None,
         front_door: !worker
             .exports()
             .iter()

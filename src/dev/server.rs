@@ -43,6 +43,7 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::config;
 use crate::config::Project;
+use crate::https::Https;
 use crate::inspector::Inspector;
 
 const HOST: &str = "127.0.0.1";
@@ -72,9 +73,19 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     server.prepare().map_err(Failure::into_problem)?;
     server.let_debuggers_in().await?;
     let first = server.start().await;
-    let listener = server.listen()?;
+    let (listener, host) = server.listen()?;
+    let configured = server.sessions[0]
+        .project()
+        .is_some_and(|project| project.dev.https);
+    let https = Https::start(&args.https, configured, &host)?;
     let address = listener.local_addr().map_err(internal)?;
-    logger.banner(server.banner(address, begun));
+    let mut banner = server.banner(address, begun);
+    if let Some(https) = &https {
+        banner.url = format!("https://{address}");
+        banner.certificate.clone_from(&https.own);
+    }
+    let url = banner.url.clone();
+    logger.banner(banner);
     if let Err(failure) = first {
         server.tell(failure);
     }
@@ -82,9 +93,9 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     if keys.are_read() {
         logger.note(HELP);
     }
-    let url = format!("http://{address}");
     let accepting = tokio::spawn(accept(
         listener,
+        https.clone(),
         server.front().clone(),
         server.sessions[0].pages().clone(),
         logger.clone(),
@@ -107,7 +118,7 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     accepting.abort();
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     tokio::select! {
-        () = server.stop() => Ok(ExitCode::Ok),
+        () = crate::https::stop(server.stop(), https.as_deref()) => Ok(ExitCode::Ok),
         // What was acknowledged is durable: nothing is lost by ending here.
         _ = interrupt.recv() => Ok(ExitCode::Ok),
     }
@@ -353,14 +364,15 @@ impl Server {
         }
     }
 
-    fn listen(&self) -> Result<TcpListener, Problem> {
+    fn listen(&self) -> Result<(TcpListener, String), Problem> {
         let dev = self.sessions[0]
             .project()
             .map(|project| project.dev.clone());
         let dev = dev.unwrap_or_default();
         let host = self.args.host.clone().or(dev.ip);
         let port = self.args.port.or(dev.port).unwrap_or(PORT);
-        crate::commands::run::listen(host.as_deref().unwrap_or(HOST), port)
+        let host = host.unwrap_or_else(|| HOST.to_owned());
+        Ok((crate::commands::run::listen(&host, port)?, host))
     }
 
     fn banner(&self, address: SocketAddr, begun: Instant) -> Banner {
@@ -397,6 +409,7 @@ impl Server {
             ready_in: begun.elapsed(),
             bundled_in: Some(self.bundled_in),
             inspector: self.inspector.as_ref().map(|inspector| inspector.address()),
+            certificate: None,
             front_door: false,
         }
     }
@@ -502,7 +515,13 @@ async fn serve_pages(stream: std::net::TcpStream, pages: Arc<Pages>) {
 }
 
 /// Deals connections to the shards of the worker that is current when they come.
-async fn accept(listener: TcpListener, front: Arc<Current>, pages: Arc<Pages>, logger: Logger) {
+async fn accept(
+    listener: TcpListener,
+    https: Option<Arc<Https>>,
+    front: Arc<Current>,
+    pages: Arc<Pages>,
+    logger: Logger,
+) {
     let accepting = listener
         .set_nonblocking(true)
         .and_then(|()| tokio::net::TcpListener::from_std(listener));
@@ -514,9 +533,11 @@ async fn accept(listener: TcpListener, front: Arc<Current>, pages: Arc<Pages>, l
     loop {
         match accepting.accept().await {
             Ok((stream, _)) => {
-                let Ok(stream) = stream.into_std() else {
-                    continue;
+                let plain = match &https {
+                    None => stream.into_std(),
+                    Some(https) => https.plain(stream),
                 };
+                let Ok(stream) = plain else { continue };
                 match front.ready().await {
                     Some(worker) => worker.connect(next, stream).await,
                     None => drop(tokio::spawn(serve_pages(stream, pages.clone()))),

@@ -318,6 +318,7 @@ impl Session {
             front: Arc::new(Front {
                 assets: assets(project).map(Arc::new),
                 pages: Some(self.pages.clone()),
+                is_https: self.args.https.is_on() || project.dev.https,
             }),
             unique_key: Box::new(move |class| folders.folder(&name, class)),
         }

@@ -12,6 +12,7 @@ mod dev;
 mod faults;
 mod frames;
 mod http;
+mod https;
 mod inspecting;
 mod limits;
 mod placing;
