@@ -9,6 +9,7 @@ mod calling;
 mod compatibility;
 mod debugger;
 mod dev;
+mod facets;
 mod faults;
 mod frames;
 mod http;
