@@ -90,16 +90,14 @@ packages: build ## Run the sample projects of test-scripts/projects, with their 
 	npm install --prefix $(PROJECTS) --no-audit --no-fund --loglevel=error
 	node test-scripts/projects.mjs --stead $(STEAD) --folder $(PROJECTS)
 
-# What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22.
+# What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22: NODE22=PATH if `node` is older.
+NODE22 ?= node
 WRANGLER := 4.164.0
 WRANGLER_MODULES = $(STEAD_CACHE)/npm/wrangler-$(WRANGLER)/node_modules
 
 bench-dev: build ## Measure stead dev beside wrangler dev: first answer, save to answer, memory
 	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
-	node benches/dev.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
-
-# A Node that wrangler runs on.
-NODE22 ?= node
+	$(NODE22) benches/dev.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
 
 assets-peer: build ## Compare answers of static files with those of wrangler dev: make assets-peer NODE22=PATH
 	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
