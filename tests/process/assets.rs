@@ -82,3 +82,14 @@ fn rules_that_mean_nothing_are_told_with_their_place_and_others_are_taken_up() {
     assert_eq!(server.get("/a").header("x-new"), Some("yes"));
     server.stop();
 }
+
+#[test]
+fn the_configuration_says_where_debuggers_attach() {
+    let config = CONFIG.replace("\n}", r#", "dev": { "inspector_ip": "127.0.0.2", "inspector_port": 0 } }"#);
+    let site = project(&[("wrangler.json", &config), ("public/a.html", "a")]);
+    let server = Server::dev(site.path(), &["--inspect"]);
+    let address = server.ready["inspector"].as_str().unwrap();
+    assert!(address.starts_with("127.0.0.2:") && !address.ends_with(":9229"), "{address}");
+    assert_eq!(crate::debugger::list(address.parse().unwrap()).len(), 1);
+    server.stop();
+}
