@@ -18,6 +18,7 @@ use std::time::Duration;
 use chrono::Datelike as _;
 use rcgen::CertificateParams;
 use rcgen::KeyPair;
+use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
@@ -121,8 +122,7 @@ impl Https {
             let mut first = [0];
             stream.peek(&mut first).await.ok()?;
             if first[0] != HANDSHAKE_RECORD {
-                // What goes wrong with the client is the client's to know.
-                drop(stream.write_all(SPEAK_HTTPS).await);
+                refuse(&mut stream).await;
                 return None;
             }
             drop(stream.set_nodelay(true));
@@ -156,6 +156,15 @@ pub async fn stop(stopping: impl Future<Output = ()>, https: Option<&Https>) {
     if let Some(https) = https {
         https.drained().await;
     }
+}
+
+/// Tells a client that speaks HTTP. What goes wrong with that is the client's to know.
+async fn refuse(stream: &mut TcpStream) {
+    drop(stream.write_all(SPEAK_HTTPS).await);
+    drop(stream.shutdown().await);
+    // What is left unread at the end would take the answer with it.
+    let mut rest = [0; 1024];
+    while matches!(stream.read(&mut rest).await, Ok(1..)) {}
 }
 
 /// What rustls needs to know.

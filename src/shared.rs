@@ -39,7 +39,7 @@ use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::process::Process;
 use crate::routes::Routes;
-use crate::testing::Leave;
+use crate::testing::TestDeed;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
 
@@ -58,8 +58,8 @@ pub enum Message {
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
     /// Runs the tests of the worker's module.
     Tests,
-    /// Takes all objects out of memory, for a test.
-    Empty(Leave, oneshot::Sender<()>),
+    /// Does something that a test asks for.
+    Test(TestDeed),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
     /// An object is to start anew, from what is stored; tells when it has.

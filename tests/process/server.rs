@@ -195,7 +195,7 @@ impl Server {
         };
         let line = ready["url"].as_str().or(ready["text"].as_str());
         let line = line.or(ready.as_str()).unwrap_or_default();
-        let address = line.split_once("://").map(|(_, address)| address);
+        let address = line.rsplit_once("://").map(|(_, address)| address);
         Server {
             child,
             address: address
