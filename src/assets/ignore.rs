@@ -99,15 +99,24 @@ mod tests {
 
     #[test]
     fn files_are_ignored_as_git_does() {
-        check("*.log", &[("/a.log", true), ("/b/a.log", true), ("/a.txt", false)]);
+        check(
+            "*.log",
+            &[("/a.log", true), ("/b/a.log", true), ("/a.txt", false)],
+        );
         check("/a", &[("/a", true), ("/a/b", true), ("/b/a", false)]);
-        check("a/b", &[("/a/b", true), ("/c/a/b", false), ("/a/b/c", true)]);
+        check(
+            "a/b",
+            &[("/a/b", true), ("/c/a/b", false), ("/a/b/c", true)],
+        );
         check("a/", &[("/a", false), ("/a/b", true), ("/b/a/c", true)]);
         check("# a\n\na ", &[("/a", true), ("/# a", false)]);
         check("a/*\n!a/b", &[("/a/b", false), ("/a/c", true)]);
         check("a\n!a/b", &[("/a/b", true)]);
         check("a/**/b", &[("/a/b", true), ("/a/c/d/b", true)]);
-        check("[ab].?s", &[("/a.js", true), ("/c.js", false), ("/a.mjs", false)]);
+        check(
+            "[ab].?s",
+            &[("/a.js", true), ("/c.js", false), ("/a.mjs", false)],
+        );
         check("{a,b}", &[("/a", false), ("/{a,b}", true)]);
         check("\\!a", &[("/!a", true)]);
     }

@@ -86,7 +86,9 @@ impl Asked {
     /// not matter here.
     fn url(&self) -> Option<url::Url> {
         let host = self.headers.get(header::HOST);
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let host = host
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or("localhost");
         let path = self.path_and_query();
         url::Url::parse(&format!("http://{host}{path}")).ok()
     }
@@ -280,8 +282,8 @@ impl Assets {
         // An address has one way to be written.
         if encoded != path {
             let query = url.query().map(|query| format!("?{query}"));
-            let to = encoded + &query.unwrap_or_default();
-            return located(StatusCode::TEMPORARY_REDIRECT, &to);
+            let query = query.unwrap_or_default();
+            return located(StatusCode::TEMPORARY_REDIRECT, &format!("{encoded}{query}"));
         }
         let (path, status) = match found {
             Found::File(path) => (path, StatusCode::OK),

@@ -28,7 +28,9 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Pattern, String> {
         let names_server = text.starts_with("https://");
         let path_at = match names_server {
-            true => text["https://".len()..].find('/').map(|at| at + "https://".len()),
+            true => text["https://".len()..]
+                .find('/')
+                .map(|at| at + "https://".len()),
             false => Some(0),
         };
         let mut parts: Vec<Part> = Vec::new();
@@ -109,7 +111,10 @@ fn fits(parts: &[Part], text: &str, values: &mut Vec<String>) -> bool {
         Part::Placeholder(_, ends) => (1, text.find(*ends).unwrap_or(text.len())),
         Part::Splat => (0, text.len()),
     };
-    for len in (least..=most).rev().filter(|len| text.is_char_boundary(*len)) {
+    for len in (least..=most)
+        .rev()
+        .filter(|len| text.is_char_boundary(*len))
+    {
         values.push(text[..len].to_owned());
         if fits(rest, &text[len..], values) {
             return true;

@@ -123,7 +123,8 @@ impl<'a> Notes<'a> {
         let offset = line.as_ptr() as usize - self.text.as_ptr() as usize;
         let location = Location::from_offset(self.file, self.text, offset, line.len());
         let warning = Diagnostic::warning(what).at(location, self.text);
-        self.warnings.push(warning.with_help("the line does nothing"));
+        self.warnings
+            .push(warning.with_help("the line does nothing"));
     }
 }
 
@@ -170,8 +171,9 @@ fn parse_headers(text: &str, notes: &mut Notes<'_>) -> Vec<HeaderRule> {
             (Some((_, rule)), Ok(change)) => add_change(&mut rule.changes, change),
         }
     }
-    let (empty, whole): (Vec<_>, Vec<_>) =
-        rules.into_iter().partition(|(_, rule)| rule.changes.is_empty());
+    let (empty, whole): (Vec<_>, Vec<_>) = rules
+        .into_iter()
+        .partition(|(_, rule)| rule.changes.is_empty());
     for (line, _) in empty {
         notes.add(line, "the path has no headers");
     }
@@ -234,7 +236,10 @@ fn parse_redirects(text: &str, notes: &mut Notes<'_>) -> Vec<Redirect> {
         };
         *count += 1;
         if *count > most {
-            notes.add(line, format!("there are more than {most} rules of its kind"));
+            notes.add(
+                line,
+                format!("there are more than {most} rules of its kind"),
+            );
             continue;
         }
         rules.push(rule);
@@ -251,7 +256,10 @@ fn parse_redirect(line: &str) -> Result<(String, Redirect), String> {
     };
     let path = from(path, false)?;
     let to = destination(to)?;
-    let known = status.parse().ok().filter(|status| STATUSES.contains(status));
+    let known = status
+        .parse()
+        .ok()
+        .filter(|status| STATUSES.contains(status));
     let Some(status) = known else {
         return Err(format!(
             "`{status}` is not a status of redirects: 200, 301, 302, 303, 307 or 308"
@@ -344,7 +352,9 @@ mod tests {
         let (rules, warnings) = rules("", redirects);
         assert_eq!(warnings, [""; 0]);
         let found = rules.redirect("a.example", path);
-        let found = found.as_ref().map(|found| (found.status, found.to.as_str()));
+        let found = found
+            .as_ref()
+            .map(|found| (found.status, found.to.as_str()));
         assert_eq!(found, expect, "{redirects} {path}");
     }
 
@@ -353,11 +363,23 @@ mod tests {
         leads("/a /b", "/a", Some((302, "/b")));
         leads("/a /b", "/a/", None);
         leads("# none\n\n/a /b 301 ", "/a", Some((301, "/b")));
-        leads("/blog/* /news/:splat 308", "/blog/x/y", Some((308, "/news/x/y")));
-        leads("/u/:id/p/:post /p/:post?u=:id", "/u/7/p/x", Some((302, "/p/x?u=7")));
+        leads(
+            "/blog/* /news/:splat 308",
+            "/blog/x/y",
+            Some((308, "/news/x/y")),
+        );
+        leads(
+            "/u/:id/p/:post /p/:post?u=:id",
+            "/u/7/p/x",
+            Some((302, "/p/x?u=7")),
+        );
         leads("/u/:id /p", "/u/7/8", None);
         leads("/p /about 200", "/p", Some((200, "/about")));
-        leads("/x/* https://b.example/:splat", "/x/1", Some((302, "https://b.example/1")));
+        leads(
+            "/x/* https://b.example/:splat",
+            "/x/1",
+            Some((302, "https://b.example/1")),
+        );
         leads("/a /b\n/* /c", "/a", Some((302, "/b")));
     }
 
@@ -400,9 +422,8 @@ mod tests {
 
     #[test]
     fn there_may_be_so_many_rules_and_no_more() {
-        let many = |count: usize, text: fn(usize) -> String| -> String {
-            (0..count).map(text).collect()
-        };
+        let many =
+            |count: usize, text: fn(usize) -> String| -> String { (0..count).map(text).collect() };
         let (_, warnings) = rules(
             &many(101, |n| format!("/{n}\n  X: 1\n")),
             &(many(2001, |n| format!("/{n} /x\n")) + &many(101, |n| format!("/{n}/* /x\n"))),

@@ -17,8 +17,14 @@ const TYPES: &[(&str, &str)] = &[
     ("cur", ""),
     ("dds", "image/vnd.ms-dds"),
     ("dll", "application/octet-stream"),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-    ("dotx", "application/vnd.openxmlformats-officedocument.wordprocessingml.template"),
+    (
+        "docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ),
+    (
+        "dotx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.template",
+    ),
     ("dtd", "application/xml-dtd"),
     ("ecma", "application/ecmascript"),
     ("exr", "image/aces"),
@@ -53,7 +59,10 @@ const TYPES: &[(&str, &str)] = &[
     ("parquet", ""),
     ("pcx", "image/vnd.zbrush.pcx"),
     ("pfb", "application/x-font-type1"),
-    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    (
+        "pptx",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ),
     ("psd", "image/vnd.adobe.photoshop"),
     ("py", ""),
     ("rar", "application/vnd.rar"),
@@ -67,7 +76,10 @@ const TYPES: &[(&str, &str)] = &[
     ("ttml", "application/ttml+xml"),
     ("usdz", "model/vnd.usdz+zip"),
     ("woff", "font/woff"),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    (
+        "xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
     ("xml", "application/xml"),
     ("xsd", "application/xml"),
     ("xsl", "application/xml"),
@@ -86,13 +98,18 @@ pub fn content_type(path: &str) -> Option<HeaderValue> {
     let kind = match own {
         Ok(at) => TYPES[at].1.to_owned(),
         Err(_) if stem.is_empty() => return None,
-        Err(_) => mime_guess::from_ext(&ending).first()?.essence_str().to_owned(),
+        Err(_) => mime_guess::from_ext(&ending)
+            .first()?
+            .essence_str()
+            .to_owned(),
     };
     let kind = match kind.strip_prefix("text/") {
         Some(_) => format!("{kind}; charset=utf-8"),
         None => kind,
     };
-    HeaderValue::from_str(&kind).ok().filter(|kind| !kind.is_empty())
+    HeaderValue::from_str(&kind)
+        .ok()
+        .filter(|kind| !kind.is_empty())
 }
 
 #[cfg(test)]

@@ -188,7 +188,9 @@ impl Server {
     /// Listens for debuggers, if they may attach.
     async fn let_debuggers_in(&mut self) -> Result<(), Problem> {
         let project = self.sessions[0].project();
-        let dev = project.map(|project| project.dev.clone()).unwrap_or_default();
+        let dev = project
+            .map(|project| project.dev.clone())
+            .unwrap_or_default();
         let configured = Address {
             host: dev.inspector_ip,
             port: dev.inspector_port,

@@ -192,8 +192,9 @@ impl Session {
             self.read_project()?;
         }
         let project = self.project.clone().expect("read above, or before");
-        let mut rules = rule_files(&project);
-        if changed.is_none_or(|changed| reread || rules.any(|file| changed.contains(&file))) {
+        let is_rules =
+            |changed: &[PathBuf]| rule_files(&project).any(|file| changed.contains(&file));
+        if changed.is_none_or(|changed| reread || is_rules(changed)) {
             let warnings = project.assets.iter().flat_map(Assets::warnings);
             warnings.for_each(|warning| self.logger.diagnostic(warning));
         }

@@ -41,8 +41,14 @@ fn rules_beside_the_files_are_followed() {
         ("public/a.html", "a"),
         ("public/b.txt", "b"),
         ("public/secret/key", "key"),
-        ("public/_headers", "/*\n  X-All: yes\n/b.txt\n  Cache-Control: max-age=60\n  X-Rest: :splat\n"),
-        ("public/_redirects", "/old/* /a?from=:splat 301\n/as /b.txt 200\n"),
+        (
+            "public/_headers",
+            "/*\n  X-All: yes\n/b.txt\n  Cache-Control: max-age=60\n  X-Rest: :splat\n",
+        ),
+        (
+            "public/_redirects",
+            "/old/* /a?from=:splat 301\n/as /b.txt 200\n",
+        ),
         ("public/.assetsignore", "secret/\n"),
     ]);
     let server = Server::dev(site.path(), &[]);
@@ -56,7 +62,11 @@ fn rules_beside_the_files_are_followed() {
     assert_eq!(server.get("/as").text(), "b");
     for path in ["/secret/key", "/_headers", "/_redirects", "/.assetsignore"] {
         let answer = server.get(path);
-        assert_eq!((answer.status, answer.header("x-all")), (404, Some("yes")), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("x-all")),
+            (404, Some("yes")),
+            "{path}"
+        );
     }
     server.stop();
 }
@@ -72,7 +82,12 @@ fn rules_that_mean_nothing_are_told_with_their_place_and_others_are_taken_up() {
     let warning = server.logged(|line| line["type"] == "warning");
     let place = warning["place"].as_str().unwrap();
     assert!(place.contains("_redirects:2"), "{warning}");
-    assert!(warning["what"].as_str().unwrap().starts_with("`999` is not a status"));
+    assert!(
+        warning["what"]
+            .as_str()
+            .unwrap()
+            .starts_with("`999` is not a status")
+    );
     assert_eq!(server.get("/old").status, 404);
     write(site.path(), "public/_redirects", "/old /a 302\n");
     server.logged(reloaded);
@@ -85,11 +100,17 @@ fn rules_that_mean_nothing_are_told_with_their_place_and_others_are_taken_up() {
 
 #[test]
 fn the_configuration_says_where_debuggers_attach() {
-    let config = CONFIG.replace("\n}", r#", "dev": { "inspector_ip": "127.0.0.2", "inspector_port": 0 } }"#);
+    let config = CONFIG.replace(
+        "\n}",
+        r#", "dev": { "inspector_ip": "127.0.0.2", "inspector_port": 0 } }"#,
+    );
     let site = project(&[("wrangler.json", &config), ("public/a.html", "a")]);
     let server = Server::dev(site.path(), &["--inspect"]);
     let address = server.ready["inspector"].as_str().unwrap();
-    assert!(address.starts_with("127.0.0.2:") && !address.ends_with(":9229"), "{address}");
+    assert!(
+        address.starts_with("127.0.0.2:") && !address.ends_with(":9229"),
+        "{address}"
+    );
     assert_eq!(crate::debugger::list(address.parse().unwrap()).len(), 1);
     server.stop();
 }
