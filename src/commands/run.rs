@@ -15,6 +15,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::banner::Banner;
 use crate::cli::banner::ObjectClass;
 use crate::cli::exit::ExitCode;
+use crate::cli::inspect_args::Address;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
@@ -54,7 +55,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     let mut hangup = signal(SignalKind::hangup()).map_err(|e| Problem::internal(e.to_string()))?;
     let listener = listen(&args.host, args.port)?;
     let https = Https::start(&args.https, false, &args.host)?;
-    let inspector = Inspector::start(&args.inspect, None).await?;
+    let inspector = Inspector::start(&args.inspect, &Address::default()).await?;
     let shards = match args.shards {
         None if inspector.is_some() => 1,
         asked => super::shard_count(asked),

@@ -35,6 +35,7 @@ use crate::cli::banner::ObjectClass;
 use crate::cli::banner::OtherWorker;
 use crate::cli::dev_args::DevArgs;
 use crate::cli::exit::ExitCode;
+use crate::cli::inspect_args::Address;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::request_log::milliseconds;
@@ -187,8 +188,14 @@ impl Server {
     /// Listens for debuggers, if they may attach.
     async fn let_debuggers_in(&mut self) -> Result<(), Problem> {
         let project = self.sessions[0].project();
-        let port = project.and_then(|project| project.dev.inspector_port);
-        self.inspector = Inspector::start(&self.args.inspect, port).await?;
+        let dev = project
+            .map(|project| project.dev.clone())
+            .unwrap_or_default();
+        let configured = Address {
+            host: dev.inspector_ip,
+            port: dev.inspector_port,
+        };
+        self.inspector = Inspector::start(&self.args.inspect, &configured).await?;
         for session in &mut self.sessions {
             session.inspector.clone_from(&self.inspector);
         }

@@ -192,6 +192,12 @@ impl Session {
             self.read_project()?;
         }
         let project = self.project.clone().expect("read above, or before");
+        let is_rules =
+            |changed: &[PathBuf]| rule_files(&project).any(|file| changed.contains(&file));
+        if changed.is_none_or(|changed| reread || is_rules(changed)) {
+            let warnings = project.assets.iter().flat_map(Assets::warnings);
+            warnings.for_each(|warning| self.logger.diagnostic(warning));
+        }
         let bundling = Instant::now();
         let bundle = Arc::new(self.bundle(&project).await?);
         let bundled = bundling.elapsed();
@@ -222,6 +228,7 @@ impl Session {
     async fn bundle(&mut self, project: &Arc<Project>) -> Result<Bundle, Failure> {
         let Some(main) = project.main.clone() else {
             self.files.clone_from(&project.files);
+            self.files.extend(rule_files(project));
             return Ok(Bundle::without_code(&project.root));
         };
         let mut options = bundle_options(project);
@@ -231,6 +238,7 @@ impl Session {
         let (result, mut files) = joined.map_err(|error| Problem::internal(error.to_string()))?;
         files.extend(project.files.iter().cloned());
         files.extend(env_files(project));
+        files.extend(rule_files(project));
         if result.is_err() {
             // What made the last good bundle may be what puts this one right.
             files.append(&mut self.files);
@@ -375,6 +383,11 @@ fn env_files(project: &Project) -> impl Iterator<Item = PathBuf> + use<'_> {
         .into_iter()
         .chain(own)
         .map(|name| project.root.join(name))
+}
+
+/// The files of rules that the project's static files have, or could have.
+fn rule_files(project: &Project) -> impl Iterator<Item = PathBuf> + use<'_> {
+    project.assets.iter().flat_map(Assets::rule_files)
 }
 
 /// How a project's code is bundled.

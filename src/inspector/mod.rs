@@ -29,6 +29,7 @@ use deno_core::v8::IsolateHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::cli::inspect_args::Address;
 use crate::cli::inspect_args::InspectArgs;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
@@ -89,19 +90,20 @@ pub struct Registration {
 }
 
 impl Inspector {
-    /// Listens for debuggers, if they are asked for; on `port`, if the command line names none.
+    /// Listens for debuggers, if they are asked for; where the configuration says, if the command line does not.
     ///
     /// # Errors
     /// The address is taken, or none of this machine.
     pub async fn start(
         args: &InspectArgs,
-        port: Option<u16>,
+        configured: &Address,
     ) -> Result<Option<Arc<Inspector>>, Problem> {
         let Some(asked) = args.address() else {
             return Ok(None);
         };
-        let host = asked.host.as_deref().unwrap_or(HOST);
-        let port = asked.port.or(port).unwrap_or(PORT);
+        let host = asked.host.as_deref().or(configured.host.as_deref());
+        let (host, port) = (host.unwrap_or(HOST), asked.port.or(configured.port));
+        let port = port.unwrap_or(PORT);
         let help = "choose another port with `--inspect=9230` (0 takes a free one)";
         let problem = |error| Problem::listen(host, port, &error).help(help);
         let listener = TcpListener::bind((host, port)).await.map_err(problem)?;
