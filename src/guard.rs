@@ -12,13 +12,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use deno_core::JsRuntime;
 use deno_core::v8;
 use stead_ops::turn::Turns;
 
+use crate::inspector::Registration;
 use crate::memory::BufferBudget;
 use crate::thread_clock::ThreadClock;
 use crate::watchdog::Watchdog;
@@ -74,13 +74,13 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Guards the isolate of a runtime, to which `debuggers` are attached. The guard must be kept
+    /// Guards the isolate of a runtime, to which debuggers may attach. The guard must be kept
     /// until the runtime is gone.
     pub fn install(
         runtime: &mut JsRuntime,
         watchdog: &Watchdog,
         buffers: &Arc<BufferBudget>,
-        debuggers: Arc<AtomicUsize>,
+        debugged: Option<&Registration>,
     ) -> Rc<Guard> {
         let turns = runtime.op_state().borrow().borrow::<Rc<Turns>>().clone();
         let context = runtime.main_context();
@@ -109,7 +109,7 @@ impl Guard {
         let watched = Arc::new(Watched {
             count: guard.turns.count(),
             clock: ThreadClock::of_this_thread(),
-            debuggers,
+            debuggers: debugged.map_or_else(Arc::default, |debugged| debugged.target.attached()),
             condemn: Box::new(move |turn| condemned.pass(turn, false, address)),
         });
         watchdog.watch(&watched);

@@ -271,14 +271,8 @@ async fn bring_up(
     let counting = counts.then(|| Counting::start(&runtime));
     let debugged = shared.inspector.as_ref();
     let debugged = debugged.map(|i| i.register(&runtime, &code.bundle.entry, &specifier, index));
-    let attached = debugged.as_ref().map(|debugged| debugged.target.attached());
     let watchdog = &shared.watchdog;
-    let guard = Guard::install(
-        &mut runtime,
-        watchdog,
-        &buffers,
-        attached.unwrap_or_default(),
-    );
+    let guard = Guard::install(&mut runtime, watchdog, &buffers, debugged.as_ref());
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &code.vars);
