@@ -37,7 +37,7 @@ impl Pattern {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let at = text.len() - rest.len();
-            let name = &rest[1.min(rest.len())..];
+            let name = &rest[first.len_utf8()..];
             let len = name
                 .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
                 .unwrap_or(name.len());
@@ -159,6 +159,7 @@ mod tests {
         check("/a:1", "/a:1", Some(":splat|:x|:y"));
         check("https://:x.a.example/*", "/b", Some("b|www|:y"));
         check("https://:x.example/*", "/b", None);
+        check("https://\u{fc}.example/*", "/b", None);
     }
 
     #[test]
