@@ -5,7 +5,7 @@ use clap::Args;
 /// Whether debuggers may attach.
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// Let Chrome DevTools and other debuggers attach [default: 127.0.0.1:9229]
+    /// Let Chrome DevTools and other debuggers attach, on 127.0.0.1:9229 if no address is named
     ///
     /// Open chrome://inspect, or have an editor attach to the port. One thread runs all objects then, unless --shards
     /// says otherwise; while a debugger is attached, code may take as much of the processor's time as it likes. Whoever
