@@ -18,6 +18,7 @@ use deno_core::JsRuntime;
 use deno_core::v8;
 use stead_ops::turn::Turns;
 
+use crate::inspector::Registration;
 use crate::memory::BufferBudget;
 use crate::thread_clock::ThreadClock;
 use crate::watchdog::Watchdog;
@@ -73,11 +74,13 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Guards the isolate of a runtime. The guard must be kept until the runtime is gone.
+    /// Guards the isolate of a runtime, to which debuggers may attach. The guard must be kept
+    /// until the runtime is gone.
     pub fn install(
         runtime: &mut JsRuntime,
         watchdog: &Watchdog,
         buffers: &Arc<BufferBudget>,
+        debugged: Option<&Registration>,
     ) -> Rc<Guard> {
         let turns = runtime.op_state().borrow().borrow::<Rc<Turns>>().clone();
         let context = runtime.main_context();
@@ -106,6 +109,7 @@ impl Guard {
         let watched = Arc::new(Watched {
             count: guard.turns.count(),
             clock: ThreadClock::of_this_thread(),
+            debuggers: debugged.map_or_else(Arc::default, |debugged| debugged.target.attached()),
             condemn: Box::new(move |turn| condemned.pass(turn, false, address)),
         });
         watchdog.watch(&watched);

@@ -25,6 +25,8 @@ mod guard;
 mod handover;
 mod hang;
 mod http;
+mod https;
+mod inspector;
 mod isolate;
 mod kills;
 mod limits;

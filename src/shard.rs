@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use deno_core::JsRuntime;
 use deno_core::PollEventLoopOptions;
-use deno_core::v8;
 use stead_ops::Owes;
 use stead_ops::export::Exports;
 use stead_ops::facet::Facets;
@@ -46,6 +45,8 @@ use crate::guard::Guard;
 use crate::handover::Inheritance;
 use crate::handover::Retiring;
 use crate::hang::OpenRequests;
+use crate::inspector::Brake;
+use crate::inspector::Registration;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::linger::Linger;
@@ -136,6 +137,8 @@ pub struct Shard {
     pub worker_owes: Owes,
     /// Connections that are being served.
     pub connections: Cell<usize>,
+    /// The way in for debuggers, if there is one.
+    debugged: Option<Registration>,
 }
 
 /// Why a shard could not start.
@@ -152,7 +155,7 @@ pub struct Ready {
     /// What the worker's module exports.
     pub exports: Vec<Export>,
     /// The way to end what its isolate runs.
-    pub isolate: v8::IsolateHandle,
+    pub isolate: Brake,
 }
 
 /// What a shard says when it is ready, or why it never will be.
@@ -187,7 +190,7 @@ pub async fn serve(start: Start, blank: Blank) {
     } = start;
     match bring_up(index, shared, code, inheritance, synced, blank).await {
         Ok((mut runtime, shard, exports)) => {
-            let isolate = runtime.v8_isolate().thread_safe_handle();
+            let isolate = Brake::of(&mut runtime, shard.debugged.as_ref());
             drop(started.send(Ok(Ready { exports, isolate })));
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
@@ -219,7 +222,7 @@ async fn bring_up(
         loader,
         buffers,
     } = blank;
-    let specifier = loader.give(code.bundle.clone());
+    let specifier = loader.give(code.bundle.clone(), shared.inspector.is_some());
     let output = Output::new(&shared, index == 0);
     output
         .clone()
@@ -229,7 +232,10 @@ async fn bring_up(
         .as_ref()
         .is_some_and(|testing| testing.counts);
     let counting = counts.then(|| Counting::start(&runtime));
-    let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
+    let debugged = shared.inspector.as_ref();
+    let debugged = debugged.map(|i| i.register(&runtime, &code.bundle.entry, &specifier, index));
+    let watchdog = &shared.watchdog;
+    let guard = Guard::install(&mut runtime, watchdog, &buffers, debugged.as_ref());
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
     crate::exports::set_vars(&isolate, &code.vars);
@@ -237,7 +243,10 @@ async fn bring_up(
         crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
     if !shared.compatibility.is_on("allow_eval_during_startup") {
-        forbid_eval(&isolate);
+        isolate.forbid_eval();
+    }
+    if let Some(debugged) = &debugged {
+        debugged.wait(&mut runtime, &shared.logger).await?;
     }
     isolate.guard.begin();
     let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
@@ -262,7 +271,7 @@ async fn bring_up(
         .compatibility
         .is_on("allow_insecure_inefficient_logged_eval")
     {
-        forbid_eval(&isolate);
+        isolate.forbid_eval();
     }
     let shard = Rc::new_cyclic(|me| Shard {
         index,
@@ -292,6 +301,7 @@ async fn bring_up(
         facets: Facets::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
+        debugged,
     });
     if shard.shared.testing.is_some() {
         crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
@@ -302,15 +312,6 @@ async fn bring_up(
     op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
     deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
-}
-
-/// From here on `eval` and `new Function` throw.
-fn forbid_eval(isolate: &Isolate) {
-    isolate.enter(|scope| {
-        scope
-            .get_current_context()
-            .set_allow_generation_from_strings(false)
-    });
 }
 
 /// Runs the shard until it is told to stop, or has been replaced; the sender, if

@@ -31,6 +31,7 @@ use crate::compatibility::Compatibility;
 use crate::eviction::Evict;
 use crate::front::Front;
 use crate::handover::Retire;
+use crate::inspector::Inspector;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::namespaces::NamespaceNumbers;
@@ -186,6 +187,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub random: Random,
+    /// Where debuggers attach, if they may.
+    pub inspector: Option<Arc<Inspector>>,
     /// What `stead test` has added.
     pub testing: Option<Testing>,
     /// Prints.

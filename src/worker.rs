@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use deno_core::v8::IsolateHandle;
 use serde_json::Value;
 use stead_ops::message::ObjectKey;
 use stead_storage::ObjectName;
@@ -37,6 +36,8 @@ use crate::front::Front;
 use crate::handover::Handover;
 use crate::handover::Inheritance;
 use crate::handover::Retire;
+use crate::inspector::Brake;
+use crate::inspector::Inspector;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
@@ -97,6 +98,8 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub random: Random,
+    /// Where debuggers attach, if they may.
+    pub inspector: Option<Arc<Inspector>>,
     /// What `stead test` adds.
     pub testing: Option<Testing>,
 }
@@ -115,7 +118,7 @@ struct Generation {
     code: Arc<Code>,
     exports: Arc<[Export]>,
     /// The way to end what each shard's isolate runs.
-    isolates: Vec<IsolateHandle>,
+    isolates: Vec<Brake>,
 }
 
 impl Worker {
@@ -152,6 +155,7 @@ impl Worker {
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
+            inspector: config.inspector,
             testing: config.testing,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
@@ -268,6 +272,7 @@ impl Worker {
         let deadline = Instant::now() + drain;
         let isolates = self.renew(code, exports, isolates, &retiring);
         for ((sender, isolate), (_, successor)) in old.into_iter().zip(isolates).zip(retiring) {
+            isolate.release();
             let (ended, ending) = watch::channel(());
             let retire = Retire {
                 successor,
@@ -296,9 +301,9 @@ impl Worker {
         &self,
         code: Arc<Code>,
         exports: Arc<[Export]>,
-        isolates: Vec<IsolateHandle>,
+        isolates: Vec<Brake>,
         replaced: &[(ShardIndex, mpsc::UnboundedSender<Handover>)],
-    ) -> Vec<IsolateHandle> {
+    ) -> Vec<Brake> {
         let mut generation = self.generation();
         generation.code = code;
         generation.exports = exports;
@@ -346,6 +351,11 @@ impl Worker {
         let mut names: Vec<String> = objects.map(|export| export.name.clone()).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether debuggers may attach.
+    pub fn may_be_debugged(&self) -> bool {
+        self.shared.inspector.is_some()
     }
 
     /// The path of the state directory.
@@ -449,6 +459,7 @@ impl Worker {
     /// storage, and ends all threads.
     pub async fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.generation().isolates.iter().for_each(Brake::release);
         let replacing = self.replacing.lock().await;
         let mut senders = self.shared.routes.all();
         senders.extend(replacing.iter().map(|retirement| retirement.sender.clone()));
@@ -477,7 +488,7 @@ impl Replaced {
 #[derive(Clone)]
 struct Retirement {
     sender: mpsc::Sender<Message>,
-    isolate: IsolateHandle,
+    isolate: Brake,
     /// Fails once the shard has ended.
     ending: watch::Receiver<()>,
 }
@@ -498,7 +509,7 @@ impl Retirement {
             if tokio::time::timeout_at(at, ended).await.is_ok() {
                 return;
             }
-            self.isolate.terminate_execution();
+            self.isolate.terminate();
             at += TERMINATE_AFTER;
         }
     }
@@ -518,7 +529,7 @@ async fn start_shards(
     waiting: Vec<Waiting>,
 ) -> (
     Vec<JoinHandle<()>>,
-    Result<(Arc<[Export]>, Vec<IsolateHandle>), StartError>,
+    Result<(Arc<[Export]>, Vec<Brake>), StartError>,
 ) {
     let mut threads = Vec::new();
     let mut starting = Vec::new();

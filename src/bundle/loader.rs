@@ -5,6 +5,8 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use deno_core::ModuleLoadOptions;
 use deno_core::ModuleLoadReferrer;
 use deno_core::ModuleLoadResponse;
@@ -37,19 +39,42 @@ pub struct BundleLoader {
 struct Given {
     bundle: Arc<Bundle>,
     specifier: ModuleSpecifier,
+    /// Whether the code itself says where its source map is.
+    names_map: bool,
+}
+
+impl Given {
+    fn code(&self) -> String {
+        let code = self.bundle.code.clone();
+        match &self.bundle.source_map {
+            Some(map) if self.names_map => {
+                let map = BASE64_STANDARD.encode(map);
+                format!("{code}\n//# sourceMappingURL=data:application/json;base64,{map}")
+            }
+            _ => code,
+        }
+    }
 }
 
 impl BundleLoader {
     /// Serves `bundle` from now on; returns the specifier of its one module, for
     /// `load_main_es_module`.
     ///
+    /// Debuggers, if any look into the isolate, find the user's files by the source map, in which
+    /// the entry has the name that the bundle has otherwise: for them the bundle has another.
+    ///
     /// # Panics
     /// When it serves one already.
-    pub fn give(&self, bundle: Arc<Bundle>) -> ModuleSpecifier {
-        let specifier = bundle.specifier();
+    pub fn give(&self, bundle: Arc<Bundle>, to_debuggers: bool) -> ModuleSpecifier {
+        let names_map = to_debuggers;
+        let specifier = match to_debuggers {
+            true => super::file_url(&bundle.entry.with_extension("bundle.js")),
+            false => bundle.specifier(),
+        };
         let given = Given {
             bundle,
             specifier: specifier.clone(),
+            names_map,
         };
         assert!(self.given.set(given).is_ok(), "an isolate runs one bundle");
         specifier
@@ -119,7 +144,7 @@ impl ModuleLoader for BundleLoader {
         };
         ModuleLoadResponse::Sync(Ok(ModuleSource::new(
             ModuleType::JavaScript,
-            ModuleSourceCode::String(given.bundle.code.clone().into()),
+            ModuleSourceCode::String(given.code().into()),
             &given.specifier,
             None,
         )))

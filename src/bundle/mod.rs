@@ -22,7 +22,9 @@ use rolldown::Bundler;
 use rolldown::BundlerOptions;
 use rolldown_common::Output;
 use rolldown_common::Platform;
+use rolldown_common::RawMinifyOptions;
 use rolldown_common::ResolveOptions;
+use rolldown_common::TreeshakeOptions;
 use rolldown_common::TsConfig;
 use rolldown_common::bundler_options::AttachDebugInfo;
 use rolldown_common::bundler_options::BundlerTransformOptions;
@@ -107,6 +109,9 @@ pub struct BundleOptions {
     pub jsx_fragment: Option<String>,
     /// A module whose exports are those of the entry, too: the worker that a test is about.
     pub worker: Option<PathBuf>,
+    /// Whether each statement and variable of the source is in the output, too, for a debugger to
+    /// stop at and to look into.
+    pub verbatim: bool,
 }
 
 impl Default for BundleOptions {
@@ -131,6 +136,7 @@ impl Default for BundleOptions {
             jsx_factory: None,
             jsx_fragment: None,
             worker: None,
+            verbatim: false,
         }
     }
 }
@@ -323,6 +329,12 @@ fn bundler_options(entry: &Path, cwd: &Path, options: &BundleOptions) -> Bundler
             Some(file) => TsConfig::Manual(file.clone()),
             None => TsConfig::Auto(true),
         }),
+        minify: options.verbatim.then_some(RawMinifyOptions::Bool(false)),
+        // Shaking also inlines variables that are used once.
+        treeshake: match options.verbatim {
+            true => TreeshakeOptions::Boolean(false),
+            false => TreeshakeOptions::default(),
+        },
         code_splitting: Some(CodeSplittingMode::Bool(false)),
         // Class names are what users see as object classes, in errors and in `constructor.name`.
         keep_names: Some(true),

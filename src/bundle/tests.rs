@@ -83,7 +83,7 @@ fn run(bundle: Bundle) -> Result<serde_json::Value, CoreError> {
 
 async fn evaluate(bundle: Bundle) -> Result<serde_json::Value, CoreError> {
     let loader = Rc::new(BundleLoader::default());
-    let specifier = loader.give(Arc::new(bundle));
+    let specifier = loader.give(Arc::new(bundle), false);
     let mut runtime = JsRuntime::new(RuntimeOptions {
         module_loader: Some(loader),
         ..RuntimeOptions::default()

@@ -46,6 +46,8 @@ use crate::compatibility::CompatibilityError;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
+use crate::front::Front;
+use crate::inspector::Inspector;
 use crate::process::Process;
 use crate::shard::StartError;
 use crate::shared::Code;
@@ -61,10 +63,6 @@ pub fn shard_count(asked: Option<NonZeroU16>) -> usize {
 }
 
 /// Bundles a file, or says with code frames why it does not load.
-fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
-    load_with(file, &BundleOptions::default(), style)
-}
-
 fn load_with(file: &Path, options: &BundleOptions, style: Style) -> Result<Arc<Bundle>, Problem> {
     if let Err(error) = std::fs::metadata(file) {
         return Err(Problem::file(file, &error));
@@ -218,12 +216,13 @@ pub fn begin_shards(
     count: usize,
     heap_bytes: usize,
     compatibility: &Compatibility,
+    is_debugged: bool,
 ) -> Vec<Waiting> {
     let settings = Settings {
         heap_bytes,
         flags: compatibility.flags().clone(),
         clock: Arc::new(SystemClock),
-        inspector: false,
+        inspector: is_debugged,
         seed: None,
     };
     (0..count)
@@ -237,12 +236,20 @@ async fn start(
     shards: usize,
     logger: &Logger,
     style: Style,
+    is_https: bool,
+    inspector: Option<Arc<Inspector>>,
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let compatibility = compatibility(&args.compatibility)?;
     note_deviations(&compatibility, logger);
-    let waiting = begin_shards(shards, args.limits.limits().heap_bytes, &compatibility);
-    let bundle = load(&args.file, style)?;
+    let is_debugged = inspector.is_some();
+    let heap_bytes = args.limits.limits().heap_bytes;
+    let waiting = begin_shards(shards, heap_bytes, &compatibility, is_debugged);
+    let options = BundleOptions {
+        verbatim: is_debugged,
+        ..BundleOptions::default()
+    };
+    let bundle = load_with(&args.file, &options, style)?;
     let journal = journal_options(
         &args.history,
         args.durability,
@@ -262,7 +269,7 @@ async fn start(
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
-        front: Arc::default(),
+        front: front(is_https),
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
         evict: eviction(args.evict),
@@ -271,15 +278,25 @@ async fn start(
         logger: logger.clone(),
         clock: Arc::new(SystemClock),
         random: Random::from_system(),
+        inspector,
         testing: None,
     };
     let started = Worker::start(config).await;
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))
 }
 
+/// What a server of one file has in front of its worker.
+fn front(is_https: bool) -> Arc<Front> {
+    Arc::new(Front {
+        is_https,
+        ..Front::default()
+    })
+}
+
 /// Puts what the file holds now in the place of what runs.
 async fn reload(
     args: &WorkerArgs,
+    is_https: bool,
     worker: &Worker,
     drain: Duration,
     logger: &Logger,
@@ -287,7 +304,11 @@ async fn reload(
     let style = Style::PLAIN;
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let file = args.file.clone();
-    let loaded = tokio::task::spawn_blocking(move || load(&file, style)).await;
+    let options = BundleOptions {
+        verbatim: worker.may_be_debugged(),
+        ..BundleOptions::default()
+    };
+    let loaded = tokio::task::spawn_blocking(move || load_with(&file, &options, style)).await;
     let bundle = loaded.map_err(|error| Problem::internal(error.to_string()))??;
     let keys = args.clone();
     let code = Code {
@@ -297,7 +318,7 @@ async fn reload(
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
-        front: Arc::default(),
+        front: front(is_https),
         unique_key: Box::new(move |class| keys.unique_key(class)),
     };
     let replaced = worker.replace(code, drain).await;

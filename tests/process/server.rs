@@ -147,6 +147,15 @@ impl Server {
         Server::wait_until_ready(command, |line| line["type"] == "ready")
     }
 
+    /// Starts a server that waits for a debugger first; its address is where debuggers attach.
+    #[track_caller]
+    pub fn start_waiting(file: &Path, state: &Path, options: &[&str]) -> Server {
+        Server::start_with(file, state, options, |line| {
+            let text = line["text"].as_str();
+            text.is_some_and(|text| text.starts_with("waiting for a debugger"))
+        })
+    }
+
     /// Starts a server and kills it when `time` has passed, wherever it has got to.
     #[track_caller]
     pub fn kill_while_it_starts(file: &Path, state: &Path, time: Duration) {
@@ -184,8 +193,9 @@ impl Server {
             let stdout = log.lines();
             panic!("the server is not ready, and printed:\n{stdout:#?}\n{stderr}");
         };
-        let line = ready["url"].as_str().or(ready.as_str()).unwrap_or_default();
-        let address = line.split_once("http://").map(|(_, address)| address);
+        let line = ready["url"].as_str().or(ready["text"].as_str());
+        let line = line.or(ready.as_str()).unwrap_or_default();
+        let address = line.rsplit_once("://").map(|(_, address)| address);
         Server {
             child,
             address: address

@@ -160,6 +160,7 @@ async fn run_bundle(
         clock,
         // The isolates' own numbers begin with the seed itself.
         random: Random::from_seed(report.seed ^ 2),
+        inspector: None,
         testing: Some(testing),
     };
     let started = Worker::start(config).await;
