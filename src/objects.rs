@@ -473,6 +473,10 @@ impl Host for Shard {
         Box::pin(async move { front.file(Asked::from_url(request)?).await })
     }
 
+    fn caches(&self) -> &stead_ops::cache::Caches {
+        &self.shared.caches
+    }
+
     fn report(&self, object: Option<String>, error: &str) {
         if self.shared.testing.is_some() {
             return self.shared.print(object, Level::Error, error, false);

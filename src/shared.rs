@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use serde_json::Value;
+use stead_ops::cache::Caches;
 use stead_ops::entrypoint::Entrypoint;
 use stead_ops::entrypoint::WorkerEvent;
 use stead_ops::entrypoint::WorkerIndex;
@@ -175,6 +176,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Which of the platform's behaviours it was written for.
     pub compatibility: Compatibility,
+    /// Responses that the worker keeps for a while.
+    pub caches: Caches,
     /// Ends turns that take too long.
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
+use stead_ops::cache::Caches;
 use stead_ops::message::ObjectKey;
 use stead_storage::ObjectName;
 use stead_storage::Options;
@@ -148,6 +149,7 @@ impl Worker {
             evict: config.evict,
             journal: process.journal.clone(),
             process,
+            caches: Caches::new(config.limits.cache_bytes),
             limits: config.limits,
             compatibility: config.compatibility,
             watchdog: Watchdog::default(),

@@ -7,6 +7,7 @@ pub mod assets;
 mod attachment;
 pub mod body;
 mod bookmark;
+pub mod cache;
 mod callee;
 mod clone;
 pub mod console;
