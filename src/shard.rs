@@ -57,6 +57,7 @@ use crate::output::Output;
 use crate::placement::ShardIndex;
 use crate::queue::EventQueue;
 use crate::quiet::Quiet;
+use crate::residents::WaitingRoom;
 use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
@@ -100,6 +101,8 @@ pub struct Shard {
     pub sleeping: RefCell<HashMap<ObjectKey, Rc<SocketSet>>>,
     /// The objects that may leave memory.
     pub idle: IdleObjects,
+    /// The events of objects for which there is no room in memory.
+    pub waiting: WaitingRoom,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
     /// What the objects of this shard have on its way to the disk.
@@ -282,6 +285,7 @@ async fn bring_up(
         objects: RefCell::default(),
         sleeping: RefCell::default(),
         idle: IdleObjects::default(),
+        waiting: WaitingRoom::default(),
         turn: Rc::default(),
         lane: Lane::default(),
         held: RefCell::default(),
@@ -350,6 +354,7 @@ async fn run(
         shard.queue.queue_calls();
         // Before the events that might find an object which was to have left.
         shard.evict_idle();
+        shard.let_in();
         shard.deliver_queued();
         shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
@@ -396,7 +401,7 @@ async fn run(
 /// Lets timers, ops and microtasks run, and ends their turn.
 fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<'_>) {
     let options = PollEventLoopOptions::default();
-    shard.relieve_heap();
+    shard.relieve_memory();
     let guard = &shard.isolate.guard;
     guard.begin();
     let polled = runtime.poll_event_loop(cx, options);
@@ -434,7 +439,8 @@ impl Shard {
         self.wake();
     }
 
-    fn has_more(&self) -> bool {
+    /// Whether events wait to be delivered.
+    pub fn has_more(&self) -> bool {
         !self.queue.is_empty()
     }
 
@@ -470,7 +476,7 @@ impl Shard {
                 Parcel::Export(call) => self.deliver_export_call(call),
                 Parcel::Worker(entrypoint, event) => self.deliver_to_entrypoint(entrypoint, event),
             }
-            self.relieve_heap();
+            self.relieve_memory();
             if self.chance().is_some_and(|chance| chance.below(2) == 0) {
                 // What the event made ready has its turn.
                 return;
@@ -532,6 +538,7 @@ impl Shard {
             Message::Reopen(key, facet, done) => self.reopen(key, facet, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
+            Message::MakeRoom => self.leave_for_others(),
             Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.stalled.set(true),
             Message::Stop(done) => {
@@ -542,16 +549,12 @@ impl Shard {
         None
     }
 
-    /// Whether the successor has everything.
-    fn has_handed_over(&self) -> bool {
-        !self.has_more() && self.objects.borrow().is_empty() && self.sleeping.borrow().is_empty()
-    }
-
     /// Whether everything that a stop waits for has ended.
     fn has_stopped(&self) -> bool {
         self.connections.get() == 0
             && !self.has_more()
             && !self.holds_back()
+            && self.waiting.is_empty()
             && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }

@@ -43,6 +43,7 @@ use crate::routes::Routes;
 use crate::testing::TestDeed;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
+use crate::worn::Worn;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -74,6 +75,8 @@ pub enum Message {
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
+    /// Another shard has no room for an object: idle ones are to leave memory.
+    MakeRoom,
     /// The object's alarm has run for longer than it may.
     AlarmOverdue(ObjectKey),
     /// The clock of tests will not move again by itself, and somebody watches it.
@@ -182,6 +185,8 @@ pub struct Shared {
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.
     pub kills: Kills,
+    /// Isolates that are of no more use.
+    pub worn: Worn,
     /// Makes commits durable.
     pub journal: LocalJournal,
     /// Wakes objects.

@@ -61,6 +61,7 @@ use crate::testing::Testing;
 use crate::testing::coverage::ScriptCoverage;
 use crate::testing::lock;
 use crate::watchdog::Watchdog;
+use crate::worn::Worn;
 
 /// How long after the time that was given to it a replaced shard's code may run.
 const TERMINATE_AFTER: Duration = Duration::from_secs(1);
@@ -154,6 +155,7 @@ impl Worker {
             compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
+            worn: Worn::default(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
@@ -223,10 +225,6 @@ impl Worker {
     ///
     /// # Errors
     /// The module threw this time; the old isolate goes on.
-    #[allow(
-        dead_code,
-        reason = "for whoever finds that an isolate is of no more use"
-    )]
     pub async fn replace_shard(
         &self,
         shard: ShardIndex,
@@ -293,7 +291,11 @@ impl Worker {
         }
         let endings = replacing.iter().map(|r| r.ending.clone()).collect();
         for retirement in replacing.iter() {
-            tokio::spawn(retirement.clone().enforce(deadline));
+            let ended = retirement.clone().enforce(deadline);
+            tokio::spawn(async move {
+                ended.await;
+                drop(tokio::task::spawn_blocking(crate::memory::give_back).await);
+            });
         }
         Ok(Replaced { endings })
     }
@@ -337,6 +339,11 @@ impl Worker {
         threads.extend(new);
         drop(threads);
         join(&self.shared, ended);
+    }
+
+    /// What its shards share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// What the worker's module exports.
@@ -462,6 +469,7 @@ impl Worker {
     pub async fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.generation().isolates.iter().for_each(Brake::release);
+        self.shared.worn.end();
         let replacing = self.replacing.lock().await;
         let mut senders = self.shared.routes.all();
         senders.extend(replacing.iter().map(|retirement| retirement.sender.clone()));

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::time::Duration;
 
 use crate::activity::Activity;
 use crate::instance::Instance;
@@ -21,6 +22,8 @@ pub struct Owed<T> {
     pipeline: RefCell<Option<PipelineEnd>>,
     instance: Option<Rc<Instance>>,
     activity: RefCell<Option<Activity>>,
+    /// The processor's time that the worker's own code has taken for it.
+    pub cpu_used: Cell<Duration>,
 }
 
 impl<T> Owed<T> {
@@ -49,6 +52,7 @@ impl<T: 'static> Owed<T> {
             activity: RefCell::new(instance.as_ref().map(Instance::activity)),
             pipeline: RefCell::new(None),
             instance: instance.clone(),
+            cpu_used: Cell::default(),
         });
         if let Some(instance) = instance {
             instance.owes.open.set(instance.owes.count() + 1);

@@ -19,6 +19,7 @@ pub mod event;
 pub mod exception;
 pub mod export;
 pub mod facet;
+pub mod frame;
 mod gate;
 mod headers;
 pub mod host;

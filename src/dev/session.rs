@@ -313,7 +313,9 @@ impl Session {
         };
         let started = Worker::start(config).await;
         let worker = started.map_err(|error| start_problem(project, bundle, error))?;
-        Ok(Arc::new(worker))
+        let worker = Arc::new(worker);
+        crate::worn::replace_worn(&worker);
+        Ok(worker)
     }
 
     fn code(&self, project: &Project, bundle: &Arc<Bundle>, process: &Process) -> Code {

@@ -8,6 +8,7 @@ mod assets;
 mod bank;
 mod calling;
 mod compatibility;
+mod crowd;
 mod debugger;
 mod dev;
 mod facets;
