@@ -32,7 +32,7 @@ export const everyModuleCanBeImported = {
 export const whatIsAbsentThrowsItsName = {
   test() {
     assertThrows(() => readFileSync("/x"), "Error: fs.readFileSync() is not implemented in Stead yet.");
-    assertThrows(() => fs.existsSync("/x"), "Error: fs.existsSync() is not implemented in Stead yet.");
+    assertEquals(fs.existsSync("/x"), false);
     assertThrows(() => http.createServer(), /is not implemented in Stead yet\.$/);
     assertThrows(() => path.win32.join("a", "b"), "Error: path.win32.join() is not implemented in Stead yet.");
     assertThrows(() => createECDH("prime256v1"), "Error: crypto.createECDH() is not implemented in Stead yet.");
