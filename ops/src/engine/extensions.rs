@@ -123,6 +123,7 @@ deno_core::extension!(
         "timers.js",
         "tracing.js",
         "virtual_time.js",
+        "warm_up.js",
         "websocket.js",
         "websocket_checks.js",
         "worker_event.js",
