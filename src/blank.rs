@@ -44,8 +44,7 @@ impl Settings {
             heap_bytes: shared.limits.heap_bytes,
             flags: shared.compatibility.flags().clone(),
             clock: shared.clock.clone(),
-            inspector: shared.inspector.is_some()
-                || testing.is_some_and(|testing| testing.counts),
+            inspector: shared.inspector.is_some() || testing.is_some_and(|testing| testing.counts),
             seed: testing.map(|testing| testing.seed),
         }
     }

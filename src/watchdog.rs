@@ -151,9 +151,7 @@ fn look(shard: &Watched, seen: Option<Seen>, limit: Duration) -> Option<Seen> {
         return None;
     }
     match seen {
-        Some(mut seen)
-            if seen.turn == turn && shard.debuggers.load(Ordering::SeqCst) == 0 =>
-        {
+        Some(mut seen) if seen.turn == turn && shard.debuggers.load(Ordering::SeqCst) == 0 => {
             let now = shard.clock.now();
             let more = now.saturating_sub(seen.metered);
             if more >= METERED_MIN {
