@@ -251,6 +251,9 @@ async fn bring_up(
         .as_ref()
         .is_some_and(|testing| testing.counts);
     options.seed = shared.testing.as_ref().map(|testing| testing.seed);
+    if shared.is_watched {
+        stead_ops::meter::switch_on();
+    }
     let clock = shared.clock.clone();
     options.state = Box::new(move |state: &mut OpState| {
         sinks.put_into(state);
@@ -265,7 +268,7 @@ async fn bring_up(
     let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
-    crate::exports::set_vars(&isolate, &code.vars);
+    crate::exports::set_vars(&isolate, &code.vars, shared.is_watched);
     if let Some(testing) = &shared.testing {
         crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
@@ -556,6 +559,8 @@ impl Shard {
                 }
             },
             Message::Tests => self.run_tests(),
+            // Nobody wants to know any more if that fails.
+            Message::Look(answer) => drop(answer.send(self.held_objects())),
             Message::Empty(leave, emptied) => {
                 self.empty(&leave);
                 // Nobody waits any more when the run is being ended.

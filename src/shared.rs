@@ -38,6 +38,7 @@ use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::process::Process;
 use crate::routes::Routes;
+use crate::seen::Held;
 use crate::testing::Leave;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
@@ -57,6 +58,8 @@ pub enum Message {
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
     /// Runs the tests of the worker's module.
     Tests,
+    /// Tells which objects the shard holds.
+    Look(oneshot::Sender<Vec<Held>>),
     /// Takes all objects out of memory, for a test.
     Empty(Leave, oneshot::Sender<()>),
     /// Calls a method of an object; the answer is its result as JSON.
@@ -187,6 +190,8 @@ pub struct Shared {
     pub random: Random,
     /// What `stead test` has added.
     pub testing: Option<Testing>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Prints.
     pub logger: Logger,
     /// Numbers instances.

@@ -87,6 +87,8 @@ pub struct Config {
     pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Where everything is printed.
     pub logger: Logger,
     /// The time.
@@ -149,6 +151,7 @@ impl Worker {
             clock: config.clock,
             random: config.random,
             testing: config.testing,
+            is_watched: config.is_watched,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -325,6 +328,11 @@ impl Worker {
         threads.extend(new);
         drop(threads);
         join(&self.shared, ended);
+    }
+
+    /// What its shards share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// What the worker's module exports.

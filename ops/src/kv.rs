@@ -18,6 +18,7 @@ use stead_storage::StorageError;
 
 use crate::clone;
 use crate::instance::ObjectHandle;
+use crate::meter;
 
 deno_core::extension!(
     stead_kv,
@@ -53,11 +54,10 @@ pub(crate) fn write<T>(
     write: impl FnOnce(&Database) -> Result<T, StorageError>,
 ) -> Result<T, JsErrorBox> {
     let database = &*handle.0.database;
-    let result = if unconfirmed {
-        database.unconfirmed(|| write(database))
-    } else {
-        write(database)
-    };
+    let result = meter::storage(|| match unconfirmed {
+        true => database.unconfirmed(|| write(database)),
+        false => write(database),
+    });
     handle.0.check(result)
 }
 
@@ -70,9 +70,9 @@ fn op_kv_get<'s>(
     #[cppgc] handle: &ObjectHandle,
     #[string] key: &str,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-    let found = handle
-        .0
-        .check(handle.0.database.kv_get(key, <[u8]>::to_vec))?;
+    let found = handle.0.check(meter::storage(|| {
+        handle.0.database.kv_get(key, <[u8]>::to_vec)
+    }))?;
     match found {
         Some(bytes) => clone::read(scope, &state, &bytes),
         None => Ok(v8::undefined(scope).into()),
@@ -154,7 +154,9 @@ fn op_kv_list(
         reverse: options.reverse,
         limit: options.limit.map(|limit| limit as i64),
     };
-    let cursor = handle.0.check(handle.0.database.kv_list(&range))?;
+    let cursor = handle
+        .0
+        .check(meter::storage(|| handle.0.database.kv_list(&range)))?;
     Ok(KvListing {
         cursor: RefCell::new(cursor),
     })
@@ -168,9 +170,11 @@ fn op_kv_next<'s>(
     #[cppgc] handle: &ObjectHandle,
     #[cppgc] listing: &KvListing,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-    let next = listing.cursor.borrow_mut().next(|key, value| {
-        let key = v8::String::new(scope, key).unwrap_or_else(|| v8::String::empty(scope));
-        (key, value.to_vec())
+    let next = meter::storage(|| {
+        listing.cursor.borrow_mut().next(|key, value| {
+            let key = v8::String::new(scope, key).unwrap_or_else(|| v8::String::empty(scope));
+            (key, value.to_vec())
+        })
     });
     let Some((key, value)) = handle.0.check(next)? else {
         return Ok(v8::undefined(scope).into());
@@ -181,5 +185,8 @@ fn op_kv_next<'s>(
 
 #[op2(fast)]
 fn op_kv_delete_all(#[cppgc] handle: &ObjectHandle, delete_alarm: bool) -> Result<(), JsErrorBox> {
-    handle.0.check(handle.0.database.delete_all(delete_alarm))
+    let database = &handle.0.database;
+    handle
+        .0
+        .check(meter::storage(|| database.delete_all(delete_alarm)))
 }

@@ -24,6 +24,7 @@ pub mod instance;
 mod kv;
 mod md5;
 pub mod message;
+pub mod meter;
 mod object_socket;
 pub mod parcel;
 mod pipeline;

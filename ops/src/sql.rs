@@ -14,6 +14,7 @@ use stead_storage::StorageError;
 use stead_storage::ValueRef;
 
 use crate::instance::ObjectHandle;
+use crate::meter;
 
 deno_core::extension!(
     stead_sql,
@@ -122,7 +123,9 @@ fn op_sql_exec<'s>(
         bound.push(Bound::from_js(scope, value)?);
     }
     let bindings: Vec<Binding<'_>> = bound.iter().map(Bound::as_binding).collect();
-    let cursor = handle.0.check(handle.0.database.exec(&query, &bindings))?;
+    let cursor = handle
+        .0
+        .check(meter::storage(|| handle.0.database.exec(&query, &bindings)))?;
     Ok(SqlCursor {
         cursor: RefCell::new(cursor),
     })
@@ -142,7 +145,7 @@ fn op_sql_next<'s>(
     handle.0.check(cursor.check())?;
     let mut values = Vec::with_capacity(cursor.column_count());
     read_row(scope, &cursor, &mut values)?;
-    handle.0.check(cursor.advance())?;
+    handle.0.check(meter::storage(|| cursor.advance()))?;
     Ok(v8::Array::new_with_elements(scope, &values).into())
 }
 
@@ -158,7 +161,7 @@ fn op_sql_rest<'s>(
     handle.0.check(cursor.check())?;
     while cursor.has_row() {
         read_row(scope, &cursor, &mut values)?;
-        handle.0.check(cursor.advance())?;
+        handle.0.check(meter::storage(|| cursor.advance()))?;
     }
     Ok(v8::Array::new_with_elements(scope, &values))
 }

@@ -487,3 +487,37 @@ fn a_cron_trigger_is_fired_by_a_request() {
     });
     server.stop();
 }
+
+#[test]
+fn lines_say_which_object_did_what_where_and_for_how_long() {
+    let project = Project::tally();
+    let index = INDEX.replace(
+        "    return n;\n",
+        "    console.log('counted');\n    if (n > 1) throw new Error('too much', { cause: new TypeError('the cause') });\n    return n;\n",
+    );
+    project.write("src/index.ts", &index);
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "1");
+    let line = server.logged(|line| line["type"] == "request" && line["path"] == "/");
+    assert_eq!(line["object"], "Tally/a");
+    assert_eq!(line["event"], "count");
+    for part in ["jsMs", "storageMs", "gateMs"] {
+        assert!(line[part].as_f64().is_some_and(|ms| ms > 0.0), "{line}");
+    }
+    let printed = server.logged(|line| line["type"] == "console");
+    assert_eq!(printed["object"], "Tally/a");
+    let place = printed["place"].as_str().unwrap();
+    assert!(place.ends_with("/src/index.ts:9:13"), "{printed}");
+    server.get("/");
+    let thrown = server.logged(|line| line["type"] == "error");
+    let place = thrown["place"].as_str().unwrap();
+    assert!(place.ends_with("/src/index.ts:10:22"), "{thrown}");
+    assert!(
+        thrown["text"]
+            .as_str()
+            .unwrap()
+            .contains("\nCaused by: TypeError: the cause"),
+        "{thrown}"
+    );
+    server.stop();
+}

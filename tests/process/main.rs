@@ -11,6 +11,7 @@ mod dev;
 mod faults;
 mod frames;
 mod http;
+mod keys;
 mod limits;
 mod placing;
 mod server;
