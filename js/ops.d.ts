@@ -238,7 +238,7 @@ interface EventOps {
 interface WebSocketOps {
   op_socket_pair(): [PairEnd, PairEnd];
   op_socket_accept(end: PairEnd, handle: ObjectHandle | null): void;
-  op_socket_next(end: PairEnd): Promise<SocketFrame>;
+  op_socket_next(end: PairEnd): Promise<SocketFrame | undefined>;
   op_socket_send(end: PairEnd, data: string | ArrayBufferLike | ArrayBufferView): void;
   op_socket_close(end: PairEnd, code: number, reason: string): void;
   op_socket_connect(

@@ -63,11 +63,11 @@ export function prepareTests(module, options) {
   exports.default = self;
   const { afterAll, afterEach, aroundAll, aroundEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, suite, test } = library;
   const writing = { afterAll, afterEach, aroundAll, aroundEach, assert: library.chai.assert, beforeAll, beforeEach, chai: library.chai, describe, expect, it, onTestFailed, onTestFinished, suite, test, vi: fake.vi, vitest: fake.vi };
-  const { absent, faults, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
+  const { absent, faults, gates, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
   const platform = { env, SELF: self, exports, fetchMock, ...reaching, ...absent };
   internals.vitest = writing;
   internals.cloudflareTest = platform;
-  internals.steadTest = { ...writing, ...platform, clock, faults };
+  internals.steadTest = { ...writing, ...platform, clock, faults, gates };
   runner = new TestRunner(library, expect, fake.reset, options);
   // Tests are the worker's own code: what they hold is held by this event.
   enterContext(new WorkerEvent(null, false), () => runner?.start());

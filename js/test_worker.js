@@ -279,7 +279,28 @@ export const faults = {
     if (code !== "ENOSPC" && code !== "EIO") throw new TypeError("faults.storage() knows \"ENOSPC\" and \"EIO\"");
     op_test_tell({ tell: "failStorage", code, times: options?.times ?? 1 });
   },
+  /**
+   * The disk neither finishes nor fails: what depends on a commit waits at its object's output gate, until the
+   * function that this returns is called, or the test ends.
+   */
+  stall() {
+    op_test_tell({ tell: "stallStorage" });
+    return async () => {
+      await ask({ ask: "resumeStorage" });
+    };
+  },
 };
+
+/**
+ * The objects in memory that hold something back when nothing is ready to run: with a closed gate, or with answers that
+ * their code owes.
+ * @returns {Promise<{ class: string, id: string, name: string | null, owes: number,
+ *   input: { why: string, waiting: number } | null, output: { why: string, waiting: number } | null }[]>}
+ */
+export async function gates() {
+  await ask({ ask: "settle" });
+  return await ask({ ask: "gates" });
+}
 
 /** @param {string} name */
 function missing(name) {

@@ -301,6 +301,8 @@ export class WebSocket extends EventTarget {
     let goesOn = true;
     while (goesOn) {
       const frame = await resumeAfter(op_socket_next(this.#end));
+      // The instance has ended, and its code with it.
+      if (frame === undefined) return;
       try {
         goesOn = this.#dispatch(frame);
       } catch (error) {

@@ -407,6 +407,9 @@ impl Shard {
 
     /// Hears from the journal what became of an instance's commits.
     pub fn hear(&self, key: ObjectKey, incarnation: u64, event: LogEvent) {
+        let Some(event) = self.keep_unheard(key, incarnation, event) else {
+            return;
+        };
         let instance = self.objects.borrow().get(&key).map(|r| r.instance.clone());
         let Some(instance) = instance.filter(|found| found.incarnation == incarnation) else {
             return;

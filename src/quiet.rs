@@ -146,7 +146,8 @@ impl Shard {
     /// disk, an answer of another machine.
     pub fn waits_for_world(&self, runtime: &JsRuntime) -> bool {
         let objects = self.objects.borrow();
-        if objects.values().any(|resident| !resident.is_durable()) {
+        let is_late = objects.values().any(|resident| !resident.is_durable());
+        if is_late && !self.is_storage_stalled() {
             return true;
         }
         drop(objects);

@@ -39,7 +39,7 @@ use crate::placement::ShardIndex;
 use crate::process::Process;
 use crate::routes::Routes;
 use crate::seen::Held;
-use crate::testing::Leave;
+use crate::testing::TestDeed;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
 
@@ -60,8 +60,8 @@ pub enum Message {
     Tests,
     /// Tells which objects the shard holds.
     Look(oneshot::Sender<Vec<Held>>),
-    /// Takes all objects out of memory, for a test.
-    Empty(Leave, oneshot::Sender<()>),
+    /// Does something that a test asks for.
+    Test(TestDeed),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
     /// An object is to start anew, from what is stored; tells when it has.

@@ -30,7 +30,17 @@ declare module "stead:test" {
     crash(): Promise<void>;
     /** The next commits fail as on a full or broken disk; once, if `times` does not say otherwise. */
     storage(code: "ENOSPC" | "EIO", options?: { times?: number }): void;
+    /** The disk neither finishes nor fails, until the function that this returns is called or the test ends. */
+    stall(): () => Promise<void>;
   };
+
+  /** What holds back the events or the answers of an object: why, and how many wait. */
+  type ClosedGate = { why: string; waiting: number };
+
+  /** The objects in memory with a closed gate, or with answers that they owe. */
+  export function gates(): Promise<
+    { class: string; id: string; name: string | null; input: ClosedGate | null; output: ClosedGate | null; owes: number }[]
+  >;
 
   /** Answers in place of other servers, in the manner of undici's MockAgent. */
   export const fetchMock: any;

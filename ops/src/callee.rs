@@ -28,6 +28,8 @@ use crate::message::Message;
 use crate::message::ObjectKey;
 use crate::parcel::Parcel;
 use crate::pipeline::Pipeline;
+use crate::socket::SocketCutter;
+use crate::socket::SocketSender;
 use crate::stub::Answer;
 use crate::stub::Receiver;
 use crate::stub::answer;
@@ -106,10 +108,10 @@ unsafe impl GarbageCollected for StubHandle {
     }
 }
 
-/// The stubs that one object's code holds. They are let go when the object leaves
+/// The stubs that one object's code holds, and the sockets on which it listens. They are let go when the object leaves
 /// memory, without waiting for the garbage collector.
 #[derive(Default)]
-pub struct Held(RefCell<Vec<Weak<Cell>>>);
+pub struct Held(RefCell<Vec<Weak<Cell>>>, RefCell<Vec<SocketCutter>>);
 
 impl Held {
     /// Below this length the list is not searched for stubs that are gone.
@@ -124,8 +126,20 @@ impl Held {
         list.push(Rc::downgrade(&stub.0));
     }
 
+    /// Notes a socket on which the object's code listens.
+    pub fn add_socket(&self, sender: &SocketSender) {
+        let mut list = self.1.borrow_mut();
+        if list.len() == list.capacity() && list.len() > Self::PRUNE_ABOVE {
+            list.retain(|socket| !socket.is_over());
+        }
+        list.push(sender.cutter());
+    }
+
     /// Lets all of them go.
     pub fn drop_all(&self) {
+        for socket in self.1.take() {
+            socket.cut();
+        }
         for cell in self.0.take() {
             if let Some(cell) = cell.upgrade() {
                 cell.borrow_mut().take();

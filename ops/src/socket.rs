@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::Weak;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::task::Context;
@@ -104,6 +105,32 @@ struct Sending {
     side: usize,
 }
 
+/// Cuts a connection in the middle, whoever still holds its ends.
+pub struct SocketCutter(Weak<Sending>);
+
+impl SocketCutter {
+    /// Whether there is anything left to cut.
+    pub fn is_over(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
+    /// The other end is told that this one is gone, and this one that nothing more will come.
+    pub fn cut(&self) {
+        let Some(sending) = self.0.upgrade() else {
+            return;
+        };
+        for side in [sending.side, 1 - sending.side] {
+            let mut pipe = sending.link.pipe(side);
+            pipe.ended = true;
+            let (reader, writer) = (pipe.reader.take(), pipe.writer.take());
+            drop(pipe);
+            for waiting in [reader, writer].into_iter().flatten() {
+                waiting.wake();
+            }
+        }
+    }
+}
+
 impl SocketSender {
     /// Sends a frame. What is sent to an end that is gone is lost, and false is
     /// returned. If more than `SOCKET_QUEUE_BYTES_MAX` wait already, all of it is
@@ -129,6 +156,11 @@ impl SocketSender {
             reader.wake();
         }
         sent
+    }
+
+    /// A way to cut the connection for as long as somebody may send.
+    pub fn cutter(&self) -> SocketCutter {
+        SocketCutter(Arc::downgrade(&self.0))
     }
 
     /// Waits until the reader has caught up so far that more may be sent; false

@@ -88,6 +88,14 @@ pub struct DetachedSockets {
     sockets: Vec<(u32, AcceptedSocket)>,
 }
 
+/// How the sockets of a set were at a moment.
+#[derive(Clone, Debug)]
+pub struct RememberedSet {
+    auto_response: Option<AutoResponse>,
+    event_timeout_ms: u32,
+    sockets: BTreeMap<u32, (Option<Box<[u8]>>, Option<i64>)>,
+}
+
 impl DetachedSockets {
     /// Which object's they are.
     pub fn key(&self) -> ObjectKey {
@@ -255,6 +263,45 @@ impl SocketSet {
     /// Whether the object holds no sockets.
     pub fn is_empty(&self) -> bool {
         self.sockets.borrow().is_empty()
+    }
+
+    /// How the sockets are: what their object may change of them.
+    pub fn remember(&self) -> RememberedSet {
+        let sockets = self.sockets.borrow();
+        let sockets = sockets.iter().map(|(number, held)| {
+            let socket = &held.socket;
+            (
+                *number,
+                (socket.attachment.clone(), socket.auto_responded_ms),
+            )
+        });
+        RememberedSet {
+            auto_response: self.auto_response.borrow().clone(),
+            event_timeout_ms: self.event_timeout_ms.get(),
+            sockets: sockets.collect(),
+        }
+    }
+
+    /// Takes away the sockets that were not there at a moment, and makes the others what they were.
+    pub fn restore(&self, before: &RememberedSet) {
+        self.auto_response
+            .borrow_mut()
+            .clone_from(&before.auto_response);
+        self.event_timeout_ms.set(before.event_timeout_ms);
+        let mut gone = Vec::new();
+        let mut sockets = self.sockets.borrow_mut();
+        for (number, mut held) in std::mem::take(&mut *sockets) {
+            match before.sockets.get(&number) {
+                Some((attachment, auto_responded_ms)) if !held.socket.close_sent => {
+                    held.socket.attachment.clone_from(attachment);
+                    held.socket.auto_responded_ms = *auto_responded_ms;
+                    sockets.insert(number, held);
+                }
+                _ => gone.push(held),
+            }
+        }
+        drop(sockets);
+        drop(gone);
     }
 
     /// Takes all sockets away; dropping them disconnects the other ends.

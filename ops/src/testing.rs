@@ -32,10 +32,16 @@ deno_core::extension!(
 pub enum TestCommand {
     /// Moves the clock forward, running what becomes due on the way, in its order.
     Advance { ms: f64 },
+    /// Answers when nothing is ready to run; with the machine's time, at once.
+    Settle {},
     /// Moves the clock to the earliest alarm and runs it; answers whether there was one.
     RunNextAlarm {},
     /// The pending alarms: `{ class, id, name, time }`, earliest first.
     Alarms {},
+    /// The objects in memory of which a gate is closed, or that owe an answer: `{ class, id, name, input, output, owes }`.
+    Gates {},
+    /// Objects hear what they have not heard while storage was stalled.
+    ResumeStorage {},
     /// Begins a level: what is written from here on is gone when it ends.
     Push {},
     /// Ends the level that began last. `failed` and `name` are those of the test that it was for.
@@ -80,6 +86,8 @@ pub enum TestNote {
     Watch { watched: bool },
     /// What became of tests, as JSON: see `src/testing/events.rs`.
     Event { event: String },
+    /// Objects do not hear any more that their commits are durable.
+    StallStorage {},
     /// The next commits fail as on a full or broken disk.
     FailStorage { code: String, times: u32 },
 }

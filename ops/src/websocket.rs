@@ -88,6 +88,13 @@ impl PairEnd {
         self.attachment.borrow_mut().take()
     }
 
+    /// Whether the instance in whose name it speaks has ended.
+    fn is_orphan(&self) -> bool {
+        let open = self.open.borrow();
+        let instance = open.as_ref().and_then(|open| open.instance.as_ref());
+        instance.is_some_and(|instance| instance.is_broken())
+    }
+
     fn send(&self, frame: Frame) {
         let Some(open) = self.open.borrow().clone() else {
             return;
@@ -136,6 +143,9 @@ fn op_socket_accept(
     let host = running_host(state)?;
     let taken = end.take()?;
     taken.settle(host.shard());
+    if let Some(handle) = handle {
+        handle.0.held.add_socket(&taken.sender);
+    }
     *end.open.borrow_mut() = Some(OpenEnd {
         sender: taken.sender,
         instance: handle.map(|handle| handle.0.clone()),
@@ -177,18 +187,39 @@ fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &[u8]) -> v8::Local<'s, v8
         .unwrap_or_else(|| v8::String::empty(scope))
 }
 
+/// What came on a socket; undefined when the instance that listens has ended.
+pub struct NextFrame(Option<JsFrame>);
+
+impl<'s> ToV8<'s> for NextFrame {
+    type Error = std::convert::Infallible;
+
+    fn to_v8(
+        self,
+        scope: &mut v8::PinScope<'s, '_>,
+    ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
+        match self.0 {
+            Some(frame) => frame.to_v8(scope),
+            None => Ok(v8::undefined(scope).into()),
+        }
+    }
+}
+
 /// The next frame on an accepted end.
 #[op2]
-async fn op_socket_next(#[cppgc] end: &PairEnd) -> JsFrame {
+async fn op_socket_next(#[cppgc] end: &PairEnd) -> NextFrame {
     let Some(receiver) = end.receiver.borrow_mut().take() else {
-        return JsFrame(None);
+        return NextFrame(Some(JsFrame(None)));
     };
     let frame = receiver.next().await;
+    if end.is_orphan() {
+        end.activity.take();
+        return NextFrame(None);
+    }
     if matches!(frame, None | Some(Frame::Close { .. } | Frame::Failed(_))) {
         end.activity.take();
     }
     *end.receiver.borrow_mut() = Some(receiver);
-    JsFrame(frame)
+    NextFrame(Some(JsFrame(frame)))
 }
 
 /// Text, or the bytes of a view.

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 use std::rc::Weak;
+use std::sync::Arc;
 
 use deno_core::OpState;
 use serde_json::Value;
 use serde_json::json;
-use stead_ops::host::Host;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::FetchRequest;
@@ -19,16 +19,18 @@ use stead_ops::testing::TestControl;
 use stead_ops::testing::TestControlRef;
 use stead_ops::testing::TestNote;
 
+use super::Begun;
 use super::Fault;
 use super::Testing;
 use super::lock;
+use super::memory::Leave;
+use super::memory::Sockets;
+use super::memory::TEST_ENDED;
 use crate::shard::Shard;
-use crate::shared::Message;
 use crate::virtual_time::VirtualTime;
 
 /// What calls are told whose object a test has ended.
 const ABORTED: &str = "Application called abortAllDurableObjects().";
-const TEST_ENDED: &str = "the test has ended";
 
 /// Hands a test's controls to an isolate's ops.
 pub fn put_control(state: &mut OpState, shard: &Rc<Shard>) {
@@ -51,6 +53,8 @@ impl TestControl for Control {
         Box::pin(async move {
             match command {
                 TestCommand::Advance { ms } => shard.advance(ms as i64).await,
+                TestCommand::Settle {} if shard.shared.clock.virtual_time().is_none() => done(),
+                TestCommand::Settle {} => shard.advance(0).await,
                 TestCommand::RunNextAlarm {} => shard.run_next_alarm().await,
                 command => {
                     // Time stands still until the answer is here.
@@ -83,6 +87,7 @@ impl TestControl for Control {
                 };
                 *lock(&shard.testing().faults) = vec![fault; times as usize];
             }
+            TestNote::StallStorage {} => shard.stall_storage(),
         }
         shard.wake();
         Ok(())
@@ -101,10 +106,7 @@ impl TestControl for Control {
     }
 }
 
-/// Turns of the other tasks that an object is given to come to rest before it is evicted.
-const EVICTION_TRIES: usize = 1_000;
-
-fn gone() -> String {
+pub(super) fn gone() -> String {
     "the worker has ended".to_owned()
 }
 
@@ -123,14 +125,14 @@ fn arrived(shard: &Shard) {
     }
 }
 
-type Answer = Result<String, String>;
+pub(super) type Answer = Result<String, String>;
 
 fn done() -> Answer {
     Ok("null".to_owned())
 }
 
 impl Shard {
-    fn testing(&self) -> &Testing {
+    pub(super) fn testing(&self) -> &Testing {
         let testing = self.shared.testing.as_ref();
         testing.expect("the controls are handed to tests alone")
     }
@@ -149,23 +151,28 @@ impl Shard {
         Ok(ran.to_string())
     }
 
-    async fn control(&self, command: TestCommand) -> Answer {
+    async fn control(self: &Rc<Self>, command: TestCommand) -> Answer {
         match command {
             TestCommand::Alarms {} => self.pending_alarms().await,
             TestCommand::Push {} => self.push().await,
             TestCommand::Pop { failed, name } => self.pop(failed, &name).await,
+            TestCommand::ResumeStorage {} => {
+                self.resume_storage().await;
+                done()
+            }
+            TestCommand::Gates {} => self.gates().await,
             TestCommand::Abort {
                 namespace,
                 id,
                 reason,
             } => {
                 let key = self.key_of(namespace, &id)?;
-                let reason = reason.unwrap_or_else(|| ABORTED.to_owned());
-                self.abort(key, &reason);
+                self.abort(key, reason.unwrap_or_else(|| ABORTED.to_owned()))
+                    .await;
                 done()
             }
             TestCommand::AbortAll {} => {
-                self.empty_all(Leave::Abort(ABORTED)).await;
+                self.empty_all(Leave::Abort(ABORTED), Sockets::Cut).await;
                 done()
             }
             TestCommand::Evict {
@@ -174,13 +181,11 @@ impl Shard {
                 close,
             } => {
                 let key = self.key_of(namespace, &id)?;
-                self.evict_resident(key, close).await
+                self.evict_resident(key, close).await?;
+                done()
             }
             TestCommand::EvictAll { close } => {
-                let keys: Vec<ObjectKey> = self.objects.borrow().keys().copied().collect();
-                for key in keys {
-                    self.evict_resident(key, close).await?;
-                }
+                self.evict_all(close).await?;
                 done()
             }
             TestCommand::Ids { namespace } => {
@@ -190,14 +195,14 @@ impl Shard {
                 Ok(json!(ids).to_string())
             }
             TestCommand::Reset {} => {
-                self.empty_all(Leave::Abort(ABORTED)).await;
+                self.empty_all(Leave::Abort(ABORTED), Sockets::Cut).await;
                 self.shared.alarms.park().await;
                 let cleared = self.testing().levels.clear(&self.shared.state);
                 self.shared.alarms.unpark();
                 cleared.map_err(|error| error.to_string())?;
                 done()
             }
-            TestCommand::Advance { .. } | TestCommand::RunNextAlarm {} => {
+            TestCommand::Advance { .. } | TestCommand::Settle {} | TestCommand::RunNextAlarm {} => {
                 unreachable!("answered by the clock")
             }
         }
@@ -226,28 +231,31 @@ impl Shard {
         Ok(alarms.collect::<Value>().to_string())
     }
 
-    async fn push(&self) -> Answer {
-        self.empty_all(Leave::Close).await;
+    async fn push(self: &Rc<Self>) -> Answer {
+        self.resume_storage().await;
+        let sockets = self.empty_all(Leave::Close, Sockets::Keep).await;
         self.shared.alarms.park().await;
-        let pushed = self
-            .testing()
-            .levels
-            .push(&self.shared.state, &self.unique_keys());
+        let testing = self.testing();
+        let pushed = testing.levels.push(&self.shared.state, &self.unique_keys());
         self.shared.alarms.unpark();
         pushed.map_err(|error| format!("the state could not be kept: {error}"))?;
-        lock(&self.testing().times).push(self.shared.clock.now_ms());
+        let began_ms = self.shared.clock.now_ms();
+        lock(&testing.begun).push(Begun { began_ms, sockets });
         done()
     }
 
-    async fn pop(&self, failed: bool, name: &str) -> Answer {
+    async fn pop(self: &Rc<Self>, failed: bool, name: &str) -> Answer {
         let testing = self.testing();
+        let Begun { began_ms, sockets } = lock(&testing.begun).pop().expect("a level has begun");
+        let sockets = Arc::new(sockets);
         let kept = testing.keep_failed.as_ref().filter(|_| failed);
         let leave = if kept.is_some() {
             Leave::Close
         } else {
             Leave::Abort(TEST_ENDED)
         };
-        self.empty_all(leave).await;
+        self.resume_storage().await;
+        self.empty_all(leave, Sockets::Restore(sockets)).await;
         self.shared.alarms.park().await;
         let mut kept_at = Value::Null;
         if let Some(folder) = kept {
@@ -261,7 +269,6 @@ impl Shard {
         }
         lock(&testing.faults).clear();
         testing.levels.pop();
-        let began_ms = lock(&testing.times).pop().expect("a level has a time");
         if let Some(time) = self.shared.clock.virtual_time() {
             time.restart(began_ms);
         }
@@ -274,93 +281,6 @@ impl Shard {
         let namespaces = self.namespaces.all().into_iter();
         namespaces.map(|n| n.unique_key.clone()).collect()
     }
-
-    /// Takes all objects of all shards out of memory.
-    async fn empty_all(&self, leave: Leave) {
-        for shard in 0..self.shared.routes.len() {
-            if shard == self.index {
-                self.empty(&leave);
-                continue;
-            }
-            let (sender, emptied) = tokio::sync::oneshot::channel();
-            if self
-                .shared
-                .message(shard, Message::Empty(leave.clone(), sender))
-                .await
-            {
-                // A shard that ends has no objects.
-                drop(emptied.await);
-            }
-        }
-    }
-
-    /// Takes all objects of this shard out of memory.
-    pub fn empty(&self, leave: &Leave) {
-        self.end_turn();
-        let residents: Vec<_> = {
-            let objects = self.objects.borrow();
-            objects
-                .values()
-                .map(|resident| resident.instance.clone())
-                .collect()
-        };
-        for instance in residents {
-            let reason = match leave {
-                Leave::Close => {
-                    if let Err(error) = instance.database.close(self.shared.clock.now_ms()) {
-                        self.shared.logger.error(None, error.to_string());
-                    }
-                    TEST_ENDED
-                }
-                Leave::Abort(reason) => reason,
-            };
-            self.reset(&instance, Failure::reset(reason));
-        }
-        for (key, sockets) in self.sleeping.take() {
-            sockets.clear();
-            self.shared.placement.release(key, self.index);
-        }
-    }
-
-    fn abort(&self, key: ObjectKey, reason: &str) {
-        let instance = self
-            .objects
-            .borrow()
-            .get(&key)
-            .map(|resident| resident.instance.clone());
-        if let Some(instance) = instance {
-            self.reset(&instance, Failure::reset(reason));
-        }
-    }
-
-    /// Takes an object out of memory as if it had been idle for long enough, once what
-    /// it has just done is durable. With `close` its sockets do not sleep, but go.
-    async fn evict_resident(&self, key: ObjectKey, close: bool) -> Answer {
-        for _ in 0..EVICTION_TRIES {
-            let resident = self.objects.borrow().get(&key).map(|r| r.instance.clone());
-            let Some(instance) = resident else {
-                return Err("Cannot evict Durable Object: it is not currently running.".to_owned());
-            };
-            if !instance.is_active() && self.is_settled(&instance) && !self.queue.waits_for(&key) {
-                if close {
-                    instance.sockets.clear();
-                }
-                self.evict(&instance);
-                return done();
-            }
-            tokio::task::yield_now().await;
-        }
-        Err("Timed out waiting to evict Durable Object: it still has active references.".to_owned())
-    }
-}
-
-/// How objects leave memory.
-#[derive(Clone, Debug)]
-pub enum Leave {
-    /// What they have written is in their files.
-    Close,
-    /// They are reset, with this reason: what is not durable is gone.
-    Abort(&'static str),
 }
 
 /// A folder's name for a test.

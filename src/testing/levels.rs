@@ -13,8 +13,11 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
+use stead_storage::LocalJournal;
 use stead_storage::ObjectId;
+use stead_storage::ObjectName;
 use stead_storage::StateDir;
+use stead_storage::StorageError;
 
 /// The file of a namespace's alarms.
 const ALARMS: &str = "metadata.sqlite";
@@ -113,11 +116,21 @@ impl Levels {
         format!("{unique_key}{}", top.suffix)
     }
 
-    /// Brings an object that is about to be opened to the current level.
+    /// Brings an object that is about to be opened to the current level, with its past.
     ///
     /// # Errors
-    /// The system's, for a file that cannot be copied.
-    pub fn bring(&self, state: &StateDir, unique_key: &str, id: &ObjectId) -> io::Result<()> {
+    /// The journal's, and the system's for a file that cannot be copied.
+    pub fn bring(
+        &self,
+        state: &StateDir,
+        journal: &LocalJournal,
+        unique_key: &str,
+        id: &ObjectId,
+    ) -> Result<(), StorageError> {
+        let object = |level: &Level| ObjectName {
+            unique_key: format!("{unique_key}{}", level.suffix).into(),
+            id: *id,
+        };
         let stack = self.stack();
         let name = format!("{id}.sqlite");
         let top = stack.last().expect("there is always the ground");
@@ -132,7 +145,9 @@ impl Levels {
             }
             let folder = level.folder(state.path(), unique_key);
             if folder.join(&name).exists() {
-                return copy_object(&folder, &target, &name);
+                return journal.inherit(&object(level), &object(top), || {
+                    copy_object(&folder, &target, &name)
+                });
             }
             opaque = level.opaque;
         }
@@ -207,11 +222,22 @@ fn copy_object(from: &Path, to: &Path, name: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use stead_storage::IdKey;
+    use stead_storage::JournalOptions;
 
     fn write(state: &StateDir, key: &str, name: &str, text: &str) {
         let folder = state.namespace_dir(key).unwrap();
         fs::write(folder.join(name), text).unwrap();
+    }
+
+    fn journal(state: &StateDir) -> LocalJournal {
+        let options = JournalOptions {
+            has_threads: false,
+            ..JournalOptions::new(Arc::new(|| 0))
+        };
+        let opened = LocalJournal::open(state.path(), options, |_, _| Ok(()));
+        opened.unwrap().0
     }
 
     fn read(state: &StateDir, key: &str, name: &str) -> Option<String> {
@@ -224,17 +250,17 @@ mod tests {
         let state = StateDir::open(directory.path()).unwrap();
         let id = IdKey::new("ns").from_name("a");
         let file = format!("{id}.sqlite");
-        let levels = Levels::new();
+        let (levels, journal) = (Levels::new(), journal(&state));
         assert_eq!(levels.key("ns"), "ns");
         write(&state, "ns", &file, "ground");
         write(&state, "ns", ALARMS, "alarms");
         levels.push(&state, &["ns".to_owned()]).unwrap();
         let key = levels.key("ns");
-        levels.bring(&state, "ns", &id).unwrap();
+        levels.bring(&state, &journal, "ns", &id).unwrap();
         assert_eq!(read(&state, &key, &file).as_deref(), Some("ground"));
         assert_eq!(read(&state, &key, ALARMS).as_deref(), Some("alarms"));
         write(&state, &key, &file, "test");
-        levels.bring(&state, "ns", &id).unwrap();
+        levels.bring(&state, &journal, "ns", &id).unwrap();
         assert_eq!(read(&state, &key, &file).as_deref(), Some("test"));
         levels.pop();
         assert_eq!(
@@ -249,7 +275,7 @@ mod tests {
         let state = StateDir::open(directory.path()).unwrap();
         let id = IdKey::new("ns").from_name("a");
         let file = format!("{id}.sqlite");
-        let levels = Levels::new();
+        let (levels, journal) = (Levels::new(), journal(&state));
         write(&state, "ns", &file, "ground");
         levels.push(&state, &[]).unwrap();
         levels.push(&state, &[]).unwrap();
@@ -262,7 +288,7 @@ mod tests {
         );
         levels.clear(&state).unwrap();
         assert_eq!(levels.ids(&state, "ns").len(), 0);
-        levels.bring(&state, "ns", &id).unwrap();
+        levels.bring(&state, &journal, "ns", &id).unwrap();
         assert_eq!(read(&state, &levels.key("ns"), &file), None);
         levels.pop();
         assert_eq!(

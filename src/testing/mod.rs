@@ -3,7 +3,10 @@
 mod control;
 pub mod coverage;
 pub mod events;
+mod gates;
 pub mod levels;
+mod memory;
+mod slow_disk;
 mod stall;
 
 use std::rc::Rc;
@@ -37,9 +40,12 @@ use coverage::ScriptCoverage;
 use events::Line;
 use events::News;
 use levels::Levels;
+use memory::Remembered;
+use memory::TEST_ENDED;
+use slow_disk::Unheard;
 
-pub use control::Leave;
 pub use control::put_control;
+pub use memory::TestDeed;
 
 /// The library of tests, bundled from npm: see vendor/vitest.
 const LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/test_library.js"));
@@ -65,8 +71,10 @@ pub struct Testing {
     pub counted: Mutex<Vec<ScriptCoverage>>,
     /// Where the state of a failed test is kept.
     pub keep_failed: Option<std::path::PathBuf>,
-    /// When each level began.
-    times: Mutex<Vec<i64>>,
+    /// How each level began.
+    begun: Mutex<Vec<Begun>>,
+    /// What objects are to hear of their commits, while storage is stalled.
+    unheard: Mutex<Option<Vec<Unheard>>>,
     lines: Mutex<Vec<Line>>,
     faults: Mutex<Vec<Fault>>,
 }
@@ -83,6 +91,14 @@ pub struct TestOptions {
     pub bail: bool,
     /// Whether time is that of tests.
     pub virtual_time: bool,
+}
+
+/// What was there when a level began.
+struct Begun {
+    /// The time on the wall.
+    began_ms: i64,
+    /// The sockets that slept.
+    sockets: Remembered,
 }
 
 /// How a disk fails.
@@ -104,7 +120,8 @@ impl Testing {
             counts: false,
             counted: Mutex::default(),
             keep_failed: None,
-            times: Mutex::default(),
+            begun: Mutex::default(),
+            unheard: Mutex::default(),
             lines: Mutex::default(),
             faults: Mutex::default(),
         }
@@ -112,6 +129,9 @@ impl Testing {
 
     /// Takes a line of output for the test that runs.
     pub fn print(&self, line: Line) {
+        if line.uncaught && line.text.contains(TEST_ENDED) {
+            return;
+        }
         let mut lines = lock(&self.lines);
         if lines.len() < LINES_MAX {
             lines.push(line);
@@ -166,11 +186,9 @@ impl Shared {
         let Some(testing) = &self.testing else {
             return Ok(());
         };
-        let brought = testing.levels.bring(&self.state, unique_key, id);
-        brought.map_err(|source| StorageError::Io {
-            path: self.state.object_path(unique_key, id),
-            source: Arc::new(source),
-        })
+        testing
+            .levels
+            .bring(&self.state, &self.journal, unique_key, id)
     }
 }
 

@@ -106,6 +106,11 @@ impl OutputGate {
         self.durable.get()
     }
 
+    /// How many outputs wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
     /// Why the gate is broken, if it is.
     pub fn broken(&self) -> Option<GateBroken> {
         self.broken.borrow().clone()
@@ -261,6 +266,11 @@ impl<E> InputGate<E> {
     /// held.
     pub fn is_locked(&self) -> bool {
         self.depth.get() > 0 || self.is_held.get()
+    }
+
+    /// Whether a critical section runs.
+    pub fn is_in_section(&self) -> bool {
+        self.depth.get() > 0
     }
 
     /// Takes all events that wait, for an object that is being reset.

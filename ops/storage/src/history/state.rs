@@ -49,7 +49,8 @@ impl<'f> Replay<'f> {
         }
         let follows = head.sequence == self.point.sequence + 1
             && (Some(head.previous) == self.part || head.previous == self.point.chain)
-            && head.name == *name;
+            // A copy of an object's file has the records of the original.
+            && head.name.id == name.id;
         if !follows {
             return Err(StorageError::Sql(format!(
                 "the history of object {name} is broken after its commit {}",

@@ -74,6 +74,26 @@ impl Known {
         }
     }
 
+    /// The same past for a copy of the file, if all of it is in the journal.
+    pub(crate) fn inherited(&self) -> Option<Known> {
+        let is_whole = self
+            .records
+            .first()
+            .is_some_and(|entry| entry.point.sequence == 1);
+        if !is_whole || self.damage.is_some() {
+            return None;
+        }
+        Some(Known {
+            head: self.head,
+            mark: self.mark,
+            mark_segment: self.mark_segment,
+            records: self.records.clone(),
+            // Pages of the copy that no mark covers are written again.
+            is_dirty: true,
+            ..Known::default()
+        })
+    }
+
     /// The records that the database file may lack, in order.
     pub(crate) fn unmarked(&self) -> impl Iterator<Item = &Entry> {
         let mark = self.mark;

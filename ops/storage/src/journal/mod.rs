@@ -11,6 +11,7 @@
 //! opening     an object's file is made complete before SQLite sees it
 //! rebuild     a database file from its records
 //! adopt       a database file that another tool wrote
+//! inherit     a copy of a file goes on with its past
 //! keeper      checkpoints, archiving, pruning: what takes its time
 //! recovery    what an unclean stop left
 //! restore     an object becomes what it was, or what a file holds
@@ -29,6 +30,7 @@
 
 mod adopt;
 mod index;
+mod inherit;
 mod keeper;
 mod local;
 mod object_log;
