@@ -25,6 +25,7 @@ mod kv;
 mod md5;
 pub mod message;
 pub mod meter;
+pub mod node;
 mod object_socket;
 pub mod parcel;
 mod pipeline;

@@ -59,7 +59,8 @@ deno_core::extension!(
         stead_websocket,
         stead_object_socket,
         stead_turn,
-        stead_assets
+        stead_assets,
+        stead_node
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -98,6 +99,7 @@ deno_core::extension!(
         "message.js",
         "namespace.js",
         "navigator.js",
+        "node.js",
         "object_state.js",
         "record.js",
         "rpc.js",
@@ -188,6 +190,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_object_socket::init(),
         stead_assets::init(),
         stead_turn::init(),
+        crate::node::extension(),
         stead::init(),
     ]
 }
