@@ -8,6 +8,7 @@ pub mod run;
 pub mod stored;
 pub mod test;
 pub mod types;
+pub mod wrangler;
 
 use std::io::Write;
 use std::num::NonZeroU16;

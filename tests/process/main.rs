@@ -14,6 +14,7 @@ mod http;
 mod keys;
 mod limits;
 mod placing;
+mod project;
 mod server;
 mod serving;
 mod sleeping;
