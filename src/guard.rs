@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use deno_core::JsRuntime;
 use deno_core::v8;
+use stead_ops::meter;
 use stead_ops::turn::Turns;
 
 use crate::inspector::Registration;
@@ -144,12 +145,14 @@ impl Guard {
     /// JavaScript is entered.
     pub fn begin(&self) {
         self.turns.begin();
+        meter::turn_begins();
         self.watchdog.wake();
     }
 
     /// JavaScript has returned, and its microtasks have run.
     pub fn end(&self) {
         self.turns.end();
+        meter::turn_ends();
         self.clear();
     }
 

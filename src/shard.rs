@@ -230,6 +230,9 @@ async fn bring_up(
     output
         .clone()
         .put_into(&mut runtime.op_state().borrow_mut());
+    if shared.is_watched {
+        stead_ops::meter::switch_on();
+    }
     let counts = shared
         .testing
         .as_ref()
@@ -241,7 +244,7 @@ async fn bring_up(
     let guard = Guard::install(&mut runtime, watchdog, &buffers, debugged.as_ref());
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
-    crate::exports::set_vars(&isolate, &code.vars);
+    crate::exports::set_vars(&isolate, &code.vars, shared.is_watched);
     if let Some(testing) = &shared.testing {
         crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
@@ -533,6 +536,8 @@ impl Shard {
                 }
             },
             Message::Tests => self.run_tests(),
+            // Nobody wants to know any more if that fails.
+            Message::Look(answer) => drop(answer.send(self.held_objects())),
             Message::Test(deed) => deed(&self.me.upgrade().expect("a shard runs its own methods")),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
             Message::Reopen(key, facet, done) => self.reopen(key, facet, done),

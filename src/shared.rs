@@ -40,6 +40,7 @@ use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::process::Process;
 use crate::routes::Routes;
+use crate::seen::Held;
 use crate::testing::TestDeed;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
@@ -60,6 +61,8 @@ pub enum Message {
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
     /// Runs the tests of the worker's module.
     Tests,
+    /// Tells which objects the shard holds.
+    Look(oneshot::Sender<Vec<Held>>),
     /// Does something that a test asks for.
     Test(TestDeed),
     /// Calls a method of an object; the answer is its result as JSON.
@@ -199,6 +202,8 @@ pub struct Shared {
     pub inspector: Option<Arc<Inspector>>,
     /// What `stead test` has added.
     pub testing: Option<Testing>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Prints.
     pub logger: Logger,
     /// Numbers instances.

@@ -94,6 +94,8 @@ pub struct Config {
     pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Where everything is printed.
     pub logger: Logger,
     /// The time.
@@ -161,6 +163,7 @@ impl Worker {
             random: config.random,
             inspector: config.inspector,
             testing: config.testing,
+            is_watched: config.is_watched,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),

@@ -27,6 +27,7 @@ pub mod instance;
 mod kv;
 mod md5;
 pub mod message;
+pub mod meter;
 pub mod node;
 mod object_socket;
 pub mod parcel;

@@ -8,6 +8,7 @@ pub mod run;
 pub mod stored;
 pub mod test;
 pub mod types;
+pub mod wrangler;
 
 use std::io::Write;
 use std::num::NonZeroU16;
@@ -172,7 +173,8 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
-fn eviction(evict: Evict) -> crate::eviction::Evict {
+/// When idle objects leave memory, as a command line says.
+pub fn eviction(evict: Evict) -> crate::eviction::Evict {
     match evict {
         Evict::Aggressive => crate::eviction::Evict::Aggressive,
         Evict::Prod => crate::eviction::Evict::Prod,
@@ -276,6 +278,7 @@ async fn start(
         compatibility,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
+        is_watched: false,
         clock: Arc::new(SystemClock),
         random: Random::from_system(),
         inspector,

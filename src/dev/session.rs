@@ -26,7 +26,6 @@ use crate::compatibility::Compatibility;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
-use crate::eviction::Evict;
 use crate::front::Front;
 use crate::inspector::Inspector;
 use crate::process::Process;
@@ -298,7 +297,7 @@ impl Session {
             process,
             name: project.name.clone(),
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),
-            evict: Evict::default(),
+            evict: crate::commands::eviction(self.args.evict),
             limits: self.args.limits.limits(),
             compatibility,
             vars: code.vars,
@@ -306,6 +305,7 @@ impl Session {
             front: code.front,
             unique_key: code.unique_key,
             logger: self.logger.clone(),
+            is_watched: true,
             clock: Arc::new(SystemClock),
             random: Random::from_system(),
             inspector: self.inspector.clone(),

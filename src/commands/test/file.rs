@@ -157,6 +157,7 @@ async fn run_bundle(
         }),
         unique_key: Box::new(move |class| format!("{owner}-{class}")),
         logger: logger.clone(),
+        is_watched: false,
         clock,
         // The isolates' own numbers begin with the seed itself.
         random: Random::from_seed(report.seed ^ 2),
