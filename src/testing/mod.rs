@@ -2,6 +2,7 @@
 
 mod control;
 pub mod coverage;
+pub mod crons;
 pub mod events;
 mod gates;
 pub mod levels;
@@ -69,6 +70,8 @@ pub struct Testing {
     pub counts: bool,
     /// What was counted, of each shard that has ended.
     pub counted: Mutex<Vec<ScriptCoverage>>,
+    /// The cron triggers of the project.
+    pub crons: Vec<String>,
     /// Where the state of a failed test is kept.
     pub keep_failed: Option<std::path::PathBuf>,
     /// How each level began.
@@ -119,6 +122,7 @@ impl Testing {
             levels: Levels::new(),
             counts: false,
             counted: Mutex::default(),
+            crons: Vec::new(),
             keep_failed: None,
             begun: Mutex::default(),
             unheard: Mutex::default(),
