@@ -133,7 +133,7 @@ impl Testing {
 
     /// Takes a line of output for the test that runs.
     pub fn print(&self, line: Line) {
-        if line.uncaught && line.text.contains(TEST_ENDED) {
+        if line.level == Level::Error.name() && line.text.contains(TEST_ENDED) {
             return;
         }
         let mut lines = lock(&self.lines);
@@ -152,6 +152,11 @@ impl Testing {
             path: path.to_owned(),
             source: Arc::new(code.into()),
         })
+    }
+
+    /// Tells that the code of the tests was ended, which runs no more.
+    pub fn tell_ended(&self, why: &str) {
+        self.tell(serde_json::json!({ "type": "ended", "message": why }).to_string());
     }
 
     fn tell(&self, event: String) {
