@@ -11,6 +11,7 @@ import { setFlags } from "ext:stead/compatibility.js";
 import { connectToInspector, setColors } from "ext:stead/console.js";
 import { startGlobals } from "ext:stead/globals.js";
 import { setCompatibilityFlags } from "ext:stead/navigator.js";
+import { startNode } from "ext:stead/node.js";
 import { rebindOps } from "ext:stead/fast_ops.js";
 import { adoptGlobal } from "ext:stead/scope.js";
 import { startTasks } from "ext:stead/tasks.js";
@@ -20,6 +21,7 @@ import "ext:stead/async_hooks.js";
 import "ext:stead/context.js";
 import { dispatch } from "ext:stead/dispatch.js";
 import "ext:stead/exceptions.js";
+import "ext:stead/warm_up.js";
 
 const { Number, ObjectDefineProperty } = primordials;
 
@@ -49,6 +51,7 @@ function start(options) {
     useVirtualTimers();
   }
   if (options.inspector) connectToInspector();
+  startNode(options.compatibilityFlags);
   startTasks();
   startClone();
   hideInternals();

@@ -337,10 +337,7 @@ impl Scheduler {
                 let Ok(id) = namespace.ids.parse(&entry.id_hex) else {
                     continue;
                 };
-                let key = ObjectKey {
-                    namespace: at as u16,
-                    id,
-                };
+                let key = ObjectKey::new(at as u16, id);
                 match self.busy.get(&key) {
                     None => pending.push((key, entry)),
                     Some(Busy::Running { .. }) => {}
@@ -452,10 +449,7 @@ impl Scheduler {
                         let Ok(id) = namespace.ids.parse(&entry.id_hex) else {
                             continue;
                         };
-                        let key = ObjectKey {
-                            namespace: at as u16,
-                            id,
-                        };
+                        let key = ObjectKey::new(at as u16, id);
                         if self.busy.contains_key(&key) {
                             continue;
                         }
