@@ -231,12 +231,17 @@ impl Shared {
 
     /// Tells shards of something that they also find out by themselves if they are too busy to hear.
     pub fn nudge(&self, shards: &[ShardIndex], message: impl Fn() -> Message) {
-        let time = self.clock.virtual_time();
         for shard in shards {
-            time.inspect(|time| time.sent());
-            if self.routes.try_send(*shard, message()).is_err() {
-                time.inspect(|time| time.taken());
-            }
+            self.hand_over(*shard, message());
+        }
+    }
+
+    /// Sends a message to a shard that has room for it; what a shard does not take is dropped.
+    pub fn hand_over(&self, shard: ShardIndex, message: Message) {
+        let time = self.clock.virtual_time();
+        time.inspect(|time| time.sent());
+        if self.routes.try_send(shard, message).is_err() {
+            time.inspect(|time| time.taken());
         }
     }
 

@@ -30,5 +30,6 @@ mod stored;
 mod testing;
 mod torture;
 mod updating;
+mod watching;
 mod websocket;
 mod workers;
