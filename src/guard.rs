@@ -18,8 +18,10 @@ use std::time::Duration;
 
 use deno_core::JsRuntime;
 use deno_core::v8;
+use stead_ops::meter;
 use stead_ops::turn::Turns;
 
+use crate::inspector::Registration;
 use crate::memory::BufferBudget;
 use crate::meter::Sample;
 use crate::thread_clock::ThreadClock;
@@ -87,11 +89,13 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Guards the isolate of a runtime. The guard must be kept until the runtime is gone.
+    /// Guards the isolate of a runtime, to which debuggers may attach. The guard must be kept
+    /// until the runtime is gone.
     pub fn install(
         runtime: &mut JsRuntime,
         watchdog: &Watchdog,
         buffers: &Arc<BufferBudget>,
+        debugged: Option<&Registration>,
     ) -> Rc<Guard> {
         let turns = runtime.op_state().borrow().borrow::<Rc<Turns>>().clone();
         let context = runtime.main_context();
@@ -125,6 +129,7 @@ impl Guard {
         let watched = Arc::new(Watched {
             count: guard.turns.count(),
             clock: ThreadClock::of_this_thread(),
+            debuggers: debugged.map_or_else(Arc::default, |debugged| debugged.target.attached()),
             condemn: Box::new(move |turn| condemned.pass(turn, false, address)),
             meter: Box::new(move |turn, more| metered.meter(turn, more, address)),
         });
@@ -140,12 +145,14 @@ impl Guard {
     /// JavaScript is entered.
     pub fn begin(&self) {
         self.turns.begin();
+        meter::turn_begins();
         self.watchdog.wake();
     }
 
     /// JavaScript has returned, and its microtasks have run.
     pub fn end(&self) {
         self.turns.end();
+        meter::turn_ends();
         self.clear();
     }
 

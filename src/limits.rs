@@ -12,4 +12,6 @@ pub struct Limits {
     pub heap_bytes: usize,
     /// The bytes that one object may store.
     pub storage_bytes: u64,
+    /// The bytes that all responses in the worker's caches may take together.
+    pub cache_bytes: usize,
 }

@@ -30,6 +30,7 @@ use stead_ops::message::Failure;
 use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::meter;
 use stead_ops::parcel::Parcel;
 use stead_storage::GateBroken;
 use stead_storage::LogEvent;
@@ -235,12 +236,12 @@ impl Shard {
         let database = &instance.database;
         let fault = self.shared.testing.as_ref();
         let fault = fault.and_then(|testing| testing.take_fault(database.path()));
-        let committed = fault.map_or_else(|| database.commit(), Err);
-        let committed = committed.and_then(|commit| {
+        let committed = meter::storage(|| {
+            let commit = fault.map_or_else(|| database.commit(), Err)?;
             if commit.is_some() {
                 database.submit(self.shared.clock.now_ms())?;
             }
-            Ok(commit)
+            Ok::<_, StorageError>(commit)
         });
         match committed {
             Ok(Some(commit)) => {
@@ -474,6 +475,10 @@ impl Host for Shard {
     fn fetch_file(&self, request: FileRequest) -> FileFuture {
         let front = self.code.front.clone();
         Box::pin(async move { front.file(Asked::from_url(request)?).await })
+    }
+
+    fn caches(&self) -> &stead_ops::cache::Caches {
+        &self.shared.caches
     }
 
     fn report(&self, object: Option<String>, error: &str) {

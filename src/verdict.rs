@@ -88,7 +88,12 @@ impl Shard {
                 self.report(None, worker_text);
                 owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
             }
-            Speaker::Nobody => self.report(None, worker_text),
+            Speaker::Nobody => {
+                self.report(None, worker_text);
+                if let Some(testing) = &self.shared.testing {
+                    testing.tell_ended(worker_text);
+                }
+            }
         }
     }
 

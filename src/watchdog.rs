@@ -11,6 +11,7 @@ use std::sync::MutexGuard;
 use std::sync::Weak;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct Watched {
     pub count: Arc<AtomicU64>,
     /// The clock of the shard's thread.
     pub clock: ThreadClock,
+    /// How many debuggers are attached. The code of one who looks at it may take its time.
+    pub debuggers: Arc<AtomicUsize>,
     /// Has the turn of that number ended; called from the watchdog's thread, until it has.
     pub condemn: Box<dyn Fn(u64) + Send + Sync>,
     /// Tells how much more time the turn of that number has used, from the same thread.
@@ -148,7 +151,7 @@ fn look(shard: &Watched, seen: Option<Seen>, limit: Duration) -> Option<Seen> {
         return None;
     }
     match seen {
-        Some(mut seen) if seen.turn == turn => {
+        Some(mut seen) if seen.turn == turn && shard.debuggers.load(Ordering::SeqCst) == 0 => {
             let now = shard.clock.now();
             let more = now.saturating_sub(seen.metered);
             if more >= METERED_MIN {
@@ -191,6 +194,7 @@ mod tests {
         let shard = Arc::new(Watched {
             count: count.clone(),
             clock: ThreadClock::of_this_thread(),
+            debuggers: Arc::default(),
             condemn: Box::new(move |turn| {
                 // The test may have heard enough.
                 let _ = sender.send(turn);
@@ -215,6 +219,28 @@ mod tests {
         assert_eq!(turns, [7, 7]);
         watchdog.stop();
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_turn_that_a_debugger_looks_at_begins_anew() {
+        let watchdog = Watchdog::default();
+        let (shard, count, condemned) = watched(&watchdog);
+        let burn = || {
+            let begun = ThreadClock::of_this_thread().now();
+            while ThreadClock::of_this_thread().now() - begun < Duration::from_millis(60) {}
+        };
+        let look = |seen| look(&shard, seen, Duration::from_millis(20));
+        count.store(7, Ordering::SeqCst);
+        let seen = look(None);
+        shard.debuggers.store(1, Ordering::SeqCst);
+        burn();
+        let seen = look(seen);
+        shard.debuggers.store(0, Ordering::SeqCst);
+        let seen = look(seen);
+        assert!(condemned.try_recv().is_err());
+        burn();
+        look(seen);
+        assert_eq!(condemned.try_recv(), Ok(7));
     }
 
     #[test]

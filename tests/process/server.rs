@@ -147,6 +147,15 @@ impl Server {
         Server::wait_until_ready(command, |line| line["type"] == "ready")
     }
 
+    /// Starts a server that waits for a debugger first; its address is where debuggers attach.
+    #[track_caller]
+    pub fn start_waiting(file: &Path, state: &Path, options: &[&str]) -> Server {
+        Server::start_with(file, state, options, |line| {
+            let text = line["text"].as_str();
+            text.is_some_and(|text| text.starts_with("waiting for a debugger"))
+        })
+    }
+
     /// The same in a process that may open so many files.
     #[track_caller]
     pub fn start_with_files(files: u32, file: &Path, state: &Path, options: &[&str]) -> Server {
@@ -198,8 +207,9 @@ impl Server {
             let stdout = log.lines();
             panic!("the server is not ready, and printed:\n{stdout:#?}\n{stderr}");
         };
-        let line = ready["url"].as_str().or(ready.as_str()).unwrap_or_default();
-        let address = line.split_once("http://").map(|(_, address)| address);
+        let line = ready["url"].as_str().or(ready["text"].as_str());
+        let line = line.or(ready.as_str()).unwrap_or_default();
+        let address = line.rsplit_once("://").map(|(_, address)| address);
         Server {
             child,
             address: address
