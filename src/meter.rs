@@ -48,7 +48,7 @@ impl Shard {
         if total >= self.shared.limits.cpu && instance.failure().is_none() {
             self.report(Some(instance.label()), OBJECT_CPU);
             let now_ms = self.shared.clock.now_ms();
-            self.shared.kills.note(instance.key, now_ms);
+            self.shared.kills.note(instance.key.root(), now_ms);
             self.reset(instance, exceeded(OBJECT_CPU));
         }
     }

@@ -55,13 +55,13 @@ impl Shard {
     /// Answers for code that was ended in the turn that is over. True if there was any.
     pub fn settle_kills(&self) -> bool {
         let guard = &self.isolate.guard;
-        self.settle_samples();
         let mut any = false;
         // Finding out whose code it was runs some of ours, which may be ended, too.
         while let Some(kill) = guard.take_kill() {
             any = true;
             self.settle(&kill);
         }
+        self.settle_samples();
         any
     }
 
@@ -80,6 +80,9 @@ impl Shard {
                     .note(instance.key.root(), self.shared.clock.now_ms());
                 self.reset(&instance, exceeded(object_text));
             }
+            // It has been told already, when the time that it took was counted.
+            Speaker::Request(owed) if !owed.is_open() => {}
+            Speaker::Call(owed) if !owed.is_open() => {}
             Speaker::Request(owed) => {
                 self.report(None, worker_text);
                 owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));

@@ -220,11 +220,15 @@ impl Server {
         }
     }
 
-    /// Asks again and again until the answer is the wanted one.
+    /// Asks again and again until the answer is the wanted one. A connection may end unanswered
+    /// meanwhile, when the thread that it was dealt to is replaced.
     #[track_caller]
     pub fn until(&self, path: &str, wanted: impl Fn(&Response) -> bool) {
         let begin = Instant::now();
-        while !wanted(&self.get(path)) {
+        while !self
+            .try_send("GET", path, "")
+            .is_ok_and(|answer| wanted(&answer))
+        {
             assert!(begin.elapsed() < DEADLINE, "{path} has not answered that");
             std::thread::sleep(Duration::from_millis(5));
         }
