@@ -274,6 +274,7 @@ mod tests {
         ObjectKey {
             namespace: 0,
             id: IdKey::new("test").from_name(name),
+            facet: 0,
         }
     }
 
