@@ -286,6 +286,8 @@ impl SocketEnd {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn text(text: &'static str) -> Frame {
