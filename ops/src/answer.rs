@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::sync::Arc;
 
 use crate::activity::Activity;
 use crate::instance::Instance;
@@ -21,6 +22,8 @@ pub struct Owed<T> {
     pipeline: RefCell<Option<PipelineEnd>>,
     instance: Option<Rc<Instance>>,
     activity: RefCell<Option<Activity>>,
+    /// The id of the object that owes it, if a failure is to name it.
+    names_object: RefCell<Option<Arc<str>>>,
 }
 
 impl<T> Owed<T> {
@@ -49,6 +52,7 @@ impl<T: 'static> Owed<T> {
             activity: RefCell::new(instance.as_ref().map(Instance::activity)),
             pipeline: RefCell::new(None),
             instance: instance.clone(),
+            names_object: RefCell::new(None),
         });
         if let Some(instance) = instance {
             instance.owes.open.set(instance.owes.count() + 1);
@@ -65,6 +69,14 @@ impl<T: 'static> Owed<T> {
     /// Calls on the answer wait there.
     pub fn with_pipeline(self: Rc<Self>, pipeline: PipelineEnd) -> Rc<Owed<T>> {
         self.pipeline.replace(Some(pipeline));
+        self
+    }
+
+    /// A failure of the object that owes it tells its id.
+    pub fn naming_object(self: Rc<Self>) -> Rc<Owed<T>> {
+        let id = self.instance.as_ref().map(|instance| instance.key.id);
+        self.names_object
+            .replace(id.map(|id| id.to_string().into()));
         self
     }
 
@@ -137,7 +149,9 @@ trait Unanswered {
 
 impl<T: 'static> Unanswered for Owed<T> {
     fn fail(&self, failure: &Failure) {
-        let error = CallError::Failed(failure.clone());
+        let mut failure = failure.clone();
+        failure.object_id = self.names_object.borrow().clone();
+        let error = CallError::Failed(failure);
         self.fail_pipeline(&error);
         if let Some(reply) = self.take() {
             drop(reply.send(Err(error)));

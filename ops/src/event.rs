@@ -297,8 +297,11 @@ impl IncomingCall {
             path: call.path,
             arguments: RefCell::new(arguments),
             attachments: RefCell::new(attachments),
+            owed: match call.target {
+                None => owe(call.reply).with_pipeline(call.pipeline),
+                Some(_) => owe(call.reply).with_pipeline(call.pipeline).naming_object(),
+            },
             target: RefCell::new(call.target),
-            owed: owe(call.reply).with_pipeline(call.pipeline),
         }
     }
 

@@ -10,6 +10,7 @@ mod compatibility;
 mod dev;
 mod facets;
 mod faults;
+mod forms;
 mod frames;
 mod http;
 mod limits;

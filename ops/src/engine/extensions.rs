@@ -111,6 +111,7 @@ deno_core::extension!(
         "scheduler.js",
         "scope.js",
         "service_stub.js",
+        "service_worker.js",
         "sql.js",
         "stored_http.js",
         "storage.js",
