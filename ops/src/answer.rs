@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 
 use crate::activity::Activity;
 use crate::instance::Instance;
@@ -12,6 +14,9 @@ use crate::message::AlarmOutcome;
 use crate::message::CallError;
 use crate::message::Failure;
 use crate::message::Reply;
+use crate::meter;
+use crate::meter::Elsewhere;
+use crate::meter::Spent;
 use crate::pipeline::PipelineEnd;
 use tokio::sync::oneshot;
 
@@ -24,6 +29,10 @@ pub struct Owed<T> {
     activity: RefCell<Option<Activity>>,
     /// The id of the object that owes it, if a failure is to name it.
     names_object: RefCell<Option<Arc<str>>>,
+    /// The processor's time that the worker's own code has taken for it.
+    pub cpu_used: Cell<Duration>,
+    /// Where what is done for the answer is counted, and what this thread had done before.
+    measured: RefCell<Option<(Arc<Elsewhere>, Option<Spent>)>>,
 }
 
 impl<T> Owed<T> {
@@ -51,8 +60,10 @@ impl<T: 'static> Owed<T> {
             reply: RefCell::new(Some(reply)),
             activity: RefCell::new(instance.as_ref().map(Instance::activity)),
             pipeline: RefCell::new(None),
+            measured: RefCell::new(None),
             instance: instance.clone(),
             names_object: RefCell::new(None),
+            cpu_used: Cell::default(),
         });
         if let Some(instance) = instance {
             instance.owes.open.set(instance.owes.count() + 1);
@@ -78,6 +89,21 @@ impl<T: 'static> Owed<T> {
         self.names_object
             .replace(id.map(|id| id.to_string().into()));
         self
+    }
+
+    /// What is done from here on is counted there.
+    pub fn with_measured(self: Rc<Self>, measured: Option<Arc<Elsewhere>>) -> Rc<Owed<T>> {
+        if let Some(measured) = measured {
+            self.measured.replace(Some((measured, meter::read())));
+        }
+        self
+    }
+
+    /// Counts what this thread has done; where to count what follows.
+    fn count(&self) -> Option<Arc<Elsewhere>> {
+        let (measured, before) = self.measured.take()?;
+        measured.add_since(before);
+        Some(measured)
     }
 
     /// Whether calls on the answer wait.
@@ -106,13 +132,18 @@ impl<T: 'static> Owed<T> {
         if let Err(error) = &answer {
             self.fail_pipeline(error);
         }
+        let measured = self.count();
         let Some(instance) = &self.instance else {
             drop(reply.send(answer));
             return;
         };
         let speaker = instance.clone();
         let activity = self.activity.take();
+        let measured = measured.map(|measured| (measured, Instant::now()));
         instance.say(move |durable| {
+            if let Some((measured, said)) = measured {
+                measured.add_gate(said.elapsed());
+            }
             drop(reply.send(match durable {
                 Ok(()) => answer,
                 Err(broken) => {
