@@ -27,6 +27,8 @@ pub struct Owed<T> {
     pipeline: RefCell<Option<PipelineEnd>>,
     instance: Option<Rc<Instance>>,
     activity: RefCell<Option<Activity>>,
+    /// The id of the object that owes it, if a failure is to name it.
+    names_object: RefCell<Option<Arc<str>>>,
     /// The processor's time that the worker's own code has taken for it.
     pub cpu_used: Cell<Duration>,
     /// Where what is done for the answer is counted, and what this thread had done before.
@@ -60,6 +62,7 @@ impl<T: 'static> Owed<T> {
             pipeline: RefCell::new(None),
             measured: RefCell::new(None),
             instance: instance.clone(),
+            names_object: RefCell::new(None),
             cpu_used: Cell::default(),
         });
         if let Some(instance) = instance {
@@ -77,6 +80,14 @@ impl<T: 'static> Owed<T> {
     /// Calls on the answer wait there.
     pub fn with_pipeline(self: Rc<Self>, pipeline: PipelineEnd) -> Rc<Owed<T>> {
         self.pipeline.replace(Some(pipeline));
+        self
+    }
+
+    /// A failure of the object that owes it tells its id.
+    pub fn naming_object(self: Rc<Self>) -> Rc<Owed<T>> {
+        let id = self.instance.as_ref().map(|instance| instance.key.id);
+        self.names_object
+            .replace(id.map(|id| id.to_string().into()));
         self
     }
 
@@ -169,7 +180,9 @@ trait Unanswered {
 
 impl<T: 'static> Unanswered for Owed<T> {
     fn fail(&self, failure: &Failure) {
-        let error = CallError::Failed(failure.clone());
+        let mut failure = failure.clone();
+        failure.object_id = self.names_object.borrow().clone();
+        let error = CallError::Failed(failure);
         self.fail_pipeline(&error);
         if let Some(reply) = self.take() {
             drop(reply.send(Err(error)));

@@ -310,10 +310,16 @@ impl IncomingCall {
             path: call.path,
             arguments: RefCell::new(arguments),
             attachments: RefCell::new(attachments),
+            owed: {
+                let owed = owe(call.reply)
+                    .with_pipeline(call.pipeline)
+                    .with_measured(call.measured);
+                match call.target {
+                    None => owed,
+                    Some(_) => owed.naming_object(),
+                }
+            },
             target: RefCell::new(call.target),
-            owed: owe(call.reply)
-                .with_pipeline(call.pipeline)
-                .with_measured(call.measured),
         }
     }
 

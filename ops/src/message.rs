@@ -157,6 +157,8 @@ pub struct Failure {
     pub overloaded: bool,
     /// What becomes of an alarm that was running.
     pub alarm: AlarmOutcome,
+    /// The object whose value was called, for the caller's error: its id.
+    pub object_id: Option<Arc<str>>,
 }
 
 impl Failure {

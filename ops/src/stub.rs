@@ -137,7 +137,7 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
         self,
         scope: &mut v8::PinScope<'s, '_>,
     ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
-        let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(7);
+        let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(8);
         match self {
             Answer::Result(result) => {
                 parts.push(v8::Integer::new(scope, 0).into());
@@ -161,6 +161,11 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
                     Some(thrown) => thrown.to_vec().push_parts(scope, &mut parts),
                     None => parts.push(v8::null(scope).into()),
                 }
+                parts.push(match &failure.object_id {
+                    Some(id) => v8::String::new(scope, id)
+                        .map_or_else(|| v8::null(scope).into(), Into::into),
+                    None => v8::null(scope).into(),
+                });
             }
         }
         Ok(v8::Array::new_with_elements(scope, &parts).into())

@@ -13,6 +13,7 @@ mod debugger;
 mod dev;
 mod facets;
 mod faults;
+mod forms;
 mod frames;
 mod http;
 mod https;

@@ -117,6 +117,7 @@ deno_core::extension!(
         "scheduler.js",
         "scope.js",
         "service_stub.js",
+        "service_worker.js",
         "shape.js",
         "sql.js",
         "stored_http.js",
