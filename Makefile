@@ -55,7 +55,7 @@ clippy: v8
 
 # js/ needs nothing from outside; the others are checked with the platform's types, as their authors would.
 types: $(TSC) $(PLUGIN_NPM)/tsconfig.json
-	$(call step,types of js/,$(TSC) --project js)
+	$(call step,types of js/,$(TSC) --project js && $(TSC) --project js/node)
 	$(call step,types of scripts and examples,$(TSC) --project test-scripts --typeRoots $(MODULES))
 	$(call step,types of suites,$(TSC) --project $(PLUGIN_NPM)/tsconfig.json)
 	$(call step,types of fixtures,$(TSC) --project tests/fixtures --typeRoots $(MODULES))

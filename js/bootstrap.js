@@ -11,6 +11,7 @@ import { setFlags } from "ext:stead/compatibility.js";
 import { connectToInspector, setColors } from "ext:stead/console.js";
 import { startGlobals } from "ext:stead/globals.js";
 import { setCompatibilityFlags } from "ext:stead/navigator.js";
+import { startNode } from "ext:stead/node.js";
 import { rebindOps } from "ext:stead/fast_ops.js";
 import { adoptGlobal } from "ext:stead/scope.js";
 import { startTasks } from "ext:stead/tasks.js";
@@ -55,6 +56,7 @@ function start(options) {
     useVirtualTimers();
   }
   if (options.inspector) connectToInspector();
+  startNode(options.compatibilityFlags);
   startTasks();
   startClone();
   hideInternals();

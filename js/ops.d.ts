@@ -307,6 +307,8 @@ interface TestOps {
 
 /** `ops/src/time.rs` */
 interface TimeOps {
+  /** The names of Node's modules, without `node:`. */
+  op_node_modules(): string[];
   op_time_now(): number;
   op_time_elapsed(): number;
   op_time_next_timer(atMs: number): void;

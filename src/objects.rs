@@ -12,7 +12,6 @@ use stead_ops::JsFrame;
 use stead_ops::OwedAlarm;
 use stead_ops::assets::FileFuture;
 use stead_ops::assets::FileRequest;
-use stead_ops::cache::Caches;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
@@ -588,7 +587,7 @@ impl Host for Shard {
         Box::pin(async move { front.file(Asked::from_url(request)?).await })
     }
 
-    fn caches(&self) -> &Caches {
+    fn caches(&self) -> &stead_ops::cache::Caches {
         &self.shared.caches
     }
 

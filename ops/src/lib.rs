@@ -25,6 +25,7 @@ pub mod instance;
 mod kv;
 mod md5;
 pub mod message;
+pub mod node;
 mod object_socket;
 pub mod parcel;
 mod pipeline;

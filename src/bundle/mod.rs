@@ -91,6 +91,9 @@ pub struct BundleOptions {
     /// `import` of any other is left to the runtime, which refuses it by name; `require()` of any
     /// other throws where it is called.
     pub provided: Vec<String>,
+    /// Whether `buffer` means `node:buffer` although there is a package of that name, as with
+    /// the compatibility flag `nodejs_compat_v2`.
+    pub node: bool,
     /// The folder that rules' patterns and relative aliases start from; the entry's own if None.
     pub root: Option<PathBuf>,
     /// How files that are not code are imported, before wrangler's own rules.
@@ -116,7 +119,11 @@ impl Default for BundleOptions {
             define: define
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .to_vec(),
-            provided: vec!["node:async_hooks".to_string()],
+            provided: stead_ops::node::MODULES
+                .iter()
+                .map(|name| format!("node:{name}"))
+                .collect(),
+            node: true,
             root: None,
             rules: Vec::new(),
             alias: Vec::new(),
@@ -221,8 +228,7 @@ async fn build(
     let mut round = 0;
     let (bundler, output) = loop {
         let rules = ModuleRules::new(options.root.as_deref().unwrap_or(cwd), &options.rules);
-        let provided = options.provided.clone();
-        let plugin = WorkerModules::new(provided, rules, erased.clone());
+        let plugin = WorkerModules::new(options, rules, erased.clone());
         let plugin = Arc::new(plugin.with_worker(entry, options.worker.as_deref()));
         let mut bundler =
             Bundler::with_plugins(bundler_options(entry, cwd, options), vec![plugin.clone()])

@@ -29,6 +29,9 @@ use rolldown_common::ModuleType;
 use rolldown_error::DiagnosticOptions;
 use rolldown_sourcemap::SourceMap;
 
+use stead_ops::node::MODULES;
+
+use super::BundleOptions;
 use super::decorators;
 use super::loader::unavailable;
 use super::rules::ModuleRules;
@@ -36,49 +39,6 @@ use crate::diagnostic::Diagnostic;
 
 /// Specifiers with these schemes are the runtime's business: the import statement is kept.
 const RUNTIME_SCHEMES: [&str; 4] = ["cloudflare:", "node:", "workerd:", "stead:"];
-
-/// Node's modules that packages also import without `node:`. One that is installed as a package
-/// (`events`, `buffer`) is taken from there.
-const NODE_MODULES: [&str; 38] = [
-    "assert",
-    "async_hooks",
-    "buffer",
-    "child_process",
-    "cluster",
-    "console",
-    "constants",
-    "crypto",
-    "dgram",
-    "diagnostics_channel",
-    "dns",
-    "domain",
-    "events",
-    "fs",
-    "http",
-    "http2",
-    "https",
-    "inspector",
-    "module",
-    "net",
-    "os",
-    "path",
-    "perf_hooks",
-    "process",
-    "punycode",
-    "querystring",
-    "readline",
-    "repl",
-    "stream",
-    "string_decoder",
-    "timers",
-    "tls",
-    "tty",
-    "url",
-    "util",
-    "vm",
-    "worker_threads",
-    "zlib",
-];
 
 /// What the bundles of tests import in place of `vitest`.
 pub const VITEST: &str = "stead:vitest";
@@ -123,6 +83,10 @@ pub(super) struct Findings {
 pub(super) struct WorkerModules {
     /// The runtime modules that exist, besides `cloudflare:*`.
     provided: Vec<String>,
+    /// Whether bare names are Node's before they are those of packages.
+    node: bool,
+    /// Names that the configuration gives another meaning.
+    aliases: Vec<String>,
     rules: ModuleRules,
     erased: Erased,
     /// The entry, and what is added to its end.
@@ -131,9 +95,12 @@ pub(super) struct WorkerModules {
 }
 
 impl WorkerModules {
-    pub fn new(provided: Vec<String>, rules: ModuleRules, erased: Erased) -> WorkerModules {
+    pub fn new(options: &BundleOptions, rules: ModuleRules, erased: Erased) -> WorkerModules {
+        let aliases = options.alias.iter().map(|(name, _)| name.clone());
         WorkerModules {
-            provided,
+            provided: options.provided.clone(),
+            node: options.node,
+            aliases: aliases.collect(),
             rules,
             erased,
             addition: None,
@@ -218,6 +185,11 @@ impl Plugin for WorkerModules {
         if is_runtime_module(specifier) {
             return Ok(Some(self.keep(specifier, args.kind)));
         }
+        // With `nodejs_compat` a bare name means Node's module, also where a package has that name.
+        let is_node = MODULES.contains(&specifier) && !self.aliases.iter().any(|a| a == specifier);
+        if is_node && self.node {
+            return Ok(Some(self.keep(&format!("node:{specifier}"), args.kind)));
+        }
         let is_url = specifier.starts_with("https://") || specifier.starts_with("http://");
         let reason = if is_url {
             Reason::Url
@@ -242,8 +214,7 @@ impl Plugin for WorkerModules {
                 }
             }
         };
-        let root = specifier.split('/').next().unwrap_or_default();
-        if NODE_MODULES.contains(&root) {
+        if is_node {
             return Ok(Some(self.keep(&format!("node:{specifier}"), args.kind)));
         }
         self.findings().unresolved.push(Unresolved {

@@ -361,12 +361,12 @@ fn optional_and_builtin_requires_fail_where_they_are_reached() {
                 "node_modules/p/index.js",
                 "const seen = []
                  try { require('not-installed') } catch { seen.push('missing') }
-                 try { require('fs') } catch (e) { seen.push(e.message) }
-                 exports.unused = () => require('node:net')
+                 try { require('node:sea') } catch (e) { seen.push(e.message) }
+                 exports.unused = () => require('node:sea')
                  module.exports = seen",
             ),
         ],
-        r#"["missing", "`node:fs` is not available in Stead yet"]"#,
+        r#"["missing", "`node:sea` is not available in Stead yet"]"#,
     );
 }
 
@@ -485,6 +485,29 @@ fn runtime_modules_stay_imports() {
         assert!(code.contains(line), "{line}\n{code}");
     }
     assert!(code.contains("export { Room, "), "{code}");
+}
+
+#[test]
+fn bare_names_are_nodes_or_those_of_packages() {
+    let folder = Folder::new(&[
+        ("a.ts", "import all from 'buffer'; export default all"),
+        ("node_modules/buffer/index.js", "module.exports = 'mine'"),
+    ]);
+    let check = |node: bool, alias: &str, expect: bool| {
+        let options = BundleOptions {
+            node,
+            alias: vec![(
+                alias.to_owned(),
+                "./node_modules/buffer/index.js".to_owned(),
+            )],
+            ..BundleOptions::default()
+        };
+        let bundle = bundle(&folder.0.join("a.ts"), &options).unwrap();
+        assert_eq!(bundle.code.contains("\"node:buffer\""), expect);
+    };
+    check(true, "other", true);
+    check(true, "buffer", false);
+    check(false, "other", false);
 }
 
 #[test]

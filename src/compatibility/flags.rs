@@ -34,7 +34,7 @@ const fn node(name: &'static str, off: &'static str, since: &'static str) -> Fla
 }
 
 /// The date from which `nodejs_compat` itself is on.
-const NODE_SINCE: &str = "2026-08-04";
+pub const NODE_SINCE: &str = "2026-08-04";
 
 /// All of them, in the platform's order.
 #[rustfmt::skip] // One flag, one line.

@@ -9,6 +9,7 @@ use std::fmt;
 
 use flags::FLAGS;
 use flags::Flag;
+use flags::NODE_SINCE;
 
 /// The newest date whose behaviour is known; also what a worker gets that names none.
 pub const NEWEST_DATE: &str = "2026-11-17";
@@ -20,8 +21,13 @@ const HONOURED: &[&str] = &[
     "delete_all_deletes_alarm",
     "enable_navigator_language",
     "enable_weak_ref",
+    "enable_nodejs_global_timers",
     "expose_global_message_channel",
     "global_navigator",
+    "nodejs_als",
+    "nodejs_compat",
+    "nodejs_compat_populate_process_env",
+    "nodejs_compat_v2",
     "rpc",
     "rpc_params_dup_stubs",
     "service_binding_extra_handlers",
@@ -41,6 +47,8 @@ const ELSEWHERE: &[&str] = &[
     "enable_d1",
     "enable_email",
     "enable_forwardable",
+    // A module that the date does not bring is there all the same, as with wrangler, which brings one of its own.
+    "enable_nodejs_",
     "enable_python",
     "enable_validate_workflow",
     "html_rewriter_",
@@ -170,9 +178,11 @@ impl Compatibility {
             }
         }
         let mut flags = BTreeMap::new();
+        let node = named.get("nodejs_compat").copied();
+        let node = node.unwrap_or(NODE_SINCE <= date);
         for flag in FLAGS {
             let on = named.get(flag.name).copied();
-            flags.insert(flag.name.to_owned(), on.unwrap_or(is_due(flag, date)));
+            flags.insert(flag.name.to_owned(), on.unwrap_or(is_due(flag, date, node)));
         }
         let compatibility = Compatibility {
             date: date.to_owned(),
@@ -206,18 +216,20 @@ impl Compatibility {
     }
 }
 
-/// Whether a flag follows from the date alone. `nodejs_compat` and what it brings do not:
-/// they are not there yet.
-fn is_due(flag: &Flag, date: &str) -> bool {
-    let node = flag.name == "nodejs_compat" || !flag.since_with_node.is_empty();
-    !flag.since.is_empty() && flag.since <= date && !node
+/// Whether a flag follows from the date, and from whether `nodejs_compat` is on.
+fn is_due(flag: &Flag, date: &str, node: bool) -> bool {
+    let from = |since: &str| !since.is_empty() && since <= date;
+    if flag.since_with_node.is_empty() {
+        return from(flag.since);
+    }
+    node && from(flag.since_with_node)
 }
 
 /// Whether Stead has that setting of a flag.
 fn is_there(flag: &Flag, on: bool) -> bool {
     HONOURED.contains(&flag.name)
         || ELSEWHERE.iter().any(|start| flag.name.starts_with(start))
-        || on == is_due(flag, NEWEST_DATE)
+        || on == is_due(flag, NEWEST_DATE, true)
 }
 
 /// The flag of a name, and whether the name turns it on.
@@ -310,8 +322,8 @@ mod tests {
         );
         check_refused(
             NEWEST_DATE,
-            &["nodejs_compat"],
-            "compatibility flag nodejs_compat is not implemented in Stead yet",
+            &["nodejs_zlib_old"],
+            "no such compatibility flag: nodejs_zlib_old (did you mean nodejs_zlib?)",
         );
         check_refused(
             NEWEST_DATE,

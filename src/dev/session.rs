@@ -382,6 +382,12 @@ pub fn bundle_options(project: &Project) -> BundleOptions {
         ..BundleOptions::default()
     };
     options.define.extend(project.define.iter().cloned());
+    let date = project.compatibility_date.as_deref();
+    // What is wrong with the date or the flags is told when the project is served.
+    if let Ok((compatibility, _)) = Compatibility::of_project(date, &project.compatibility_flags) {
+        options.node =
+            compatibility.is_on("nodejs_compat") && compatibility.is_on("nodejs_compat_v2");
+    }
     options
 }
 

@@ -48,9 +48,9 @@ fn what_is_unknown_or_not_there_is_refused_by_name() {
         2,
         &["no such compatibility flag: global_navigater (did you mean global_navigator?)"],
     );
-    test_flags(&[flag, "nodejs_compat"]).failed(
+    test_flags(&[flag, "no_web_socket_compression"]).failed(
         2,
-        &["compatibility flag nodejs_compat is not implemented in Stead yet"],
+        &["compatibility flag no_web_socket_compression is not implemented in Stead yet"],
     );
     test_flags(&["--compatibility-date", "2030-01-01"]).failed(
         2,

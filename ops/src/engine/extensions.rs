@@ -61,7 +61,8 @@ deno_core::extension!(
         stead_object_socket,
         stead_turn,
         stead_assets,
-        stead_cache
+        stead_cache,
+        stead_node
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
@@ -107,6 +108,7 @@ deno_core::extension!(
         "message.js",
         "namespace.js",
         "navigator.js",
+        "node.js",
         "object_state.js",
         "record.js",
         "response_statics.js",
@@ -201,6 +203,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_assets::init(),
         stead_turn::init(),
         stead_cache::init(),
+        crate::node::extension(),
         stead::init(),
     ]
 }

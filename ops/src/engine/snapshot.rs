@@ -54,6 +54,20 @@ impl SnapshotOutput {
         &self.files
     }
 
+    /// Adds scripts that are evaluated when they are asked for: specifier and source.
+    ///
+    /// # Panics
+    ///
+    /// When one has a byte that is not ASCII.
+    pub fn add_scripts(&mut self, scripts: Vec<(String, String)>) {
+        for (specifier, source) in scripts {
+            assert!(source.is_ascii(), "{specifier} is not ASCII");
+            let wrapped = deno_core::wrap_lazy_ext_script(&source);
+            self.late_scripts.push((specifier, wrapped));
+        }
+        self.late_scripts.sort();
+    }
+
     /// Writes `stead.snapshot` and `snapshot.rs` into `directory`. The second, when included,
     /// defines `SNAPSHOT`, a [`Snapshot`] that embeds the first.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
