@@ -99,7 +99,8 @@ interface CloneOps {
 
 /** `ops/src/sql.rs` */
 interface SqlOps {
-  op_sql_exec(handle: ObjectHandle, query: string, bindings: unknown[]): SqlCursor;
+  op_sql_exec(handle: ObjectHandle, query: string, ...bindings: unknown[]): SqlCursor | number;
+  op_sql_counts(handle: ObjectHandle, query: string, tally: number, written: boolean): number;
   op_sql_next(handle: ObjectHandle, cursor: SqlCursor): any[] | undefined;
   op_sql_rest(handle: ObjectHandle, cursor: SqlCursor): any[];
   op_sql_columns(cursor: SqlCursor): string[];
@@ -117,7 +118,7 @@ interface KvOps {
   op_kv_delete(handle: ObjectHandle, key: string, unconfirmed: boolean): boolean;
   op_kv_check_count(handle: ObjectHandle, count: number): void;
   op_kv_list(handle: ObjectHandle, options: KvListOptions): KvListing;
-  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, any] | undefined;
+  op_kv_next(handle: ObjectHandle, listing: KvListing, names: string[] | undefined): any[] | undefined;
   op_kv_delete_all(handle: ObjectHandle, deleteAlarm: boolean): void;
 }
 

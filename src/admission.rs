@@ -55,6 +55,7 @@ impl Shard {
         let shard = self.shared.placement.place(key, self.index);
         if shard != self.index {
             self.shared.send_to(shard, key, name, event);
+            self.linger.begin();
             return None;
         }
         let (name, event) = self.pass_on(key, name, event)?;

@@ -25,6 +25,7 @@ mod http;
 mod isolate;
 mod kills;
 mod limits;
+mod linger;
 mod memory;
 mod namespaces;
 mod objects;

@@ -50,6 +50,7 @@ use crate::handover::Retiring;
 use crate::hang::OpenRequests;
 use crate::isolate::Isolate;
 use crate::isolate::call;
+use crate::linger::Linger;
 use crate::memory::BufferBudget;
 use crate::namespaces::Namespaces;
 use crate::namespaces::Numbered;
@@ -122,6 +123,8 @@ pub struct Shard {
     pub me: Weak<Shard>,
     /// The events that wait to be delivered.
     pub queue: EventQueue,
+    /// Whether the thread stays awake for what other shards may send.
+    pub linger: Linger,
     /// Requests that the worker's own code is answering.
     pub requests: OpenRequests,
     root: RefCell<Waker>,
@@ -315,6 +318,7 @@ async fn bring_up(
         inheritance: RefCell::new(inheritance),
         me: me.clone(),
         queue: EventQueue::default(),
+        linger: Linger::default(),
         requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
         stalled: Cell::new(false),
@@ -396,7 +400,7 @@ async fn run(
                 cx.waker().wake_by_ref();
             }
         }
-        if shard.has_more() {
+        if shard.has_more() || (quiet.is_none() && shard.linger.goes_on()) {
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
         }
@@ -543,6 +547,7 @@ impl Shard {
             Message::Retire(retire) => self.begin_retirement(retire),
             Message::CutOff => self.cut_off(),
             Message::Event(key, name, event) => {
+                self.linger.begin();
                 self.enqueue(Parcel::Object(key, name, event));
             }
             Message::Entrypoint(entrypoint, event) => {

@@ -29,6 +29,7 @@ pub mod node;
 mod object_socket;
 pub mod parcel;
 mod pipeline;
+mod record;
 pub mod socket;
 pub mod socket_set;
 mod sql;

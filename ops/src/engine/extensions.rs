@@ -135,6 +135,7 @@ deno_core::extension!(
         "timing.js",
         "tracing.js",
         "virtual_time.js",
+        "warm_up.js",
         "websocket.js",
         "websocket_checks.js",
         "worker_event.js",

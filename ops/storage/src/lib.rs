@@ -58,6 +58,7 @@ mod transaction;
 
 pub use alarm_index::{AlarmEntry, AlarmIndex, AlarmUpdate};
 pub use bookmark::Bookmark;
+pub use counts::Tally;
 pub use cursor::Cursor;
 pub use database::{Commit, Database, Durability, Options};
 pub use disk::{Disk, DiskFile, OpenMode, Stat, SystemDisk};
@@ -78,6 +79,6 @@ pub use limits::{
 };
 pub use log::Lane;
 pub use metadata::AlarmChange;
-pub use sql::{Binding, ValueRef};
+pub use sql::{Binding, Executed, ValueRef};
 pub use state_dir::StateDir;
 pub use transaction::{TransactionDepth, TransactionKind};
