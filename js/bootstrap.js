@@ -22,11 +22,11 @@ import "ext:stead/beacon.js";
 import "ext:stead/body_text.js";
 import "ext:stead/cache.js";
 import "ext:stead/context.js";
-import "ext:stead/response_statics.js";
 import { dispatch } from "ext:stead/dispatch.js";
 import "ext:stead/event_source.js";
 import "ext:stead/exceptions.js";
 import "ext:stead/html_rewriter.js";
+import "ext:stead/response_statics.js";
 import "ext:stead/warm_up.js";
 
 const { Number, ObjectDefineProperty } = primordials;
