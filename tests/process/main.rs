@@ -22,5 +22,6 @@ mod stored;
 mod testing;
 mod torture;
 mod updating;
+mod web;
 mod websocket;
 mod workers;
