@@ -106,7 +106,7 @@ export const Request = extendClass(DenoRequest, (args, target) => {
   if (!isRequest && !URL.canParse(`${input}`)) throw new TypeError(`Invalid URL: ${input}`);
   if (given === undefined || given === null) {
     if (isRequest && input.bodyUsed) throw new TypeError(RECONSTRUCTED);
-    return withOptions(Reflect.construct(DenoRequest, [input], target), isRequest ? input : {});
+    return withOptions(Reflect.construct(DenoRequest, [input], target), isRequest ? input : NONE);
   }
   const { init, cache, trace } = requestInit(given);
   checkBody(isRequest ? input : null, init);
@@ -119,6 +119,8 @@ export const Request = extendClass(DenoRequest, (args, target) => {
   return made;
 });
 
+/** Options that nobody gave. @type {any} */
+const NONE = {};
 const RECONSTRUCTED = "Cannot reconstruct a Request with a used body.";
 
 /**
@@ -150,6 +152,13 @@ Object.defineProperties(DenoRequest.prototype, {
   signal: {
     get() {
       return this[SIGNAL] ?? Reflect.apply(signalOf, this, []);
+    },
+    enumerable: true,
+    configurable: true,
+  },
+  cf: {
+    get() {
+      return this[CF];
     },
     enumerable: true,
     configurable: true,
