@@ -6,6 +6,7 @@ interface Native<Name extends string> {
 }
 
 type AlarmReply = Native<"AlarmReply">;
+type FacetHandle = Native<"FacetHandle">;
 type IncomingCall = Native<"IncomingCall">;
 type IncomingRequest = Native<"IncomingRequest">;
 type KvListing = Native<"KvListing">;
@@ -191,6 +192,19 @@ interface StubOps {
   op_body_take(body: PendingBody): number;
 }
 
+/** `ops/src/facet.rs` */
+interface FacetOps {
+  op_facet_check(parent: ObjectHandle, name: string): void;
+  op_facet_find(parent: ObjectHandle, name: string): FacetHandle;
+  op_facet_begin(facet: FacetHandle): boolean;
+  op_callee_facet(facet: FacetHandle): StubHandle;
+  op_facet_start(facet: FacetHandle, start: Uint8Array): void;
+  op_facet_fail(facet: FacetHandle, thrown: Uint8Array): void;
+  op_facet_abort(parent: ObjectHandle, name: string, thrown: Uint8Array): void;
+  op_facet_delete(parent: ObjectHandle, name: string): void;
+  op_facet_clone(parent: ObjectHandle, from: string, to: string): void;
+}
+
 /** `ops/src/callee.rs` */
 interface CalleeOps {
   op_callee_object(namespace: number, id: string, name: string | null): StubHandle;
@@ -343,6 +357,7 @@ interface Ops
     DigestOps,
     EventOps,
     ExceptionOps,
+    FacetOps,
     GateOps,
     KvOps,
     ObjectSocketOps,

@@ -24,6 +24,7 @@ use deno_core::v8;
 use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
+use stead_ops::facet::Facets;
 use stead_ops::host::HostRef;
 use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
@@ -136,6 +137,8 @@ pub struct Shard {
     pub exports: Exports,
     /// Values whose instances have left memory, to be let go of.
     pub forgotten: RefCell<Vec<u64>>,
+    /// The starts of facets.
+    pub facets: Facets,
     /// The answers that entrypoints have not given yet.
     pub worker_owes: Owes,
     /// Connections that are being served.
@@ -325,6 +328,7 @@ async fn bring_up(
         counting: RefCell::new(counting),
         exports: Exports::default(),
         forgotten: RefCell::default(),
+        facets: Facets::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
     });
@@ -563,7 +567,7 @@ impl Shard {
             Message::Tests => self.run_tests(),
             Message::Test(deed) => deed(&self.me.upgrade().expect("a shard runs its own methods")),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
-            Message::Reopen(key, done) => self.reopen(key, done),
+            Message::Reopen(key, facet, done) => self.reopen(key, facet, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
             Message::AlarmOverdue(key) => self.end_alarm(key),

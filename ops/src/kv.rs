@@ -263,5 +263,8 @@ fn plain_to_js<'s>(scope: &mut v8::PinScope<'s, '_>, value: Plain<'_>) -> v8::Lo
 
 #[op2(fast)]
 fn op_kv_delete_all(#[cppgc] handle: &ObjectHandle, delete_alarm: bool) -> Result<(), JsErrorBox> {
-    handle.0.check(handle.0.database.delete_all(delete_alarm))
+    let instance = &handle.0;
+    instance.check(instance.database.delete_all(delete_alarm))?;
+    // What its facets stored is part of what it stored.
+    instance.check(instance.host().delete_facets(instance, None))
 }

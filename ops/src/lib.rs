@@ -18,6 +18,7 @@ pub mod entrypoint;
 pub mod event;
 pub mod exception;
 pub mod export;
+pub mod facet;
 mod gate;
 mod headers;
 pub mod host;

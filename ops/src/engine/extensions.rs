@@ -22,6 +22,7 @@ use crate::console::stead_console;
 use crate::digest::stead_digest;
 use crate::event::stead_event;
 use crate::exception::stead_exception;
+use crate::facet::stead_facet;
 use crate::gate::stead_gate;
 use crate::kv::stead_kv;
 use crate::object_socket::stead_object_socket;
@@ -61,6 +62,7 @@ deno_core::extension!(
         stead_object_socket,
         stead_turn,
         stead_assets,
+        stead_facet,
         stead_cache,
         stead_node
     ],
@@ -95,6 +97,7 @@ deno_core::extension!(
         "exceptions.js",
         "execution_context.js",
         "exported.js",
+        "facets.js",
         "fast_ops.js",
         "front_door.js",
         "global_scope.js",
@@ -202,6 +205,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_websocket::init(),
         stead_object_socket::init(),
         stead_assets::init(),
+        stead_facet::init(),
         stead_turn::init(),
         stead_cache::init(),
         crate::node::extension(),
