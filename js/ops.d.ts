@@ -69,7 +69,8 @@ interface CacheOps {
 
 /** `ops/src/console.rs` */
 interface ConsoleOps {
-  op_console_print(object: ObjectHandle | null, text: string, method: string): void;
+  op_console_place(): string;
+  op_console_print(object: ObjectHandle | null, text: string, method: string, place: string): void;
 }
 
 /** `ops/src/exception.rs` */

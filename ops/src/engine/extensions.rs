@@ -148,6 +148,9 @@ deno_core::extension!(
     lazy_loaded_js = [
         dir "../js",
         "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
+        "ext:stead/cloudflare_email.js" = "stubs/cloudflare_email.js",
+        "ext:stead/cloudflare_sockets.js" = "stubs/cloudflare_sockets.js",
+        "ext:stead/cloudflare_workflows.js" = "stubs/cloudflare_workflows.js",
         "ext:stead/node_async_hooks.js" = "stubs/node_async_hooks.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
@@ -162,6 +165,9 @@ deno_core::extension!(
     ],
     synthetic_esm = [
         "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
+        "cloudflare:email" = "ext:stead/cloudflare_email.js",
+        "cloudflare:sockets" = "ext:stead/cloudflare_sockets.js",
+        "cloudflare:workflows" = "ext:stead/cloudflare_workflows.js",
         "node:async_hooks" = "ext:stead/node_async_hooks.js",
         "cloudflare:test" = "ext:stead/cloudflare_test.js",
         "stead:test" = "ext:stead/stead_test.js",
