@@ -32,5 +32,6 @@ mod testing;
 mod torture;
 mod updating;
 mod watching;
+mod web;
 mod websocket;
 mod workers;
