@@ -21,6 +21,7 @@ import "ext:stead/async_hooks.js";
 import "ext:stead/context.js";
 import { dispatch } from "ext:stead/dispatch.js";
 import "ext:stead/exceptions.js";
+import "ext:stead/warm_up.js";
 
 const { Number, ObjectDefineProperty } = primordials;
 

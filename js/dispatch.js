@@ -25,11 +25,13 @@ import {
   WebSocketPair,
   WebSocketRequestResponsePair,
 } from "ext:stead/websocket.js";
-import { entrypointFetch, handlersOf, runDescribed, setEntrypoints, workerCall } from "ext:stead/entrypoint.js";
+import { entrypointFetch, exportedClass, handlersOf, runDescribed, setEntrypoints, workerCall } from "ext:stead/entrypoint.js";
 import { env, exports } from "ext:stead/environment.js";
+import { readStart } from "ext:stead/facets.js";
 import { ExecutionContext } from "ext:stead/execution_context.js";
 import { exportedValue, release } from "ext:stead/exported.js";
 import { makeExports } from "ext:stead/loopback.js";
+import { propsFrom } from "ext:stead/service_stub.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/writable.js";
@@ -266,18 +268,34 @@ function jsonValue(_key, value) {
 }
 
 /**
- * Makes an instance of an object.
+ * Makes an instance of an object, or of a facet.
  * @param {any} handle
  * @param {number} namespace
  * @param {string} hex
  * @param {string | null} name
+ * @param {Uint8Array | null} start what a facet is
  * @returns {ObjectRecord}
  */
-function construct(handle, namespace, hex, name) {
-  const record = new ObjectRecord(handle, hex);
-  const ctx = new DurableObjectState(record, makeId(namespace, hex, name ?? undefined));
+function construct(handle, namespace, hex, name, start) {
+  if (start === null) {
+    const id = makeId(namespace, hex, name ?? undefined);
+    return constructAs(classes[namespace], new ObjectRecord(handle, hex), id, {});
+  }
+  const { name: className, props, id } = readStart(start);
+  const record = new ObjectRecord(handle, typeof id === "string" ? null : id.toString());
+  return constructAs(exportedClass(className), record, id, propsFrom(props));
+}
+
+/**
+ * @param {any} Class
+ * @param {ObjectRecord} record
+ * @param {any} id
+ * @param {any} props
+ */
+function constructAs(Class, record, id, props) {
+  const ctx = new DurableObjectState(record, id, props);
   record.state = ctx;
-  const instance = enterObject(record, () => new classes[namespace](ctx, env));
+  const instance = enterObject(record, () => new Class(ctx, env));
   record.instance = instance;
   /** @type {any} */
   const handlers = {};

@@ -4,11 +4,12 @@
 // `ctx.storage.kv`, and the reading and writing that it shares with the asynchronous methods.
 // https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#synchronous-kv-api
 
-import { core } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
 
+const { ObjectPrototype, ReflectOwnKeys } = primordials;
 let { op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next } = core.ops;
 bindOps((ops) => ({ op_kv_get, op_kv_put, op_kv_delete, op_kv_list, op_kv_next } = ops));
 
@@ -63,9 +64,18 @@ function text(value) {
   return value === undefined ? undefined : `${value}`;
 }
 
+/** What a prototype of all objects has before anybody changes it. */
+const PROTOTYPE_KEYS = ReflectOwnKeys(ObjectPrototype).length;
+
 class ListIterator {
   #handle;
   #listing;
+  /**
+   * The names of the last flat record's properties. None if assigning a property could do
+   * something else, since somebody has put setters where all objects find them.
+   * @type {string[] | undefined}
+   */
+  #names = ReflectOwnKeys(ObjectPrototype).length === PROTOTYPE_KEYS ? [] : undefined;
 
   /**
    * @param {any} handle
@@ -77,9 +87,23 @@ class ListIterator {
   }
 
   next() {
-    const entry = op_kv_next(this.#handle, this.#listing);
-    return { done: entry === undefined, value: entry };
+    const names = this.#names;
+    const entry = op_kv_next(this.#handle, this.#listing, names);
+    if (entry === undefined) return { done: true, value: undefined };
+    return { done: false, value: entry[0] === names ? recordEntry(entry) : entry };
   }
+}
+
+/**
+ * Key and value of a flat record.
+ * @param {any[]} parts the names of its properties, its key, and their values
+ */
+function recordEntry(parts) {
+  const names = parts[0];
+  /** @type {Record<string, unknown>} */
+  const value = {};
+  for (let i = 0; i < names.length; i++) value[names[i]] = parts[i + 2];
+  return [parts[1], value];
 }
 Object.setPrototypeOf(ListIterator.prototype, Iterator.prototype);
 tagClass(ListIterator);

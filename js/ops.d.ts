@@ -6,6 +6,7 @@ interface Native<Name extends string> {
 }
 
 type AlarmReply = Native<"AlarmReply">;
+type FacetHandle = Native<"FacetHandle">;
 type IncomingCall = Native<"IncomingCall">;
 type IncomingRequest = Native<"IncomingRequest">;
 type KvListing = Native<"KvListing">;
@@ -76,7 +77,8 @@ interface CloneOps {
 
 /** `ops/src/sql.rs` */
 interface SqlOps {
-  op_sql_exec(handle: ObjectHandle, query: string, bindings: unknown[]): SqlCursor;
+  op_sql_exec(handle: ObjectHandle, query: string, ...bindings: unknown[]): SqlCursor | number;
+  op_sql_counts(handle: ObjectHandle, query: string, tally: number, written: boolean): number;
   op_sql_next(handle: ObjectHandle, cursor: SqlCursor): any[] | undefined;
   op_sql_rest(handle: ObjectHandle, cursor: SqlCursor): any[];
   op_sql_columns(cursor: SqlCursor): string[];
@@ -94,7 +96,7 @@ interface KvOps {
   op_kv_delete(handle: ObjectHandle, key: string, unconfirmed: boolean): boolean;
   op_kv_check_count(handle: ObjectHandle, count: number): void;
   op_kv_list(handle: ObjectHandle, options: KvListOptions): KvListing;
-  op_kv_next(handle: ObjectHandle, listing: KvListing): [string, any] | undefined;
+  op_kv_next(handle: ObjectHandle, listing: KvListing, names: string[] | undefined): any[] | undefined;
   op_kv_delete_all(handle: ObjectHandle, deleteAlarm: boolean): void;
 }
 
@@ -165,6 +167,19 @@ interface StubOps {
   ): PendingFetch;
   op_stub_fetch_answer(pending: PendingFetch): Promise<NativeAnswer>;
   op_body_take(body: PendingBody): number;
+}
+
+/** `ops/src/facet.rs` */
+interface FacetOps {
+  op_facet_check(parent: ObjectHandle, name: string): void;
+  op_facet_find(parent: ObjectHandle, name: string): FacetHandle;
+  op_facet_begin(facet: FacetHandle): boolean;
+  op_callee_facet(facet: FacetHandle): StubHandle;
+  op_facet_start(facet: FacetHandle, start: Uint8Array): void;
+  op_facet_fail(facet: FacetHandle, thrown: Uint8Array): void;
+  op_facet_abort(parent: ObjectHandle, name: string, thrown: Uint8Array): void;
+  op_facet_delete(parent: ObjectHandle, name: string): void;
+  op_facet_clone(parent: ObjectHandle, from: string, to: string): void;
 }
 
 /** `ops/src/callee.rs` */
@@ -318,6 +333,7 @@ interface Ops
     DigestOps,
     EventOps,
     ExceptionOps,
+    FacetOps,
     GateOps,
     KvOps,
     ObjectSocketOps,

@@ -49,7 +49,7 @@ const NAME_BYTES_MAX = 1024;
 export const HANDLER_PATH = "\u0000handler";
 
 /** What a stub leads to. */
-class Target {
+export class Target {
   /** @type {StubHandle | null} */ #native = null;
 
   /** @returns {StubHandle} */
@@ -83,6 +83,11 @@ class Target {
   /** @param {any[]} answer */
   error(answer) {
     return callError(answer);
+  }
+
+  /** What it is when its stub is passed on. @returns {any[]} */
+  describe() {
+    throw new TypeError("not a target");
   }
 
   /** @param {any[]} answer */
@@ -175,7 +180,7 @@ export class EntrypointTarget extends Target {
   }
 }
 
-/** What a stub's proxy stands for. @type {WeakMap<any, ObjectTarget | EntrypointTarget>} */
+/** What a stub's proxy stands for. @type {WeakMap<any, Target>} */
 const targets = new SafeWeakMap();
 
 /** Tells our own calls of constructors from those of user code. */
@@ -196,7 +201,7 @@ tagClass(ServiceStub, "Fetcher");
 
 /** A stub's proxy handler: every name that is not its own is a method of what it leads to. */
 export class StubHandler {
-  /** @param {ObjectTarget | EntrypointTarget} target */
+  /** @param {Target} target */
   constructor(target) {
     this.callee = target;
   }
@@ -302,28 +307,31 @@ function targetOf(stub) {
 
 /** A class of objects that others may start with properties of their own. */
 export class DurableObjectClass {
+  #worker;
   #name;
   #props;
 
   /**
    * @param {symbol} token
+   * @param {number} worker the number of the worker that has the class
    * @param {string} name the exported name
    * @param {Uint8Array | null} props
    */
-  constructor(token, name, props) {
+  constructor(token, worker, name, props) {
     requireInternal(token);
+    this.#worker = worker;
     this.#name = name;
     this.#props = props;
   }
 
   /**
-   * The exported name of a class and its properties.
+   * The worker that has a class, the name under which it exports that, and its properties.
    * @param {any} value
-   * @returns {{ name: string, props: Uint8Array | null } | undefined}
+   * @returns {{ worker: number, name: string, props: Uint8Array | null } | undefined}
    */
   static partsOf(value) {
     if (typeof value !== "object" || value === null || !(#name in value)) return undefined;
-    return { name: value.#name, props: value.#props };
+    return { worker: value.#worker, name: value.#name, props: value.#props };
   }
 }
 const { partsOf } = DurableObjectClass;
@@ -335,7 +343,7 @@ addHostClass({
   base: DurableObjectClass,
   name: "DurableObjectClass",
   send: (value) => partsOf(value),
-  receive: ({ name, props }) => new DurableObjectClass(INTERNAL, name, props),
+  receive: ({ worker, name, props }) => new DurableObjectClass(INTERNAL, worker, name, props),
 });
 
 /**

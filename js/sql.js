@@ -11,6 +11,7 @@ import { refuseArgument } from "ext:stead/arguments.js";
 
 let {
   op_sql_exec,
+  op_sql_counts,
   op_sql_next,
   op_sql_rest,
   op_sql_columns,
@@ -21,6 +22,7 @@ let {
 bindOps((ops) =>
   ({
     op_sql_exec,
+    op_sql_counts,
     op_sql_next,
     op_sql_rest,
     op_sql_columns,
@@ -38,21 +40,44 @@ function requireInternal(token) {
   if (token !== INTERNAL) throw new TypeError("Illegal constructor");
 }
 
+/**
+ * The current row's values, and one step; undefined at the end.
+ * @param {any} handle
+ * @param {any} cursor
+ */
+function nextValues(handle, cursor) {
+  return typeof cursor === "number" ? undefined : op_sql_next(handle, cursor);
+}
+
+/**
+ * The values of all rows that are left, one after the other.
+ * @param {any} handle
+ * @param {any} cursor
+ * @returns {any[]}
+ */
+function otherValues(handle, cursor) {
+  return typeof cursor === "number" ? [] : op_sql_rest(handle, cursor);
+}
+
 /** The rows of one query, produced as they are asked for. */
 export class Cursor {
   #handle;
+  /** What is read, or the tally of a statement that left nothing to read. */
   #cursor;
+  #query;
   /** @type {string[] | undefined} */ #names;
 
   /**
    * @param {symbol} token
    * @param {any} handle
    * @param {any} cursor
+   * @param {string} query
    */
-  constructor(token, handle, cursor) {
+  constructor(token, handle, cursor, query) {
     requireInternal(token);
     this.#handle = handle;
     this.#cursor = cursor;
+    this.#query = query;
   }
 
   get columnNames() {
@@ -60,21 +85,25 @@ export class Cursor {
   }
 
   get rowsRead() {
-    return op_sql_rows_read(this.#cursor);
+    const cursor = this.#cursor;
+    if (typeof cursor !== "number") return op_sql_rows_read(cursor);
+    return op_sql_counts(this.#handle, this.#query, cursor, false);
   }
 
   get rowsWritten() {
-    return op_sql_rows_written(this.#cursor);
+    const cursor = this.#cursor;
+    if (typeof cursor !== "number") return op_sql_rows_written(cursor);
+    return op_sql_counts(this.#handle, this.#query, cursor, true);
   }
 
   next() {
-    const values = op_sql_next(this.#handle, this.#cursor);
+    const values = nextValues(this.#handle, this.#cursor);
     if (values === undefined) return { done: true, value: undefined };
     return { done: false, value: this.#row(values, 0) };
   }
 
   toArray() {
-    const values = op_sql_rest(this.#handle, this.#cursor);
+    const values = otherValues(this.#handle, this.#cursor);
     const width = this.#columns().length;
     const rows = [];
     for (let at = 0; at < values.length; at += width) rows.push(this.#row(values, at));
@@ -86,7 +115,7 @@ export class Cursor {
     if (row.done) {
       throw new Error("Expected exactly one result from SQL query, but got no results.");
     }
-    if (op_sql_next(this.#handle, this.#cursor) !== undefined) {
+    if (nextValues(this.#handle, this.#cursor) !== undefined) {
       throw new Error("Expected exactly one result from SQL query, but got multiple results.");
     }
     return row.value;
@@ -101,7 +130,8 @@ export class Cursor {
   }
 
   #columns() {
-    return this.#names ??= op_sql_columns(this.#cursor);
+    const cursor = this.#cursor;
+    return this.#names ??= typeof cursor === "number" ? [] : op_sql_columns(cursor);
   }
 
   /**
@@ -138,12 +168,12 @@ class RawIterator {
   }
 
   next() {
-    const values = op_sql_next(this.#handle, this.#cursor);
+    const values = nextValues(this.#handle, this.#cursor);
     return values === undefined ? { done: true, value: undefined } : { done: false, value: values };
   }
 
   toArray() {
-    const values = op_sql_rest(this.#handle, this.#cursor);
+    const values = otherValues(this.#handle, this.#cursor);
     const rows = [];
     for (let at = 0; at < values.length; at += this.#width) {
       rows.push(values.slice(at, at + this.#width));
@@ -182,8 +212,9 @@ export class SqlStorage {
    */
   exec(query, ...bindings) {
     if (arguments.length === 0) refuseArgument("SqlStorage", "exec", 1, "String");
-    const cursor = op_sql_exec(this.#handle, `${query}`, bindings);
-    return new Cursor(INTERNAL, this.#handle, cursor);
+    const text = `${query}`;
+    const cursor = op_sql_exec(this.#handle, text, ...bindings);
+    return new Cursor(INTERNAL, this.#handle, cursor, text);
   }
 
   get databaseSize() {

@@ -34,7 +34,10 @@ impl Shard {
             // No object wakes to hear that the process closed its sockets.
             return None;
         }
-        let (name, event) = self.hold_back(key, name, event)?;
+        let (name, event) = match key.is_facet() {
+            true => (name, event),
+            false => self.hold_back(key, name, event)?,
+        };
         if let ObjectEvent::Call(call) = event {
             if call.target.is_some() {
                 // The value went with the instance that exported it.
@@ -52,9 +55,13 @@ impl Shard {
         name: Option<String>,
         event: ObjectEvent,
     ) -> Option<(Rc<Instance>, v8::Global<v8::Value>, ObjectEvent)> {
+        if key.is_facet() {
+            return self.admit_to_facet(key, event);
+        }
         let shard = self.shared.placement.place(key, self.index);
         if shard != self.index {
             self.shared.send_to(shard, key, name, event);
+            self.linger.begin();
             return None;
         }
         let (name, event) = self.pass_on(key, name, event)?;

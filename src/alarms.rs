@@ -325,10 +325,7 @@ impl Scheduler {
                 let Ok(id) = namespace.ids.parse(&entry.id_hex) else {
                     continue;
                 };
-                let key = ObjectKey {
-                    namespace: at as u16,
-                    id,
-                };
+                let key = ObjectKey::new(at as u16, id);
                 match self.busy.get(&key) {
                     None => pending.push((key, entry)),
                     Some(Busy::Running { .. }) => {}
@@ -440,10 +437,7 @@ impl Scheduler {
                         let Ok(id) = namespace.ids.parse(&entry.id_hex) else {
                             continue;
                         };
-                        let key = ObjectKey {
-                            namespace: at as u16,
-                            id,
-                        };
+                        let key = ObjectKey::new(at as u16, id);
                         if self.busy.contains_key(&key) {
                             continue;
                         }

@@ -120,6 +120,9 @@ impl Shard {
             } else if instance.exports.get() > 0 {
                 // Others may call what it exported.
                 self.list_idle(&instance, now_ms + LOOK_AGAIN_MS);
+            } else if key.is_facet() && !instance.sockets.is_empty() {
+                // Only its parent's code could wake it.
+                self.list_idle(&instance, now_ms + LOOK_AGAIN_MS);
             } else if self.queue.waits_for(&key) {
                 // What is to be delivered finds it here.
                 self.list_idle(&instance, now_ms + 1);
@@ -151,10 +154,14 @@ impl Shard {
     pub fn evict(&self, instance: &Rc<Instance>) {
         let key = instance.key;
         let resident = self.objects.borrow_mut().remove(&key);
-        instance.fail(Failure::reset(EVICTED));
+        let left = Failure::reset(EVICTED);
+        instance.fail(left.clone());
+        self.end_nest(instance, &left);
         self.end_sharing(instance);
         self.close_storage(instance);
-        if instance.sockets.is_empty() {
+        if key.is_facet() {
+            // Its start knows how to make it anew.
+        } else if instance.sockets.is_empty() {
             self.shared.placement.release(key, self.index);
         } else {
             let sockets = instance.sockets.clone();

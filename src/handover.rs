@@ -274,6 +274,7 @@ impl Shard {
             let objects = self.objects.borrow();
             let sleeping = self.sleeping.borrow();
             let held = objects.keys().chain(sleeping.keys()).copied();
+            let held = held.filter(|key| !key.is_facet());
             retiring.tell(Handover::Held(held.collect()));
         }
         let late = Instant::now() >= retiring.deadline.get();
@@ -282,7 +283,9 @@ impl Shard {
             .borrow()
             .values()
             .map(|resident| &resident.instance)
-            .filter(|instance| late || (!instance.is_handling() && self.is_settled(instance)))
+            // Facets leave with their objects.
+            .filter(|instance| !instance.key.is_facet())
+            .filter(|instance| late || self.is_at_rest(instance))
             .cloned()
             .collect();
         let asleep = std::mem::take(&mut *self.sleeping.borrow_mut());
@@ -307,7 +310,8 @@ impl Shard {
             self.leave(&instance, &code_updated());
             released.push((instance.key, sockets));
         }
-        let left = |key: &ObjectKey| !self.objects.borrow().contains_key(key);
+        // What is for a facet is for this shard, or for nobody.
+        let left = |key: &ObjectKey| !key.is_facet() && !self.objects.borrow().contains_key(key);
         for (key, name, event) in self.queue.take_of(left) {
             retiring.tell(Handover::Event(key, name, event));
         }

@@ -194,3 +194,12 @@ pub fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s,
         .unwrap_or_else(|| v8::String::empty(scope))
         .into()
 }
+
+/// Bytes for JavaScript, as an Uint8Array.
+pub fn bytes_to_js<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::Value> {
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+    let view = v8::Uint8Array::new(scope, buffer, 0, bytes.len());
+    let null = v8::null(scope).into();
+    view.map_or(null, Into::into)
+}

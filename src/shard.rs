@@ -24,6 +24,7 @@ use deno_core::v8;
 use stead_ops::Owes;
 use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
+use stead_ops::facet::Facets;
 use stead_ops::host::HostRef;
 use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
@@ -50,6 +51,7 @@ use crate::handover::Retiring;
 use crate::hang::OpenRequests;
 use crate::isolate::Isolate;
 use crate::isolate::call;
+use crate::linger::Linger;
 use crate::memory::BufferBudget;
 use crate::namespaces::Namespaces;
 use crate::namespaces::Numbered;
@@ -122,6 +124,8 @@ pub struct Shard {
     pub me: Weak<Shard>,
     /// The events that wait to be delivered.
     pub queue: EventQueue,
+    /// Whether the thread stays awake for what other shards may send.
+    pub linger: Linger,
     /// Requests that the worker's own code is answering.
     pub requests: OpenRequests,
     root: RefCell<Waker>,
@@ -133,6 +137,8 @@ pub struct Shard {
     pub exports: Exports,
     /// Values whose instances have left memory, to be let go of.
     pub forgotten: RefCell<Vec<u64>>,
+    /// The starts of facets.
+    pub facets: Facets,
     /// The answers that entrypoints have not given yet.
     pub worker_owes: Owes,
     /// Connections that are being served.
@@ -318,12 +324,14 @@ async fn bring_up(
         inheritance: RefCell::new(inheritance),
         me: me.clone(),
         queue: EventQueue::default(),
+        linger: Linger::default(),
         requests: OpenRequests::default(),
         root: RefCell::new(Waker::noop().clone()),
         stalled: Cell::new(false),
         counting: RefCell::new(counting),
         exports: Exports::default(),
         forgotten: RefCell::default(),
+        facets: Facets::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
     });
@@ -399,7 +407,7 @@ async fn run(
                 cx.waker().wake_by_ref();
             }
         }
-        if shard.has_more() {
+        if shard.has_more() || (quiet.is_none() && shard.linger.goes_on()) {
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
         }
@@ -546,6 +554,7 @@ impl Shard {
             Message::Retire(retire) => self.begin_retirement(retire),
             Message::CutOff => self.cut_off(),
             Message::Event(key, name, event) => {
+                self.linger.begin();
                 self.enqueue(Parcel::Object(key, name, event));
             }
             Message::Entrypoint(entrypoint, event) => {
@@ -563,7 +572,7 @@ impl Shard {
             Message::Look(answer) => drop(answer.send(self.held_objects())),
             Message::Test(deed) => deed(&self.me.upgrade().expect("a shard runs its own methods")),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
-            Message::Reopen(key, done) => self.reopen(key, done),
+            Message::Reopen(key, facet, done) => self.reopen(key, facet, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
             Message::AlarmOverdue(key) => self.end_alarm(key),

@@ -64,8 +64,9 @@ pub enum Message {
     Test(TestDeed),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
-    /// An object is to start anew, from what is stored; tells when it has.
-    Reopen(ObjectKey, oneshot::Sender<()>),
+    /// An object, or the facet with that number, is to start anew, from what is stored;
+    /// tells when it has.
+    Reopen(ObjectKey, u16, oneshot::Sender<()>),
     /// Another shard takes this one's place.
     Retire(Retire),
     /// A shard that another one takes the place of is to end now.

@@ -75,7 +75,7 @@ impl Shard {
                 self.report(Some(instance.label()), object_text);
                 self.shared
                     .kills
-                    .note(instance.key, self.shared.clock.now_ms());
+                    .note(instance.key.root(), self.shared.clock.now_ms());
                 self.reset(&instance, exceeded(object_text));
             }
             Speaker::Request(owed) => {

@@ -421,15 +421,12 @@ impl Worker {
                 }),
             };
         };
-        let key = ObjectKey {
-            namespace,
-            id: name.id,
-        };
+        let key = ObjectKey::new(namespace, name.id.root());
         let placement = &self.shared.placement;
         let shard = placement.place(key, placement.least_busy());
         let (sender, done) = oneshot::channel();
         self.shared
-            .message(shard, Message::Reopen(key, sender))
+            .message(shard, Message::Reopen(key, name.id.facet(), sender))
             .await;
         // Without a word the shard is stopping: the object is restored when it is opened the next time.
         drop(done.await);

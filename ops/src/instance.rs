@@ -15,6 +15,7 @@ use stead_storage::StorageError;
 
 use crate::answer::Owes;
 use crate::callee::Held;
+use crate::facet::Nest;
 use crate::host::HostRef;
 use crate::host::object_label;
 use crate::message::Failure;
@@ -89,6 +90,8 @@ pub struct Instance {
     pub exports: Cell<usize>,
     /// The stubs that the object's code holds.
     pub held: Held,
+    /// Its place among the facets of the object.
+    pub nest: Nest,
     host: HostRef,
     turn: Rc<Turn>,
     listed: Cell<bool>,
@@ -97,6 +100,10 @@ pub struct Instance {
 
 impl Instance {
     /// A fresh instance on an open database.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of an instance, each of another owner"
+    )]
     pub fn new(
         key: ObjectKey,
         incarnation: u64,
@@ -105,6 +112,7 @@ impl Instance {
         sockets: Rc<SocketSet>,
         host: HostRef,
         turn: Rc<Turn>,
+        nest: Nest,
     ) -> Rc<Instance> {
         Rc::new(Instance {
             key,
@@ -122,6 +130,7 @@ impl Instance {
             idle_listed: Cell::new(false),
             exports: Cell::new(0),
             held: Held::default(),
+            nest,
             host,
             turn,
             listed: Cell::new(false),
@@ -134,10 +143,16 @@ impl Instance {
         &self.host
     }
 
-    /// `Class/name` (or `Class/id`) as it is shown to people.
+    /// `Class/name` (or `Class/id`) as it is shown to people; a facet's names follow, each
+    /// after a colon.
     pub fn label(&self) -> String {
         let (name, id) = (self.name.borrow(), self.key.id.to_string());
-        object_label(&*self.host, self.key.namespace, name.as_deref(), &id)
+        let mut label = object_label(&*self.host, self.key.namespace, name.as_deref(), &id);
+        for facet in self.nest.path() {
+            label.push(':');
+            label.push_str(facet);
+        }
+        label
     }
 
     /// Why the instance is broken, if it is.

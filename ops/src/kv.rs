@@ -19,6 +19,9 @@ use stead_storage::StorageError;
 use crate::clone;
 use crate::instance::ObjectHandle;
 use crate::meter;
+use crate::record;
+use crate::record::Plain;
+use crate::record::Record;
 
 deno_core::extension!(
     stead_kv,
@@ -37,6 +40,8 @@ deno_core::extension!(
 /// A listing as JavaScript holds it.
 pub struct KvListing {
     cursor: RefCell<KvCursor>,
+    /// The names of the properties of the last flat record, which JavaScript has as well.
+    names: RefCell<Vec<Box<[u8]>>>,
 }
 
 // SAFETY: the cursor holds no references into the JavaScript heap.
@@ -159,34 +164,112 @@ fn op_kv_list(
         .check(meter::storage(|| handle.0.database.kv_list(&range)))?;
     Ok(KvListing {
         cursor: RefCell::new(cursor),
+        names: RefCell::default(),
     })
 }
 
-/// The next key and value as an array; undefined at the end. Reentrant as `op_kv_get`.
+/// The next key and value as an array; undefined at the end. For a flat record, if `names` is an
+/// array: `names`, which then holds its properties' names, the key and the properties' values.
+/// Reentrant as `op_kv_get`.
 #[op2(reentrant)]
 fn op_kv_next<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     #[cppgc] handle: &ObjectHandle,
     #[cppgc] listing: &KvListing,
+    names: v8::Local<'s, v8::Value>,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+    let names = v8::Local::<v8::Array>::try_from(names).ok();
     let next = meter::storage(|| {
         listing.cursor.borrow_mut().next(|key, value| {
             let key = v8::String::new(scope, key).unwrap_or_else(|| v8::String::empty(scope));
-            (key, value.to_vec())
+            let record = names.and_then(|names| Some((names, record::read(value)?)));
+            match record {
+                Some((names, record)) => {
+                    listing.name(scope, &record, names);
+                    Entry::Record(record_parts(scope, names, key, &record))
+                }
+                None => Entry::Bytes(key, value.to_vec()),
+            }
         })
     });
-    let Some((key, value)) = handle.0.check(next)? else {
-        return Ok(v8::undefined(scope).into());
-    };
-    let value = clone::read(scope, &state, &value)?;
-    Ok(v8::Array::new_with_elements(scope, &[key.into(), value]).into())
+    Ok(match handle.0.check(next)? {
+        None => v8::undefined(scope).into(),
+        Some(Entry::Record(parts)) => parts.into(),
+        Some(Entry::Bytes(key, value)) => {
+            let value = clone::read(scope, &state, &value)?;
+            v8::Array::new_with_elements(scope, &[key.into(), value]).into()
+        }
+    })
+}
+
+/// An entry of a listing.
+enum Entry<'s> {
+    Record(v8::Local<'s, v8::Array>),
+    Bytes(v8::Local<'s, v8::String>, Vec<u8>),
+}
+
+impl KvListing {
+    /// Has JavaScript's array hold the names of a record.
+    fn name<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        record: &Record<'_>,
+        names: v8::Local<'s, v8::Array>,
+    ) {
+        let mut known = self.names.borrow_mut();
+        let same = known
+            .iter()
+            .map(|name| &**name)
+            .eq(record.names.iter().copied());
+        if same {
+            return;
+        }
+        *known = record.names.iter().map(|name| Box::from(*name)).collect();
+        let length = v8::String::new(scope, "length").expect("a short string");
+        let count = v8::Integer::new_from_unsigned(scope, known.len() as u32);
+        names.set(scope, length.into(), count.into());
+        for (index, name) in known.iter().enumerate() {
+            let name = v8::String::new_from_one_byte(scope, name, v8::NewStringType::Internalized)
+                .expect("a key that is short enough to be stored");
+            names.set_index(scope, index as u32, name.into());
+        }
+    }
+}
+
+fn record_parts<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    names: v8::Local<'s, v8::Array>,
+    key: v8::Local<'s, v8::String>,
+    record: &Record<'_>,
+) -> v8::Local<'s, v8::Array> {
+    let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(record.values.len() + 2);
+    parts.push(names.into());
+    parts.push(key.into());
+    for value in &record.values {
+        parts.push(plain_to_js(scope, *value));
+    }
+    v8::Array::new_with_elements(scope, &parts)
+}
+
+fn plain_to_js<'s>(scope: &mut v8::PinScope<'s, '_>, value: Plain<'_>) -> v8::Local<'s, v8::Value> {
+    match value {
+        Plain::Undefined => v8::undefined(scope).into(),
+        Plain::Null => v8::null(scope).into(),
+        Plain::Bool(value) => v8::Boolean::new(scope, value).into(),
+        Plain::Integer(value) => v8::Integer::new(scope, value).into(),
+        Plain::Number(value) => v8::Number::new(scope, value).into(),
+        Plain::Text(text) => v8::String::new_from_one_byte(scope, text, v8::NewStringType::Normal)
+            .expect("a text that is short enough to be stored")
+            .into(),
+    }
 }
 
 #[op2(fast)]
 fn op_kv_delete_all(#[cppgc] handle: &ObjectHandle, delete_alarm: bool) -> Result<(), JsErrorBox> {
-    let database = &handle.0.database;
-    handle
-        .0
-        .check(meter::storage(|| database.delete_all(delete_alarm)))
+    let instance = &handle.0;
+    let database = &instance.database;
+    instance.check(meter::storage(|| database.delete_all(delete_alarm)))?;
+    // What its facets stored is part of what it stored.
+    instance.check(instance.host().delete_facets(instance, None))
 }

@@ -20,13 +20,38 @@ use crate::socket::SocketEnd;
 /// by class name and therefore the same on every shard.
 pub type NamespaceIndex = u16;
 
-/// Which object: the namespace and the id within it.
+/// Which object: the namespace and the id within it; or which start of one of its
+/// facets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ObjectKey {
     /// The object's class.
     pub namespace: NamespaceIndex,
     /// The object's id.
     pub id: ObjectId,
+    /// Tells starts of facets from each other and from the object itself, which has 0:
+    /// see facet.rs.
+    pub facet: u64,
+}
+
+impl ObjectKey {
+    /// An object itself.
+    pub fn new(namespace: NamespaceIndex, id: ObjectId) -> ObjectKey {
+        ObjectKey {
+            namespace,
+            id,
+            facet: 0,
+        }
+    }
+
+    /// The object to which a facet belongs.
+    pub fn root(self) -> ObjectKey {
+        ObjectKey::new(self.namespace, self.id)
+    }
+
+    /// Whether it is a facet.
+    pub fn is_facet(&self) -> bool {
+        self.facet != 0
+    }
 }
 
 /// A request as it travels.

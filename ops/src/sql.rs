@@ -5,12 +5,16 @@
 use std::cell::RefCell;
 
 use deno_core::GarbageCollected;
+use deno_core::cppgc::make_cppgc_object;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
+use smallvec::SmallVec;
 use stead_storage::Binding;
 use stead_storage::Cursor;
+use stead_storage::Executed;
 use stead_storage::StorageError;
+use stead_storage::Tally;
 use stead_storage::ValueRef;
 
 use crate::instance::ObjectHandle;
@@ -20,6 +24,7 @@ deno_core::extension!(
     stead_sql,
     ops = [
         op_sql_exec,
+        op_sql_counts,
         op_sql_next,
         op_sql_rest,
         op_sql_columns,
@@ -107,28 +112,72 @@ impl Bound {
     }
 }
 
+/// Runs SQL with what follows `query` as its bindings. A statement without a result that has run
+/// before leaves no cursor but the number by which `op_sql_counts` knows what it did.
 #[op2]
-#[cppgc]
 fn op_sql_exec<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] handle: &ObjectHandle,
-    #[string] query: String,
-    bindings: v8::Local<'s, v8::Array>,
-) -> Result<SqlCursor, JsErrorBox> {
-    let mut bound = Vec::with_capacity(bindings.length() as usize);
-    for index in 0..bindings.length() {
-        let value = bindings
-            .get_index(scope, index)
-            .unwrap_or_else(|| v8::undefined(scope).into());
+    #[string] query: &str,
+    #[varargs] arguments: Option<&v8::FunctionCallbackArguments<'s>>,
+) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+    let arguments = arguments.expect("op2 passes what it was called with");
+    let count = arguments.length() - NAMED_ARGUMENTS;
+    let mut bound = SmallVec::<[Bound; BINDINGS_INLINE]>::new();
+    for index in 0..count {
+        let value = arguments.get(NAMED_ARGUMENTS + index);
         bound.push(Bound::from_js(scope, value)?);
     }
-    let bindings: Vec<Binding<'_>> = bound.iter().map(Bound::as_binding).collect();
-    let cursor = handle
-        .0
-        .check(meter::storage(|| handle.0.database.exec(&query, &bindings)))?;
-    Ok(SqlCursor {
-        cursor: RefCell::new(cursor),
+    let bindings: SmallVec<[Binding<'_>; BINDINGS_INLINE]> =
+        bound.iter().map(Bound::as_binding).collect();
+    let executed = handle.0.check(meter::storage(|| {
+        handle.0.database.execute(query, &bindings)
+    }))?;
+    Ok(match executed {
+        Executed::Cursor(cursor) => make_cppgc_object(
+            scope,
+            SqlCursor {
+                cursor: RefCell::new(cursor),
+            },
+        )
+        .into(),
+        Executed::Done(tally) => v8::Number::new(scope, pack(tally)).into(),
     })
+}
+
+/// Bindings that are kept without asking for memory.
+const BINDINGS_INLINE: usize = 8;
+/// How many arguments of `op_sql_exec` come before the bindings.
+const NAMED_ARGUMENTS: i32 = 2;
+/// What one more step counts for in a packed tally, so that steps and changes fit into a number.
+const PACKED_STEP: u64 = 1 << 32;
+
+/// A tally as a number; counts beyond what fits are cut.
+fn pack(tally: Tally) -> f64 {
+    let steps = tally.steps.min((1 << 20) - 1);
+    (steps * PACKED_STEP + tally.changes.min(PACKED_STEP - 1)) as f64
+}
+
+fn unpack(packed: f64) -> Tally {
+    let packed = packed as u64;
+    Tally {
+        steps: packed / PACKED_STEP,
+        changes: packed % PACKED_STEP,
+        first: 0,
+    }
+}
+
+/// Rows written, or else read, by an execution of `query` that left no cursor.
+#[op2(fast)]
+#[number]
+fn op_sql_counts(
+    #[cppgc] handle: &ObjectHandle,
+    #[string] query: &str,
+    tally: f64,
+    written: bool,
+) -> u64 {
+    let (rows_read, rows_written) = handle.0.database.counts(query, unpack(tally));
+    if written { rows_written } else { rows_read }
 }
 
 /// The current row as an array of values, and one step; undefined at the end.

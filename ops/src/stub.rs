@@ -261,7 +261,7 @@ pub fn key(host: &HostRef, namespace: u16, id: &str) -> Result<ObjectKey, JsErro
         .ids
         .parse(id)
         .map_err(|e| JsErrorBox::new(e.js_class(), e.to_string()))?;
-    Ok(ObjectKey { namespace, id })
+    Ok(ObjectKey::new(namespace, id))
 }
 
 /// A request whose answer JavaScript waits for. Sending is one op and waiting

@@ -23,7 +23,15 @@ pub struct PlaceArgs {
     pub json: bool,
 }
 
-/// List stored objects: class and id, size, last write
+/// Which facet of the object is meant, if not the object itself.
+#[derive(Clone, Debug, Args)]
+pub struct FacetArgs {
+    /// A facet of the object, by its name; once more for a facet of that one
+    #[arg(long = "facet", value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// List stored objects and facets: class and id, size, last write
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,6 +63,9 @@ pub struct HistoryCommand {
     #[command(flatten)]
     pub place: PlaceArgs,
 
+    #[command(flatten)]
+    pub facet: FacetArgs,
+
     /// The object: its class, a slash, and its name or id
     #[arg(value_name = "OBJECT")]
     pub object: String,
@@ -84,6 +95,9 @@ pub struct RestoreArgs {
 
     #[command(flatten)]
     pub place: PlaceArgs,
+
+    #[command(flatten)]
+    pub facet: FacetArgs,
 
     /// The object: its class, a slash, and its name or id
     #[arg(value_name = "OBJECT")]
@@ -116,6 +130,9 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
 
+    #[command(flatten)]
+    pub facet: FacetArgs,
+
     /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; OUT: the file to write
     #[arg(value_name = "WORD", num_args = 1.., required = true, value_hint = ValueHint::FilePath)]
     pub words: Vec<String>,
@@ -139,6 +156,9 @@ Examples:
 pub struct ImportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
+
+    #[command(flatten)]
+    pub facet: FacetArgs,
 
     /// Copy all objects that `wrangler dev` stored for a project, with their alarms, into the project's state
     ///

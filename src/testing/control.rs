@@ -215,7 +215,7 @@ impl Shard {
             .ids
             .parse(id)
             .map_err(|error| error.to_string())?;
-        Ok(ObjectKey { namespace, id })
+        Ok(ObjectKey::new(namespace, id))
     }
 
     async fn pending_alarms(&self) -> Answer {

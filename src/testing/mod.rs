@@ -190,6 +190,21 @@ impl Shared {
             .levels
             .bring(&self.state, &self.journal, unique_key, id)
     }
+
+    /// The same for the index of an object's facets.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn bring_index(&self, unique_key: &str, name: &str) -> Result<(), StorageError> {
+        let Some(testing) = &self.testing else {
+            return Ok(());
+        };
+        let brought = testing.levels.bring_file(&self.state, unique_key, name);
+        brought.map_err(|source| StorageError::Io {
+            path: self.state.path().join(unique_key).join(name),
+            source: Arc::new(source),
+        })
+    }
 }
 
 /// The clock as one isolate asks it.

@@ -362,3 +362,33 @@ export const rTreesFindWhatOverlaps = inside(({ storage }) => {
   assertEquals(sql.exec("SELECT id FROM tiles WHERE left > 10").toArray(), [{ id: 2 }]);
   assertEquals(sql.exec("SELECT rtreecheck('places') AS found").one(), { found: "ok" });
 });
+
+export const aWriteThatRunsAgainSaysWhatItDid = inside(({ storage: { sql } }) => {
+  sql.exec("CREATE TABLE again (id INTEGER PRIMARY KEY, text TEXT)");
+  for (let i = 0; i < 3; i++) {
+    const cursor = sql.exec("INSERT INTO again (text) VALUES (?), (?)", "a", "b");
+    assertEquals(cursor.columnNames, []);
+    assertEquals(cursor.rowsWritten, 2);
+    assertEquals(cursor.rowsRead, 0);
+    assertEquals(cursor.next(), { done: true, value: undefined } as any);
+    assertEquals(cursor.toArray(), []);
+    assertEquals([...cursor], []);
+    assertEquals([...cursor.raw()], []);
+    assertThrows(() => cursor.one(), "Error: Expected exactly one result from SQL query, but got no results.");
+  }
+  for (let i = 0; i < 3; i++) {
+    const cursor = sql.exec("UPDATE again SET text = ? WHERE id > ?", `${i}`, 3);
+    assertEquals(cursor.rowsWritten, 3);
+    assertEquals(cursor.rowsRead, 3);
+  }
+});
+
+export const whatAWriteDidCanBeAskedAfterItsTableIsGone = inside(({ storage: { sql } }) => {
+  const insert = () => sql.exec("INSERT INTO gone VALUES (?)", 1);
+  sql.exec("CREATE TABLE gone (i)");
+  insert();
+  const cursor = insert();
+  assertEquals(cursor.rowsWritten, 1);
+  sql.exec("DROP TABLE gone");
+  assertEquals(cursor.toArray(), []);
+});

@@ -167,3 +167,61 @@ export const aKeyMayHoldAnyCharacter = inside(({ storage: { kv } }) => {
   }
   assert(keys(kv).includes("a\0b"));
 });
+
+// Of every shape, in an order in which shapes change from one value to the next.
+const shapes: unknown[] = [
+  { i: 1, text: "one" },
+  { i: 2, text: "two" },
+  { text: "three", i: 3 },
+  { i: -1.5, text: "" },
+  { a: null, b: undefined, c: true, d: false, e: NaN, f: -(2 ** 31), g: 2 ** 40, h: Infinity },
+  {},
+  { i: 4, text: "caf\u00e9" },
+  { i: 5, text: "\u{1f600}" },
+  { "caf\u00e9": 1, "\u{1f600}": 2 },
+  { 0: "zero", 7: "seven", x: 1 },
+  { "": 1, "1a": 2 },
+  { inner: { i: 6 }, i: 6 },
+  { list: [1, 2], i: 7 },
+  [{ i: 8 }, { i: 9 }],
+  { big: 10n, date: new Date(0), bytes: new Uint8Array([1, 2]) },
+  Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`key ${i}`, i])),
+  { i: 1, text: "one" },
+  "text",
+  12,
+];
+
+export const listedValuesAreWhatWasPut = inside(({ storage: { kv } }) => {
+  shapes.forEach((shape, i) => kv.put(`shape ${String(i).padStart(2, "0")}`, shape));
+  const listed = [...kv.list({ prefix: "shape" })];
+  assertEquals(listed.map(([, value]) => value), shapes);
+  listed.forEach(([, value], i) => {
+    assertEquals(Object.keys(value as object), Object.keys(shapes[i] as object));
+  });
+});
+
+export const aListedValueKeepsMinusZero = inside(({ storage: { kv } }) => {
+  kv.put("zero", { value: -0 });
+  const [[, { value }]] = [...kv.list<{ value: number }>()];
+  assert(Object.is(value, -0));
+});
+
+export const aListedValueMayHaveAPropertyNamedProto = inside(({ storage: { kv } }) => {
+  kv.put("proto", JSON.parse('{"__proto__": {"polluted": true}, "i": 1}'));
+  const [[, value]] = [...kv.list<any>()];
+  assertEquals(Object.keys(value), ["__proto__", "i"]);
+  assertEquals(Object.getPrototypeOf(value), Object.prototype);
+});
+
+export const settersOfAllObjectsDoNotSeeListedValues = inside(({ storage: { kv } }) => {
+  kv.put("key", { watched: 1 });
+  let seen = 0;
+  Object.defineProperty(Object.prototype, "watched", { configurable: true, set: () => void seen++ });
+  try {
+    const [[, value]] = [...kv.list<any>()];
+    assertEquals(Object.keys(value), ["watched"]);
+    assertEquals(seen, 0);
+  } finally {
+    delete (Object.prototype as any).watched;
+  }
+});

@@ -8,6 +8,7 @@ mod bank;
 mod calling;
 mod compatibility;
 mod dev;
+mod facets;
 mod faults;
 mod frames;
 mod http;

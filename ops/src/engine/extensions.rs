@@ -21,6 +21,7 @@ use crate::console::stead_console;
 use crate::digest::stead_digest;
 use crate::event::stead_event;
 use crate::exception::stead_exception;
+use crate::facet::stead_facet;
 use crate::gate::stead_gate;
 use crate::kv::stead_kv;
 use crate::object_socket::stead_object_socket;
@@ -60,6 +61,7 @@ deno_core::extension!(
         stead_object_socket,
         stead_turn,
         stead_assets,
+        stead_facet,
         stead_node
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
@@ -88,6 +90,7 @@ deno_core::extension!(
         "exceptions.js",
         "execution_context.js",
         "exported.js",
+        "facets.js",
         "fast_ops.js",
         "front_door.js",
         "global_scope.js",
@@ -123,6 +126,7 @@ deno_core::extension!(
         "timers.js",
         "tracing.js",
         "virtual_time.js",
+        "warm_up.js",
         "websocket.js",
         "websocket_checks.js",
         "worker_event.js",
@@ -189,6 +193,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_websocket::init(),
         stead_object_socket::init(),
         stead_assets::init(),
+        stead_facet::init(),
         stead_turn::init(),
         crate::node::extension(),
         stead::init(),

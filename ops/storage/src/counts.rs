@@ -50,14 +50,14 @@ pub(crate) struct Shape {
 }
 
 /// What an execution's counters said.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Tally {
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
     /// Steps from one row to the next.
-    pub(crate) steps: u64,
+    pub steps: u64,
     /// Rows changed.
-    pub(crate) changes: u64,
+    pub changes: u64,
     /// The first column of the first row, if it is an integer.
-    pub(crate) first: u64,
+    pub first: u64,
 }
 
 impl Shape {

@@ -391,6 +391,10 @@ impl Drop for Unopened {
     }
 }
 
+/// Pages that a transaction may change before some of them are written to the log ahead of its
+/// end: 16 MiB. A page that is written early is often written again.
+const DIRTY_PAGES_MAX: u32 = 4096;
+
 /// Settings of a new connection.
 ///
 /// In a journal SQLite never syncs: the journal's records are what survives,
@@ -402,6 +406,7 @@ fn configure(connection: &Connection, is_journalled: bool) -> rusqlite::Result<(
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_spill", DIRTY_PAGES_MAX)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;

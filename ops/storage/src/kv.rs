@@ -59,9 +59,9 @@ impl KvState {
         KvState {
             table: Cell::new(Table::Unknown),
             get: Pinned::new("SELECT value FROM _cf_KV WHERE key = ?"),
-            put: Pinned::new(
-                "INSERT INTO _cf_KV VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            ),
+            // Of a table with one key and nothing else SQLite replaces a row where it finds it;
+            // an upsert looks for it twice.
+            put: Pinned::new("REPLACE INTO _cf_KV VALUES (?, ?)"),
             delete: Pinned::new("DELETE FROM _cf_KV WHERE key = ?"),
             lists: [
                 list("", ""),

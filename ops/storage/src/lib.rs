@@ -20,6 +20,7 @@
 //! disk             the door to files, for tests to stand in
 //! gate             what waits for that, and what waits for a critical section
 //! id               object ids
+//! facet_index      the names and numbers of an object's facets
 //! ```
 //!
 //! Nothing here knows the time, makes randomness or starts a thread, except the
@@ -37,6 +38,7 @@ mod database;
 mod deletion;
 mod disk;
 mod error;
+mod facet_index;
 #[doc(hidden)]
 pub mod fuzz;
 mod gate;
@@ -59,10 +61,12 @@ mod transaction;
 
 pub use alarm_index::{AlarmEntry, AlarmIndex, AlarmUpdate};
 pub use bookmark::Bookmark;
+pub use counts::Tally;
 pub use cursor::Cursor;
 pub use database::{Commit, Database, Durability, Options};
 pub use disk::{Disk, DiskFile, OpenMode, Stat, SystemDisk};
 pub use error::{Result, StorageError};
+pub use facet_index::FacetIndex;
 pub use gate::{
     GateBroken, InputGate, MAX_EVENTS, MAX_OUTPUTS, MAX_SECTIONS, Output, OutputGate, Overloaded,
     SectionId,
@@ -79,6 +83,6 @@ pub use limits::{
 };
 pub use log::Lane;
 pub use metadata::AlarmChange;
-pub use sql::{Binding, ValueRef};
+pub use sql::{Binding, Executed, ValueRef};
 pub use state_dir::StateDir;
 pub use transaction::{TransactionDepth, TransactionKind};

@@ -159,6 +159,14 @@ impl Database {
         Ok(())
     }
 
+    /// Waits until all commits are durable that were submitted. For what is done seldom.
+    ///
+    /// # Errors
+    /// [`StorageError::Broken`] when they cannot be.
+    pub fn wait_durable(&self) -> Result<()> {
+        self.log.as_ref().map_or(Ok(()), Log::wait)
+    }
+
     /// Notes the last commit that the object's thread was told is durable.
     pub fn note_durable(&self, point: Point) {
         if let Some(log) = &self.log {

@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use crate::counts::Shape;
+use crate::counts::{Shape, Tally};
 use crate::cursor::Cursor;
 use crate::database::Database;
 use crate::statement::{Speaker, Statement, Step};
@@ -42,6 +42,22 @@ pub enum ValueRef<'a> {
     Blob(&'a [u8]),
 }
 
+/// What [`Database::execute`] leaves.
+pub enum Executed {
+    /// A result to be read.
+    Cursor(Cursor),
+    /// The statement has run to its end and has no result.
+    Done(Tally),
+}
+
+/// A statement after its first step.
+struct Begun {
+    statement: Rc<Statement>,
+    step: Step,
+    /// Rows changed.
+    changes: u64,
+}
+
 impl Database {
     /// Runs SQL and stops at the first row. A statement without rows has run
     /// to its end when this returns; one that writes has opened the implicit
@@ -55,11 +71,56 @@ impl Database {
     /// [`StorageError::Sql`] in SQLite's words, or the object's own error when
     /// it is broken or closed.
     pub fn exec(self: &Rc<Self>, sql: &str, bindings: &[Binding<'_>]) -> Result<Cursor> {
-        self.check_open()?;
-        let statement = match self.cache.find(sql) {
-            Some(statement) => statement,
-            None => self.prepare_last(sql)?,
+        let (begun, _) = self.begin(sql, bindings)?;
+        Cursor::new(self, begun.statement, begun.step, begun.changes)
+    }
+
+    /// As [`Database::exec`], but without a cursor for a statement that has no
+    /// columns and has been compiled before: most writes.
+    ///
+    /// # Errors
+    /// As [`Database::exec`].
+    pub fn execute(self: &Rc<Self>, sql: &str, bindings: &[Binding<'_>]) -> Result<Executed> {
+        let (begun, compiled_before) = self.begin(sql, bindings)?;
+        let Begun {
+            statement,
+            step,
+            changes,
+        } = begun;
+        if compiled_before && step == Step::Done && statement.column_count() == 0 {
+            let steps = statement.steps(true);
+            statement.release();
+            statement.busy.set(false);
+            return Ok(Executed::Done(Tally {
+                steps,
+                changes,
+                first: 0,
+            }));
+        }
+        Cursor::new(self, statement, step, changes).map(Executed::Cursor)
+    }
+
+    /// Rows read and written by an execution of `sql` that left this tally;
+    /// none if `sql` can no longer be compiled.
+    pub fn counts(&self, sql: &str, tally: Tally) -> (u64, u64) {
+        if self.check_open().is_err() {
+            return (0, 0);
+        }
+        let statement = self.cache.find(sql);
+        let Ok(statement) = statement.map_or_else(|| self.compile(sql), Ok) else {
+            return (0, 0);
         };
+        let shape = statement.shape.get_or_init(|| Shape::of(&statement));
+        (shape.rows_read(tally), shape.rows_written(tally))
+    }
+
+    /// Makes the first step of the last statement; also tells whether it was
+    /// compiled already.
+    fn begin(self: &Rc<Self>, sql: &str, bindings: &[Binding<'_>]) -> Result<(Begun, bool)> {
+        self.check_open()?;
+        let found = self.cache.find(sql);
+        let compiled_before = found.is_some();
+        let statement = found.map_or_else(|| self.prepare_last(sql), Ok)?;
         if statement.parameters != bindings.len() {
             return Err(StorageError::Sql(
                 "Wrong number of parameter bindings for SQL query.".to_owned(),
@@ -69,18 +130,29 @@ impl Database {
             // It cannot be explained any more once its table exists.
             statement.shape.get_or_init(|| Shape::of(&statement));
         }
-        let before = if statement.readonly {
-            0
-        } else {
-            self.handle.total_changes()
+        let before = match statement.readonly {
+            true => 0,
+            false => self.handle.total_changes(),
         };
         let step = self.start(&statement, bindings)?;
-        let changes = if statement.readonly {
-            0
-        } else {
-            self.handle.total_changes() - before
+        let changes = match statement.readonly {
+            true => 0,
+            false => self.handle.total_changes() - before,
         };
-        Cursor::new(self, statement, step, changes)
+        let begun = Begun {
+            statement,
+            step,
+            changes,
+        };
+        Ok((begun, compiled_before))
+    }
+
+    /// Compiles a single statement of the application.
+    fn compile(&self, sql: &str) -> Result<Rc<Statement>> {
+        let compiled = Statement::prepare(&self.handle, sql, Speaker::Application)?;
+        compiled
+            .map(|(statement, _)| statement)
+            .ok_or_else(no_statement)
     }
 
     /// Runs all statements of `sql` but the last, which is compiled, and kept
@@ -91,9 +163,7 @@ impl Database {
             let Some((statement, tail)) =
                 Statement::prepare(&self.handle, rest, Speaker::Application)?
             else {
-                return Err(StorageError::Sql(
-                    "SQL code did not contain a statement.".to_owned(),
-                ));
+                return Err(no_statement());
             };
             if tail.trim_ascii_start().is_empty() {
                 // A statement that changes the schema has to be compiled again
@@ -188,4 +258,8 @@ impl Database {
             "SELECT count(*) FROM sqlite_schema WHERE lower(substr(name, 1, 4)) = '_cf_'",
         )
     }
+}
+
+fn no_statement() -> StorageError {
+    StorageError::Sql("SQL code did not contain a statement.".to_owned())
 }

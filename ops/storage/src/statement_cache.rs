@@ -2,7 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::statement::Statement;
 
@@ -20,10 +23,30 @@ const STATEMENTS_MAX: usize = 1024;
 /// text meanwhile gets a second statement, which is not kept.
 #[derive(Default)]
 pub(crate) struct StatementCache {
-    entries: RefCell<HashMap<Box<str>, Entry>>,
+    entries: RefCell<Entries>,
     text_bytes: Cell<usize>,
     /// Counts uses, to tell which entry was used last.
     clock: Cell<u64>,
+}
+
+type Entries = HashMap<Box<str>, Entry, BuildHasherDefault<TextHasher>>;
+
+/// Hashes the text of a statement, which is longer than what the standard hasher is quick for.
+/// The texts are the application's own: nobody gains by making them collide.
+#[derive(Default)]
+struct TextHasher(u64);
+
+impl Hasher for TextHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    /// The mark that ends a text, which is hashed as a whole.
+    fn write_u8(&mut self, _: u8) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 struct Entry {
@@ -69,7 +92,7 @@ impl StatementCache {
 
     /// Drops the least recently used entries until a quarter of each bound is
     /// free, so that the sort is paid once per many insertions.
-    fn shrink(&self, entries: &mut HashMap<Box<str>, Entry>) {
+    fn shrink(&self, entries: &mut Entries) {
         let mut oldest: Vec<(u64, Box<str>)> = entries
             .iter()
             .map(|(sql, entry)| (entry.used, sql.clone()))
