@@ -85,6 +85,10 @@ for (const name in methods) {
   console[name] = method(name, methods[/** @type {keyof typeof methods} */ (name)]);
 }
 console.clear = function clear() {};
+/** A console that prints as this one does: there are no contexts to tell apart. */
+console.context = function context() {
+  return { ...console };
+};
 ObjectDefineProperty(console, SymbolToStringTag, {
   __proto__: null,
   value: "console",

@@ -30,6 +30,8 @@ use tokio::sync::oneshot;
 
 use crate::shared::Message;
 use crate::shared::Shared;
+use crate::testing::crons::Crons;
+use crate::virtual_time::Due;
 use crate::virtual_time::Step;
 use crate::virtual_time::VirtualTime;
 
@@ -171,6 +173,8 @@ struct Scheduler {
     shared: Weak<Shared>,
     namespaces: Vec<NamespaceAlarms>,
     busy: HashMap<ObjectKey, Busy>,
+    /// The cron triggers of a project that is tested, once the clock runs.
+    crons: Option<Crons>,
 }
 
 struct NamespaceAlarms {
@@ -191,6 +195,7 @@ impl Scheduler {
             shared,
             namespaces: Vec::new(),
             busy: HashMap::new(),
+            crons: None,
         }
     }
 
@@ -251,8 +256,20 @@ impl Scheduler {
                 running.push(self.begin(&shared, key, entry));
             }
             if let Some(time) = time {
+                let crons = self.crons.get_or_insert_with(|| match &shared.testing {
+                    Some(testing) => Crons::new(&testing.crons, now_ms),
+                    None => Crons::default(),
+                });
+                for event in crons.take_due(now_ms) {
+                    crate::testing::crons::fire(&shared, event);
+                }
                 let next_ms = (next_ms < now_ms + horizon_ms).then_some(next_ms);
-                match time.step(seen, next_ms, !running.is_empty()) {
+                let due = Due {
+                    alarm_ms: next_ms,
+                    alarms_run: !running.is_empty(),
+                    cron_ms: crons.next_ms(),
+                };
+                match time.step(seen, due) {
                     Step::Moved => {
                         shared.nudge(&time.due_shards(), || Message::Tick);
                         continue;

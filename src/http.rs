@@ -169,7 +169,7 @@ async fn answer(
     }
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
-    let response = match to_fetch(request) {
+    let response = match to_fetch(request, shard.code.front.is_https) {
         Ok(request) => {
             let answered = shard.worker_fetch(request, note.clone()).await;
             match answered {
@@ -266,7 +266,10 @@ fn log(
 }
 
 /// The request as the worker sees it: with an absolute URL.
-fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Box<Response>> {
+fn to_fetch(
+    request: hyper::Request<Incoming>,
+    is_https: bool,
+) -> Result<FetchRequest, Box<Response>> {
     let (parts, body) = request.into_parts();
     let url = if parts.uri.scheme().is_some() {
         parts.uri.to_string()
@@ -280,7 +283,8 @@ fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Box<Respo
             return Err(Box::new(refused));
         };
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        format!("http://{host}{path}")
+        let scheme = if is_https { "https" } else { "http" };
+        format!("{scheme}://{host}{path}")
     };
     let length = body.size_hint().exact();
     let body = match length {

@@ -39,6 +39,7 @@ use stead_storage::StorageError;
 use crate::assets::Asked;
 use crate::cli::logger::Level;
 use crate::isolate::call;
+use crate::residents::Seat;
 use crate::shard::Shard;
 use crate::stalled::Progress;
 
@@ -53,15 +54,17 @@ pub struct Resident {
     record: v8::Global<v8::Value>,
     /// Whether its writes become durable.
     progress: Progress,
+    _seat: Seat,
 }
 
 impl Resident {
     /// An object that was just made.
-    pub fn new(instance: Rc<Instance>, record: v8::Global<v8::Value>) -> Resident {
+    pub fn new(instance: Rc<Instance>, record: v8::Global<v8::Value>, seat: Seat) -> Resident {
         Resident {
             instance,
             record,
             progress: Progress::default(),
+            _seat: seat,
         }
     }
 
@@ -132,8 +135,8 @@ impl Shard {
     /// Hands an event that may enter now to JavaScript.
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
-        let broken = instance.clone();
-        let instance = instance.clone();
+        instance.cpu_used.take();
+        let (broken, instance) = (instance.clone(), instance.clone());
         self.isolate.enter(|scope| {
             let record = v8::Local::new(scope, record);
             let result = match event {
@@ -472,6 +475,10 @@ impl Host for Shard {
     fn fetch_file(&self, request: FileRequest) -> FileFuture {
         let front = self.code.front.clone();
         Box::pin(async move { front.file(Asked::from_url(request)?).await })
+    }
+
+    fn caches(&self) -> &stead_ops::cache::Caches {
+        &self.shared.caches
     }
 
     fn report(&self, object: Option<String>, error: &str) {

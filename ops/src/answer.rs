@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 
 use crate::activity::Activity;
@@ -26,6 +27,8 @@ pub struct Owed<T> {
     pipeline: RefCell<Option<PipelineEnd>>,
     instance: Option<Rc<Instance>>,
     activity: RefCell<Option<Activity>>,
+    /// The processor's time that the worker's own code has taken for it.
+    pub cpu_used: Cell<Duration>,
     /// Where what is done for the answer is counted, and what this thread had done before.
     measured: RefCell<Option<(Arc<Elsewhere>, Option<Spent>)>>,
 }
@@ -57,6 +60,7 @@ impl<T: 'static> Owed<T> {
             pipeline: RefCell::new(None),
             measured: RefCell::new(None),
             instance: instance.clone(),
+            cpu_used: Cell::default(),
         });
         if let Some(instance) = instance {
             instance.owes.open.set(instance.owes.count() + 1);

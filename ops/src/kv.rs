@@ -268,8 +268,9 @@ fn plain_to_js<'s>(scope: &mut v8::PinScope<'s, '_>, value: Plain<'_>) -> v8::Lo
 #[op2(fast)]
 fn op_kv_delete_all(#[cppgc] handle: &ObjectHandle, delete_alarm: bool) -> Result<(), JsErrorBox> {
     let instance = &handle.0;
-    let database = &instance.database;
-    instance.check(meter::storage(|| database.delete_all(delete_alarm)))?;
+    instance.check(meter::storage(|| {
+        instance.database.delete_all(delete_alarm)
+    }))?;
     // What its facets stored is part of what it stored.
     instance.check(instance.host().delete_facets(instance, None))
 }

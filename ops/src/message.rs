@@ -194,6 +194,14 @@ impl Failure {
         }
     }
 
+    /// The event has waited for its object for too long.
+    pub fn queued_too_long() -> Failure {
+        Failure {
+            message: "Durable Object is overloaded. Requests queued for too long.".into(),
+            ..Failure::overloaded()
+        }
+    }
+
     /// The object's queue is full.
     pub fn overloaded() -> Failure {
         Failure {

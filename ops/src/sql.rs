@@ -130,10 +130,9 @@ fn op_sql_exec<'s>(
     }
     let bindings: SmallVec<[Binding<'_>; BINDINGS_INLINE]> =
         bound.iter().map(Bound::as_binding).collect();
-    let executed = handle.0.check(meter::storage(|| {
-        handle.0.database.execute(query, &bindings)
-    }))?;
-    Ok(match executed {
+    let database = &handle.0.database;
+    let executed = meter::storage(|| database.execute(query, &bindings));
+    Ok(match handle.0.check(executed)? {
         Executed::Cursor(cursor) => make_cppgc_object(
             scope,
             SqlCursor {

@@ -8,6 +8,8 @@ use clap::{Args, ValueHint};
 use super::args::{
     Durability, Evict, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
 };
+use super::https_args::HttpsArgs;
+use super::inspect_args::InspectArgs;
 use super::limit_args::LimitArgs;
 
 /// Serve a Workers project and reload it on every change
@@ -71,6 +73,12 @@ pub struct DevArgs {
     pub history: HistoryArgs,
 
     #[command(flatten)]
+    pub https: HttpsArgs,
+
+    #[command(flatten)]
+    pub inspect: InspectArgs,
+
+    #[command(flatten)]
     pub log: LogArgs,
 }
 
@@ -89,6 +97,7 @@ impl DevArgs {
         let of_one = crate::commands::shard_count(self.shards);
         match self.shards {
             Some(_) => of_one,
+            None if self.inspect.is_on() => 1,
             None => (of_one / self.projects().len()).max(1),
         }
     }

@@ -159,7 +159,6 @@ pub struct ImportArgs {
 
     #[command(flatten)]
     pub facet: FacetArgs,
-
     /// Copy all objects that `wrangler dev` stored for a project, with their alarms, into the project's state
     ///
     /// DIR is the project's folder, or the `.wrangler/state/v3/do` to copy from. Objects that the project has already stay

@@ -374,6 +374,8 @@ fn every_template_makes_a_project_that_serves() {
                 .printed()
                 .contains("up to date")
         );
+        let tested = stead(["test", text(&project)]);
+        assert!(tested.printed().contains(" passed, 0 failed"), "{tested:?}");
         let server = Server::dev(&project, &[]);
         for (method, path, body, expect) in requests {
             assert_eq!(
