@@ -35,6 +35,7 @@ export class Cart extends DurableObject {
     await storage.put("seen", seen.set(item, new Date(seen.size)));
     if ((await storage.getAlarm()) === null) await storage.setAlarm(${Date.now() + DAY_MS});
   }
+  async alarm() {}
   async look() {
     const { storage } = this.ctx;
     const rows = storage.sql.exec("SELECT name, hex(at) AS at FROM items").toArray();

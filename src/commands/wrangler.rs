@@ -30,6 +30,8 @@ struct Imported {
     objects: usize,
     /// Objects that the project has already.
     kept: usize,
+    /// Other files of objects, such as their facets': they are not copied.
+    left: usize,
 }
 
 /// Copies every object of `from` (a project's folder, or a folder in it on the way to the objects)
@@ -61,8 +63,12 @@ pub async fn import(args: ImportArgs, from: PathBuf) -> Result<ExitCode, Problem
             0 => String::new(),
             kept => format!(", {kept} there already"),
         };
+        let left = match class.left {
+            0 => String::new(),
+            left => format!("; {left} of facets or other files not copied"),
+        };
         super::say(&format!(
-            "{}  {} object{plural}{kept}\n",
+            "{}  {} object{plural}{kept}{left}\n",
             class.folder, class.objects
         ));
     }
@@ -129,6 +135,14 @@ fn objects(folder: &Path) -> Vec<(ObjectId, PathBuf)> {
     entries.filter_map(|entry| object(entry.path())).collect()
 }
 
+/// How many databases of a class's folder are neither an object nor the index of alarms.
+fn others(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let databases = names.filter(|name| name.ends_with(".sqlite") && name != METADATA);
+    databases.count() - objects(folder).len()
+}
+
 fn copy(source: &Path, state: &Path, logger: &Logger) -> Result<Vec<Imported>, Problem> {
     let options = crate::stored::keeping_everything();
     let (state, journal) = super::open_state(state, options, logger)?;
@@ -138,6 +152,7 @@ fn copy(source: &Path, state: &Path, logger: &Logger) -> Result<Vec<Imported>, P
         let unique_key = folder.file_name().unwrap_or_default().to_string_lossy();
         let mut class = Imported {
             folder: unique_key.clone().into_owned(),
+            left: others(&folder),
             ..Imported::default()
         };
         for (id, file) in objects(&folder) {
