@@ -426,7 +426,11 @@ mod tests {
             |count: usize, text: fn(usize) -> String| -> String { (0..count).map(text).collect() };
         let (_, warnings) = rules(
             &many(101, |n| format!("/{n}\n  X: 1\n")),
-            &(many(2001, |n| format!("/{n} /x\n")) + &many(101, |n| format!("/{n}/* /x\n"))),
+            &[
+                many(2001, |n| format!("/{n} /x\n")),
+                many(101, |n| format!("/{n}/* /x\n")),
+            ]
+            .concat(),
         );
         assert_eq!(
             warnings,
