@@ -52,6 +52,57 @@ InnerBody.prototype.consume = function () {
   return Reflect.apply(consume, this, []);
 };
 
+/** Streams of bodies that were text or bytes. @type {WeakSet<object>} */
+const ofStatic = new WeakSet();
+const streamOf = /** @type {any} */ (Object.getOwnPropertyDescriptor(InnerBody.prototype, "stream"));
+Object.defineProperty(InnerBody.prototype, "stream", {
+  get() {
+    const isStatic = !(this.streamOrStatic instanceof streams.ReadableStream);
+    const stream = Reflect.apply(streamOf.get, this, []);
+    if (isStatic) ofStatic.add(stream);
+    return stream;
+  },
+  configurable: true,
+});
+
+// All bodies are streams of bytes on the platform. deno_fetch makes one of another kind of text,
+// which it knows again when a response is made of another one's body.
+const { getReader } = streams.ReadableStream.prototype;
+Object.defineProperty(streams.ReadableStream.prototype, "getReader", {
+  value: {
+    /** @this {any} @param {any[]} args */
+    getReader(...args) {
+      const [options] = args;
+      if (options?.mode === "byob" && ofStatic.has(this)) return readerIntoBuffers(this);
+      return Reflect.apply(getReader, this, args);
+    },
+  }.getReader,
+  writable: true,
+  enumerable: true,
+  configurable: true,
+});
+
+/**
+ * A reader into buffers of a stream that gives whole chunks.
+ * @param {any} stream
+ */
+function readerIntoBuffers(stream) {
+  const reader = Reflect.apply(getReader, stream, []);
+  const bytes = new streams.ReadableStream({
+    type: "bytes",
+    /** @param {any} controller */
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (!done) return controller.enqueue(value);
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+    /** @param {unknown} reason */
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  return Reflect.apply(getReader, bytes, [{ mode: "byob" }]);
+}
+
 /** What a resource's channel says to a chunk; otherwise nobody reads any more. */
 const WRITTEN = 1;
 const FULL = 2;

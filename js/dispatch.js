@@ -11,6 +11,7 @@ import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";
 import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
+import { tellPlaces } from "ext:stead/console.js";
 import { currentContext, enterContext, runInMapping } from "ext:stead/context.js";
 import { settleRest } from "ext:stead/event_loop.js";
 import { beginEvaluation, endEvaluation } from "ext:stead/global_scope.js";
@@ -109,8 +110,10 @@ function withoutOurFrames(stack) {
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
  * @param {string} vars a JSON object
+ * @param {boolean} isWatched whether a person wants to see which line prints
  */
-function setVars(vars) {
+function setVars(vars, isWatched) {
+  if (isWatched) tellPlaces();
   Object.assign(env, JSON.parse(vars));
   beginEvaluation();
 }

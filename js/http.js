@@ -164,10 +164,18 @@ Object.defineProperty(Response.prototype, "cf", {
 });
 
 /**
+ * The socket that a response carries.
+ * @param {any} made
+ */
+export function socketOf(made) {
+  return made[SOCKET];
+}
+
+/**
  * Header pairs as a flat array.
  * @param {[string, string][]} list
  */
-function flatten(list) {
+export function flatten(list) {
   const flat = [];
   for (let i = 0; i < list.length; i++) flat.push(list[i][0], list[i][1]);
   return flat;
@@ -178,7 +186,7 @@ function flatten(list) {
  * @param {string[]} flat
  * @returns {[string, string][]}
  */
-function pairs(flat) {
+export function pairs(flat) {
   /** @type {[string, string][]} */
   const list = [];
   for (let i = 0; i < flat.length; i += 2) list.push([flat[i], flat[i + 1]]);
@@ -363,6 +371,26 @@ function isPlainText(made) {
     made[response.serveFastHeaderKindKey] === response.SERVE_FAST_HEADER_DEFAULT_TEXT &&
     typeof made[response.serveFastBodyKey] === "string" &&
     !made.bodyUsed && made[SOCKET] === undefined;
+}
+
+for (const name of ["append", "delete", "set"]) {
+  const standard = Headers.prototype[name];
+  Object.defineProperty(Headers.prototype, name, {
+    value: {
+      /** @this {any} @param {any[]} args */
+      [name](...args) {
+        try {
+          return Reflect.apply(standard, this, args);
+        } catch (error) {
+          if (!/headers are immutable$/.test(/** @type {any} */ (error)?.message)) throw error;
+          throw new TypeError("Can't modify immutable headers.");
+        }
+      },
+    }[name],
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
 }
 
 // https://developers.cloudflare.com/workers/runtime-apis/headers/#differences

@@ -64,13 +64,15 @@ pub enum ExportsError {
     NotExported(Vec<String>),
 }
 
-/// Puts variables into `env`, where modules find them while they are evaluated.
-pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, Value>) {
+/// Puts variables into `env`, where modules find them while they are evaluated. `is_watched`: lines
+/// of the console say where they were printed.
+pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, Value>, is_watched: bool) {
     isolate.enter(|scope| {
         // As text: numbers of JSON pass as they are written.
         let vars = serde_json::to_string(vars).expect("JSON is text");
         let vars = string(scope, &vars);
-        let result = call(scope, &isolate.dispatch.set_vars, &[vars]);
+        let is_watched = v8::Boolean::new(scope, is_watched).into();
+        let result = call(scope, &isolate.dispatch.set_vars, &[vars, is_watched]);
         assert!(result.is_ok(), "assigning values does not throw");
     });
 }

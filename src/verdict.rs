@@ -27,10 +27,11 @@ use crate::guard::Kill;
 use crate::isolate::call;
 use crate::shard::Shard;
 
-const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
+/// What is said of those that took too much time.
+pub const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
 const OBJECT_MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
 const ALARM_TIME: &str = "Alarm exceeded its allowed execution time";
-const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
+pub const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
 const WORKER_MEMORY: &str = "Worker exceeded memory limit.";
 
 /// What is said of a module whose evaluation was ended.
@@ -43,7 +44,7 @@ pub fn startup_text(cause: Cause) -> String {
 }
 
 /// On whose behalf code spoke.
-enum Speaker {
+pub enum Speaker {
     Object(Rc<Instance>),
     Request(Rc<Owed<FetchResponse>>),
     Call(Rc<Owed<Message>>),
@@ -54,6 +55,7 @@ impl Shard {
     /// Answers for code that was ended in the turn that is over. True if there was any.
     pub fn settle_kills(&self) -> bool {
         let guard = &self.isolate.guard;
+        self.settle_samples();
         let mut any = false;
         // Finding out whose code it was runs some of ours, which may be ended, too.
         while let Some(kill) = guard.take_kill() {
@@ -86,7 +88,12 @@ impl Shard {
                 self.report(None, worker_text);
                 owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
             }
-            Speaker::Nobody => self.report(None, worker_text),
+            Speaker::Nobody => {
+                self.report(None, worker_text);
+                if let Some(testing) = &self.shared.testing {
+                    testing.tell_ended(worker_text);
+                }
+            }
         }
     }
 
@@ -103,7 +110,8 @@ impl Shard {
         }
     }
 
-    fn speaker(&self, mapping: &v8::Global<v8::Value>) -> Speaker {
+    /// On whose behalf code spoke for which V8 kept that.
+    pub fn speaker(&self, mapping: &v8::Global<v8::Value>) -> Speaker {
         self.isolate.enter(|scope| {
             let mapping = v8::Local::new(scope, mapping);
             let Ok(found) = call(scope, &self.isolate.dispatch.speaker, &[mapping]) else {
@@ -123,16 +131,19 @@ impl Shard {
         })
     }
 
-    /// Makes room on a heap that was nearly full: by collecting garbage or, if that
-    /// does not help, by resetting all objects of the shard. Called while nothing of
-    /// the shard holds on to an object whose event it delivers.
-    pub fn relieve_heap(&self) {
-        if !self.isolate.guard.take_heap_full() {
+    /// Makes room in memory that was nearly full: by collecting garbage or, if that does
+    /// not help, by resetting all objects of the shard. What is left then is the worker's
+    /// own, and the isolate is replaced. Called while nothing of the shard holds on to an
+    /// object whose event it delivers.
+    pub fn relieve_memory(&self) {
+        if !self.isolate.guard.take_memory_full() {
             return;
         }
         let limit = self.shared.limits.heap_bytes;
         let enough = limit / 4 * 3;
-        if self.isolate.guard.collect_garbage() > enough {
+        let mut left = self.isolate.guard.collect_garbage();
+        let needs_reset = left > enough;
+        if needs_reset {
             let all: Vec<Rc<Instance>> = self
                 .objects
                 .borrow()
@@ -142,20 +153,31 @@ impl Shard {
             for instance in &all {
                 self.reset(instance, exceeded(OBJECT_MEMORY));
             }
-            if self.isolate.guard.collect_garbage() > enough {
-                self.report(
-                    None,
-                    "the worker's own variables fill its memory: see --heap-mb",
-                );
-            }
+            left = self.isolate.guard.collect_garbage();
         }
         self.isolate.guard.restore_heap_limit(limit);
+        let (worn, now_ms) = (&self.shared.worn, self.shared.clock.now_ms());
+        // So little room for each turn that what is ended need not be at fault.
+        let again = worn.was_full(self.index, now_ms) && left > limit / 2;
+        let is_worn = (needs_reset && left > enough) || again;
+        if is_worn && self.retirement_deadline().is_none() {
+            let replaced = worn.replace(self.index, now_ms);
+            let end = if replaced {
+                ": its isolate is replaced"
+            } else {
+                ""
+            };
+            self.report(
+                None,
+                &format!("the worker's own variables fill its memory{end}; see --heap-mb"),
+            );
+        }
     }
 }
 
 /// An object that was reset for exceeding a limit: an alarm that ran is retried, and
 /// the retry counts.
-fn exceeded(text: &str) -> Failure {
+pub fn exceeded(text: &str) -> Failure {
     Failure {
         alarm: AlarmOutcome::Threw,
         ..Failure::reset(text)
@@ -163,7 +185,7 @@ fn exceeded(text: &str) -> Failure {
 }
 
 /// A request or a call whose own code in the worker exceeded a limit.
-fn worker_exceeded(text: &str) -> Failure {
+pub fn worker_exceeded(text: &str) -> Failure {
     Failure {
         message: text.into(),
         overloaded: true,

@@ -19,10 +19,12 @@ use std::time::Duration;
 use crate::thread_clock::ThreadClock;
 
 /// The longest and the shortest time between two looks while something runs.
-const PERIOD_MAX: Duration = Duration::from_millis(100);
+const PERIOD_MAX: Duration = Duration::from_millis(10);
 const PERIOD_MIN: Duration = Duration::from_millis(1);
 /// Looks at a turn that is just within its limit.
 const LOOKS: u32 = 20;
+/// Time that a turn has taken since the last look, from which it is told of.
+const METERED_MIN: Duration = Duration::from_millis(1);
 /// Looks that find nothing new before the thread sleeps.
 const IDLE_LOOKS: u32 = 20;
 
@@ -36,6 +38,8 @@ pub struct Watched {
     pub debuggers: Arc<AtomicUsize>,
     /// Has the turn of that number ended; called from the watchdog's thread, until it has.
     pub condemn: Box<dyn Fn(u64) + Send + Sync>,
+    /// Tells how much more time the turn of that number has used, from the same thread.
+    pub meter: Box<dyn Fn(u64, Duration) + Send + Sync>,
 }
 
 /// The way to the watchdog's thread.
@@ -56,7 +60,9 @@ struct Inner {
 #[derive(Clone, Copy)]
 struct Seen {
     turn: u64,
+    /// The thread's time when the turn was first seen, and when it was last told of.
     used: Duration,
+    metered: Duration,
 }
 
 impl Watchdog {
@@ -145,18 +151,27 @@ fn look(shard: &Watched, seen: Option<Seen>, limit: Duration) -> Option<Seen> {
         return None;
     }
     match seen {
-        Some(seen) if seen.turn == turn && shard.debuggers.load(Ordering::SeqCst) == 0 => {
-            let used = shard.clock.now().saturating_sub(seen.used);
-            if used >= limit {
+        Some(mut seen) if seen.turn == turn && shard.debuggers.load(Ordering::SeqCst) == 0 => {
+            let now = shard.clock.now();
+            let more = now.saturating_sub(seen.metered);
+            if more >= METERED_MIN {
+                seen.metered = now;
+                (shard.meter)(turn, more);
+            }
+            if now.saturating_sub(seen.used) >= limit {
                 // Again and again: an error that is made at that moment swallows V8's end.
                 (shard.condemn)(turn);
             }
             Some(seen)
         }
-        _ => Some(Seen {
-            turn,
-            used: shard.clock.now(),
-        }),
+        _ => {
+            let now = shard.clock.now();
+            Some(Seen {
+                turn,
+                used: now,
+                metered: now,
+            })
+        }
     }
 }
 
@@ -184,6 +199,7 @@ mod tests {
                 // The test may have heard enough.
                 let _ = sender.send(turn);
             }),
+            meter: Box::new(|_, _| ()),
         });
         watchdog.watch(&shard);
         (shard, count, condemned)

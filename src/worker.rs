@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
+use stead_ops::cache::Caches;
 use stead_ops::message::ObjectKey;
 use stead_storage::ObjectName;
 use stead_storage::Options;
@@ -22,6 +23,8 @@ use tokio::time::Instant;
 
 use crate::alarms::Alarms;
 use crate::bindings::Bindings;
+use crate::blank::Settings;
+use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
@@ -58,12 +61,15 @@ use crate::testing::Testing;
 use crate::testing::coverage::ScriptCoverage;
 use crate::testing::lock;
 use crate::watchdog::Watchdog;
+use crate::worn::Worn;
 
 /// How long after the time that was given to it a replaced shard's code may run.
 const TERMINATE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a worker is started with.
 pub struct Config {
+    /// Shards that have begun already, at most as many as there are to be.
+    pub waiting: Vec<Waiting>,
     /// The code.
     pub bundle: Arc<Bundle>,
     /// Number of shards.
@@ -88,6 +94,8 @@ pub struct Config {
     pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Where everything is printed.
     pub logger: Logger,
     /// The time.
@@ -144,15 +152,18 @@ impl Worker {
             evict: config.evict,
             journal: process.journal.clone(),
             process,
+            caches: Caches::new(config.limits.cache_bytes),
             limits: config.limits,
             compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
+            worn: Worn::default(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
             inspector: config.inspector,
             testing: config.testing,
+            is_watched: config.is_watched,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -161,7 +172,8 @@ impl Worker {
         let watchdog = shared.watchdog.start(shared.limits.cpu);
         let slots = receivers.into_iter().enumerate();
         let slots = slots.map(|(index, receiver)| (index, receiver, None));
-        let (mut threads, started) = start_shards(&shared, &code, slots.collect()).await;
+        let (mut threads, started) =
+            start_shards(&shared, &code, slots.collect(), config.waiting).await;
         threads.push(watchdog);
         let (exports, isolates) = match started {
             Ok(started) => started,
@@ -216,10 +228,6 @@ impl Worker {
     ///
     /// # Errors
     /// The module threw this time; the old isolate goes on.
-    #[allow(
-        dead_code,
-        reason = "for whoever finds that an isolate is of no more use"
-    )]
     pub async fn replace_shard(
         &self,
         shard: ShardIndex,
@@ -249,7 +257,7 @@ impl Worker {
             retiring.push((shard, handover));
             slots.push((shard, receiver, Some(Inheritance::new(inheritance))));
         }
-        let (threads, started) = start_shards(&self.shared, &code, slots).await;
+        let (threads, started) = start_shards(&self.shared, &code, slots, Vec::new()).await;
         self.keep_threads(threads);
         let (exports, isolates) = match started {
             Ok(started) => started,
@@ -286,7 +294,11 @@ impl Worker {
         }
         let endings = replacing.iter().map(|r| r.ending.clone()).collect();
         for retirement in replacing.iter() {
-            tokio::spawn(retirement.clone().enforce(deadline));
+            let ended = retirement.clone().enforce(deadline);
+            tokio::spawn(async move {
+                ended.await;
+                drop(tokio::task::spawn_blocking(crate::memory::give_back).await);
+            });
         }
         Ok(Replaced { endings })
     }
@@ -330,6 +342,11 @@ impl Worker {
         threads.extend(new);
         drop(threads);
         join(&self.shared, ended);
+    }
+
+    /// What its shards share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// What the worker's module exports.
@@ -455,6 +472,7 @@ impl Worker {
     pub async fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.generation().isolates.iter().for_each(Brake::release);
+        self.shared.worn.end();
         let replacing = self.replacing.lock().await;
         let mut senders = self.shared.routes.all();
         senders.extend(replacing.iter().map(|retirement| retirement.sender.clone()));
@@ -521,15 +539,20 @@ async fn start_shards(
     shared: &Arc<Shared>,
     code: &Arc<Code>,
     slots: Vec<Slot>,
+    waiting: Vec<Waiting>,
 ) -> (
     Vec<JoinHandle<()>>,
     Result<(Arc<[Export]>, Vec<Brake>), StartError>,
 ) {
     let mut threads = Vec::new();
     let mut starting = Vec::new();
+    let mut waiting = waiting.into_iter();
     for (index, messages, inheritance) in slots {
         let (started, ready) = oneshot::channel();
-        threads.push(shard::start(shard::Start {
+        let thread = waiting
+            .next()
+            .unwrap_or_else(|| Waiting::begin(index, Settings::of(shared)));
+        threads.push(thread.start(shard::Start {
             index,
             shared: shared.clone(),
             code: code.clone(),

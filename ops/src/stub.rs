@@ -321,15 +321,14 @@ fn op_stub_fetch<'s>(
     let mut headers = headers_from_js(scope, headers)?;
     let body = body_from_js(scope, state, body)?;
     note_length(&mut headers, &body);
-    if let (Some(request), Callee::Object(key, name)) = (request, &callee) {
-        request.note_call(*key, name.as_deref());
-    }
+    let measured = request.and_then(|request| request.note_call(&callee, &["fetch".to_owned()]));
     let (reply, receiver) = oneshot::channel();
     let request = FetchRequest {
         method,
         url,
         headers,
         body,
+        measured,
     };
     let parcel = match callee {
         Callee::Object(key, name) => {

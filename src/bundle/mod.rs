@@ -116,8 +116,15 @@ pub struct BundleOptions {
 
 impl Default for BundleOptions {
     fn default() -> BundleOptions {
+        // The terminal's own setting, as with wrangler.
+        let mode = std::env::var("NODE_ENV")
+            .ok()
+            .filter(|mode| !mode.is_empty());
+        let mode = serde_json::Value::from(mode.as_deref().unwrap_or("development")).to_string();
         let define = [
-            ("process.env.NODE_ENV", "\"development\""),
+            ("process.env.NODE_ENV", mode.as_str()),
+            ("global.process.env.NODE_ENV", &mode),
+            ("globalThis.process.env.NODE_ENV", &mode),
             ("navigator.userAgent", "\"Cloudflare-Workers\""),
         ];
         BundleOptions {
@@ -360,7 +367,8 @@ fn aliases(options: &BundleOptions, cwd: &Path) -> Vec<(String, Vec<Option<Strin
             target.to_owned()
         }
     };
-    let alias = |(name, to): &(String, String)| (name.clone(), vec![Some(target(to))]);
+    // The sign at the end keeps `lib/part` what it is when `lib` has an alias.
+    let alias = |(name, to): &(String, String)| (format!("{name}$"), vec![Some(target(to))]);
     options.alias.iter().map(alias).collect()
 }
 

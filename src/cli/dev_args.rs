@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::args::{
-    Durability, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
+    Durability, Evict, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
 };
 use super::https_args::HttpsArgs;
 use super::inspect_args::InspectArgs;
@@ -61,6 +61,10 @@ pub struct DevArgs {
     /// How large keys and values may be, and how many one call may name
     #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
     pub kv_limits: Limits,
+
+    /// When objects that have nothing to do leave memory
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Evict::Prod)]
+    pub evict: Evict,
 
     #[command(flatten)]
     pub limits: LimitArgs,

@@ -8,6 +8,7 @@ pub mod run;
 pub mod stored;
 pub mod test;
 pub mod types;
+pub mod wrangler;
 
 use std::io::Write;
 use std::num::NonZeroU16;
@@ -23,6 +24,8 @@ use stead_storage::StateDir;
 use stead_storage::StorageError;
 
 use crate::bindings::Bindings;
+use crate::blank::Settings;
+use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
@@ -170,7 +173,8 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
-fn eviction(evict: Evict) -> crate::eviction::Evict {
+/// When idle objects leave memory, as a command line says.
+pub fn eviction(evict: Evict) -> crate::eviction::Evict {
     match evict {
         Evict::Aggressive => crate::eviction::Evict::Aggressive,
         Evict::Prod => crate::eviction::Evict::Prod,
@@ -209,6 +213,25 @@ fn note_deviations(compatibility: &Compatibility, logger: &Logger) {
     }
 }
 
+/// Has shards begin before there is anything for them to run.
+pub fn begin_shards(
+    count: usize,
+    heap_bytes: usize,
+    compatibility: &Compatibility,
+    is_debugged: bool,
+) -> Vec<Waiting> {
+    let settings = Settings {
+        heap_bytes,
+        flags: compatibility.flags().clone(),
+        clock: Arc::new(SystemClock),
+        inspector: is_debugged,
+        seed: None,
+    };
+    (0..count)
+        .map(|index| Waiting::begin(index, settings.clone()))
+        .collect()
+}
+
 /// Starts the worker of a command line.
 async fn start(
     args: &WorkerArgs,
@@ -221,8 +244,11 @@ async fn start(
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let compatibility = compatibility(&args.compatibility)?;
     note_deviations(&compatibility, logger);
+    let is_debugged = inspector.is_some();
+    let heap_bytes = args.limits.limits().heap_bytes;
+    let waiting = begin_shards(shards, heap_bytes, &compatibility, is_debugged);
     let options = BundleOptions {
-        verbatim: inspector.is_some(),
+        verbatim: is_debugged,
         ..BundleOptions::default()
     };
     let bundle = load_with(&args.file, &options, style)?;
@@ -235,6 +261,7 @@ async fn start(
     let (state, journal) = open_state(&args.state_dir(), journal, logger)?;
     let keys = args.clone();
     let config = Config {
+        waiting,
         bundle: bundle.clone(),
         shards,
         process: Process::new(state, journal),
@@ -251,6 +278,7 @@ async fn start(
         compatibility,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
+        is_watched: false,
         clock: Arc::new(SystemClock),
         random: Random::from_system(),
         inspector,

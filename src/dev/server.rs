@@ -296,7 +296,8 @@ impl Server {
                 self.reload(all).await;
             }
             Key::Cron => self.triggers.fire_all(&self.logger),
-            Key::List => self.list_objects(),
+            Key::Alarm => super::objects::run_next_alarm(&self.sessions, &self.logger).await,
+            Key::List => super::objects::list(&self.sessions, &self.logger).await,
             Key::Clear => self.logger.clear(),
             Key::Help => self.logger.note(HELP),
             Key::Quit => {}
@@ -317,29 +318,6 @@ impl Server {
         if !opened {
             self.logger
                 .note(format!("no browser is known here: open {url} yourself"));
-        }
-    }
-
-    /// How many objects of each class are stored.
-    fn list_objects(&self) {
-        for session in &self.sessions {
-            let Some(project) = session.project() else {
-                continue;
-            };
-            for object in project
-                .objects
-                .iter()
-                .filter(|object| object.worker.is_none())
-            {
-                let folder = self.state.path().join(session.folder(&object.class));
-                let count = super::classes::count_objects(&folder);
-                let plural = if count == 1 { "" } else { "s" };
-                self.logger.note(format!(
-                    "{}: {count} object{plural}, in {}",
-                    object.class,
-                    folder.display()
-                ));
-            }
         }
     }
 

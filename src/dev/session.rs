@@ -26,7 +26,6 @@ use crate::compatibility::Compatibility;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
-use crate::eviction::Evict;
 use crate::front::Front;
 use crate::inspector::Inspector;
 use crate::process::Process;
@@ -292,12 +291,13 @@ impl Session {
         self.state.apply(project)?;
         let code = self.code(project, bundle, &process);
         let config = Config {
+            waiting: Vec::new(),
             bundle: code.bundle,
             shards: self.args.shard_count(),
             process,
             name: project.name.clone(),
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),
-            evict: Evict::default(),
+            evict: crate::commands::eviction(self.args.evict),
             limits: self.args.limits.limits(),
             compatibility,
             vars: code.vars,
@@ -305,6 +305,7 @@ impl Session {
             front: code.front,
             unique_key: code.unique_key,
             logger: self.logger.clone(),
+            is_watched: true,
             clock: Arc::new(SystemClock),
             random: Random::from_system(),
             inspector: self.inspector.clone(),
@@ -312,7 +313,9 @@ impl Session {
         };
         let started = Worker::start(config).await;
         let worker = started.map_err(|error| start_problem(project, bundle, error))?;
-        Ok(Arc::new(worker))
+        let worker = Arc::new(worker);
+        crate::worn::replace_worn(&worker);
+        Ok(worker)
     }
 
     fn code(&self, project: &Project, bundle: &Arc<Bundle>, process: &Process) -> Code {

@@ -156,6 +156,20 @@ impl Server {
         })
     }
 
+    /// The same in a process that may open so many files.
+    #[track_caller]
+    pub fn start_with_files(files: u32, file: &Path, state: &Path, options: &[&str]) -> Server {
+        let log_format = ["--log-format", "json"];
+        let whole = run_command(file, state, &[options, &log_format].concat());
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")])
+            .arg(whole.get_program())
+            .args(whole.get_args());
+        pipe(&mut limited);
+        Server::wait_until_ready(limited, |line| line["type"] == "ready")
+    }
+
     /// Starts a server and kills it when `time` has passed, wherever it has got to.
     #[track_caller]
     pub fn kill_while_it_starts(file: &Path, state: &Path, time: Duration) {
@@ -203,6 +217,16 @@ impl Server {
                 .expect("a URL with an address and a port"),
             ready,
             log,
+        }
+    }
+
+    /// Asks again and again until the answer is the wanted one.
+    #[track_caller]
+    pub fn until(&self, path: &str, wanted: impl Fn(&Response) -> bool) {
+        let begin = Instant::now();
+        while !wanted(&self.get(path)) {
+            assert!(begin.elapsed() < DEADLINE, "{path} has not answered that");
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -331,13 +355,16 @@ fn run_command(file: &Path, state: &Path, options: &[&str]) -> Command {
 
 fn command<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stead"));
+    pipe(command.args(args));
     command
-        .args(args)
+}
+
+fn pipe(command: &mut Command) {
+    command
         .env_remove("CLICOLOR_FORCE")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command
 }
 
 /// The status with which `child` ended; after the deadline it is killed and there is none.
