@@ -47,6 +47,7 @@ mod rpc;
 mod scheduled;
 mod seen;
 mod shard;
+mod shards;
 mod shared;
 mod sockets;
 mod stack;

@@ -135,46 +135,43 @@ impl Shard {
     }
 
     /// Makes room in memory that was nearly full: by collecting garbage or, if that does
-    /// not help, by resetting all objects of the shard. What is left then is the worker's
-    /// own, and the isolate is replaced. Called while nothing of the shard holds on to an
-    /// object whose event it delivers.
+    /// not help, by replacing the isolate, whose objects and sockets move to the new one.
+    /// Where that was done only just now, all objects of the shard are reset. Called while
+    /// nothing of the shard holds on to an object whose event it delivers.
     pub fn relieve_memory(&self) {
         if !self.isolate.guard.take_memory_full() {
             return;
         }
         let limit = self.shared.limits.heap_bytes;
-        let enough = limit / 4 * 3;
-        let mut left = self.isolate.guard.collect_garbage();
-        let needs_reset = left > enough;
-        if needs_reset {
-            let all: Vec<Rc<Instance>> = self
-                .objects
-                .borrow()
-                .values()
-                .map(|resident| resident.instance.clone())
-                .collect();
-            for instance in &all {
-                self.reset(instance, exceeded(OBJECT_MEMORY));
-            }
-            left = self.isolate.guard.collect_garbage();
-        }
-        self.isolate.guard.restore_heap_limit(limit);
+        let left = self.isolate.guard.collect_garbage();
+        let is_full = left > limit / 4 * 3;
         let (worn, now_ms) = (&self.shared.worn, self.shared.clock.now_ms());
         // So little room for each turn that what is ended need not be at fault.
         let again = worn.was_full(self.index, now_ms) && left > limit / 2;
-        let is_worn = (needs_reset && left > enough) || again;
-        if is_worn && self.retirement_deadline().is_none() {
-            let replaced = worn.replace(self.index, now_ms);
-            let end = if replaced {
-                ": its isolate is replaced"
-            } else {
-                ""
+        if (is_full || again) && self.retirement_deadline().is_none() {
+            let is_replaced = worn.replace(self.index, now_ms);
+            if is_full && !is_replaced {
+                self.reset_all(OBJECT_MEMORY);
+            }
+            let end = match is_replaced {
+                true => ": its isolate is replaced",
+                false => "",
             };
-            self.report(
-                None,
-                &format!("the worker's own variables fill its memory{end}; see --heap-mb"),
-            );
+            let text = format!("the worker's own variables fill its memory{end}; see --heap-mb");
+            self.report(None, &text);
         }
+        self.isolate.guard.restore_heap_limit(limit);
+    }
+
+    /// Resets all objects of the shard, and frees what they held.
+    fn reset_all(&self, text: &str) {
+        let objects = self.objects.borrow();
+        let all: Vec<Rc<Instance>> = objects.values().map(|r| r.instance.clone()).collect();
+        drop(objects);
+        for instance in &all {
+            self.reset(instance, exceeded(text));
+        }
+        self.isolate.guard.collect_garbage();
     }
 }
 

@@ -23,7 +23,6 @@ use tokio::time::Instant;
 
 use crate::alarms::Alarms;
 use crate::bindings::Bindings;
-use crate::blank::Settings;
 use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
@@ -45,8 +44,11 @@ use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::process::Process;
 use crate::routes::Routes;
-use crate::shard;
 use crate::shard::StartError;
+use crate::shards::end_process;
+use crate::shards::end_shards;
+use crate::shards::join;
+use crate::shards::start_shards;
 use crate::shared::Code;
 use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
@@ -530,91 +532,4 @@ impl Retirement {
 
 async fn until_closed(mut ending: watch::Receiver<()>) {
     while ending.changed().await.is_ok() {}
-}
-
-type Slot = (ShardIndex, mpsc::Receiver<Message>, Option<Inheritance>);
-
-/// Starts the threads of shards and waits until all are ready.
-async fn start_shards(
-    shared: &Arc<Shared>,
-    code: &Arc<Code>,
-    slots: Vec<Slot>,
-    waiting: Vec<Waiting>,
-) -> (
-    Vec<JoinHandle<()>>,
-    Result<(Arc<[Export]>, Vec<Brake>), StartError>,
-) {
-    let mut threads = Vec::new();
-    let mut starting = Vec::new();
-    let mut waiting = waiting.into_iter();
-    for (index, messages, inheritance) in slots {
-        let (started, ready) = oneshot::channel();
-        let thread = waiting
-            .next()
-            .unwrap_or_else(|| Waiting::begin(index, Settings::of(shared)));
-        threads.push(thread.start(shard::Start {
-            index,
-            shared: shared.clone(),
-            code: code.clone(),
-            messages,
-            inheritance,
-            started,
-        }));
-        starting.push(ready);
-    }
-    let mut exports: Arc<[Export]> = Arc::new([]);
-    let mut isolates = Vec::new();
-    let mut failure = None;
-    for started in starting {
-        match started.await {
-            Ok(Ok(ready)) => {
-                exports = ready.exports.into();
-                isolates.push(ready.isolate);
-            }
-            Ok(Err(error)) => failure = Some(error),
-            Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
-        }
-    }
-    match failure {
-        None => (threads, Ok((exports, isolates))),
-        Some(error) => (threads, Err(error)),
-    }
-}
-
-/// Has shards finish what runs, and waits for that.
-async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
-    let mut stopped = Vec::new();
-    for shard in senders {
-        let (sender, done) = oneshot::channel();
-        if shared.message_by(&shard, Message::Stop(sender)).await {
-            stopped.push(done);
-        }
-    }
-    for done in stopped {
-        // A shard that never started has nothing to close.
-        drop(done.await);
-    }
-}
-
-/// Waits for all threads, and closes what they shared with other workers if those have ended.
-async fn end_process(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) {
-    shared.stopping.store(true, Ordering::Release);
-    shared.watchdog.stop();
-    let joined = tokio::task::spawn_blocking(move || {
-        join(&shared, threads);
-        if shared.process.leave(shared.worker)
-            && let Err(error) = shared.process.close()
-        {
-            shared.logger.error(None, error.to_string());
-        }
-    });
-    drop(joined.await);
-}
-
-fn join(shared: &Shared, threads: Vec<JoinHandle<()>>) {
-    for thread in threads {
-        if thread.join().is_err() {
-            shared.logger.error(None, "a thread of the worker panicked");
-        }
-    }
 }
