@@ -7,6 +7,7 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext } from "ext:stead/context.js";
 import { currentHandle } from "ext:stead/record.js";
+import { decompressed } from "ext:stead/content_encoding.js";
 import { bytesOf, fixedLengthOf } from "ext:stead/streams.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 
@@ -52,6 +53,57 @@ InnerBody.prototype.consume = function () {
   return Reflect.apply(consume, this, []);
 };
 
+/** Streams of bodies that were text or bytes. @type {WeakSet<object>} */
+const ofStatic = new WeakSet();
+const streamOf = /** @type {any} */ (Object.getOwnPropertyDescriptor(InnerBody.prototype, "stream"));
+Object.defineProperty(InnerBody.prototype, "stream", {
+  get() {
+    const isStatic = !(this.streamOrStatic instanceof streams.ReadableStream);
+    const stream = Reflect.apply(streamOf.get, this, []);
+    if (isStatic) ofStatic.add(stream);
+    return stream;
+  },
+  configurable: true,
+});
+
+// All bodies are streams of bytes on the platform. deno_fetch makes one of another kind of text,
+// which it knows again when a response is made of another one's body.
+const { getReader } = streams.ReadableStream.prototype;
+Object.defineProperty(streams.ReadableStream.prototype, "getReader", {
+  value: {
+    /** @this {any} @param {any[]} args */
+    getReader(...args) {
+      const [options] = args;
+      if (options?.mode === "byob" && ofStatic.has(this)) return readerIntoBuffers(this);
+      return Reflect.apply(getReader, this, args);
+    },
+  }.getReader,
+  writable: true,
+  enumerable: true,
+  configurable: true,
+});
+
+/**
+ * A reader into buffers of a stream that gives whole chunks.
+ * @param {any} stream
+ */
+function readerIntoBuffers(stream) {
+  const reader = Reflect.apply(getReader, stream, []);
+  const bytes = new streams.ReadableStream({
+    type: "bytes",
+    /** @param {any} controller */
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (!done) return controller.enqueue(value);
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+    /** @param {unknown} reason */
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  return Reflect.apply(getReader, bytes, [{ mode: "byob" }]);
+}
+
 /** What a resource's channel says to a chunk; otherwise nobody reads any more. */
 const WRITTEN = 1;
 const FULL = 2;
@@ -60,11 +112,16 @@ const FULL = 2;
 class PendingInnerBody extends InnerBody {
   /** @type {any} */ #pending;
   /** What InnerBody keeps in `streamOrStatic`. @type {any} */ #stream = null;
+  #format;
 
-  /** @param {any} pending */
-  constructor(pending) {
+  /**
+   * @param {any} pending
+   * @param {string} [format] how it is compressed
+   */
+  constructor(pending, format) {
     super(null);
     this.#pending = pending;
+    this.#format = format;
   }
 
   get streamOrStatic() {
@@ -72,6 +129,7 @@ class PendingInnerBody extends InnerBody {
       const rid = op_body_take(this.#pending);
       this.#pending = null;
       this.#stream = streams.readableStreamForRid(rid);
+      if (this.#format !== undefined) this.#stream = decompressed(this.#stream, this.#format);
     }
     return this.#stream;
   }
@@ -92,7 +150,12 @@ class PendingInnerBody extends InnerBody {
   /** The body of a request made from this one's; nothing is read. */
   createProxy() {
     const pending = this.takePending();
-    return pending === null ? super.createProxy() : new PendingInnerBody(pending);
+    return pending === null ? super.createProxy() : new PendingInnerBody(pending, this.#format);
+  }
+
+  /** Whether nobody has looked at it. */
+  get isPending() {
+    return this.#pending !== null;
   }
 
   /** Takes the body away unread; null if it was looked at. */
@@ -105,9 +168,20 @@ class PendingInnerBody extends InnerBody {
   }
 }
 
-/** @param {any} pending */
-export function innerBody(pending) {
-  return pending === null || pending === undefined ? null : new PendingInnerBody(pending);
+/**
+ * @param {any} pending
+ * @param {string} [format] how it is compressed
+ */
+export function innerBody(pending, format) {
+  return pending === null || pending === undefined ? null : new PendingInnerBody(pending, format);
+}
+
+/**
+ * Whether a body is as it came, compressed or not.
+ * @param {any} body an InnerBody
+ */
+export function isPending(body) {
+  return body instanceof PendingInnerBody && body.isPending;
 }
 
 /**

@@ -46,6 +46,10 @@ export class ExecutionContext {
     return undefined;
   }
 
+  mapVirtualHost() {
+    throw new Error("ctx.mapVirtualHost() is not implemented in Stead yet.");
+  }
+
   abort() {
     throw new Error("ctx.abort() is not implemented in Stead yet.");
   }

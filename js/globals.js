@@ -4,12 +4,11 @@
 // The global scope of a Worker: what is on `globalThis`, and where it comes from.
 // https://developers.cloudflare.com/workers/runtime-apis/
 //
-// Not here: WebSocket and its family (websocket.js), and the Workers' own members of Request and
-// Response (http.js). They are defined with `defineClasses`.
+// Not here: WebSocket and its family (websocket.js), caches, EventSource, HTMLRewriter, and the
+// Workers' own members of Request and Response (http.js). They are defined with `defineClasses`.
 
 import { core, primordials } from "ext:core/mod.js";
 import { AbortController, AbortSignal } from "ext:stead/abort.js";
-import { Cache, caches, CacheStorage, HTMLRewriter } from "ext:stead/absent.js";
 import { isOn } from "ext:stead/compatibility.js";
 import { reportError } from "ext:stead/errors.js";
 import { dataCloneError, refuseCloning, streamError } from "ext:stead/cloning.js";
@@ -21,6 +20,8 @@ import { queueMicrotask, structuredClone } from "ext:stead/tasks.js";
 import { cloudflare, Navigator, navigator } from "ext:stead/navigator.js";
 import { FixedLengthStream, IdentityTransformStream } from "ext:stead/streams.js";
 import { webCrypto } from "ext:stead/crypto.js";
+import { Body, Crypto, CryptoKey, SubtleCrypto } from "ext:stead/shape.js";
+import { PerformanceResourceTiming } from "ext:stead/timing.js";
 import * as platformEvents from "ext:stead/events.js";
 
 const { ObjectDefineProperty, ObjectKeys } = primordials;
@@ -42,7 +43,6 @@ const { FormData } = load("ext:deno_fetch/21_formdata.js");
 const { Request } = load("ext:deno_fetch/23_request.js");
 const { Response } = load("ext:deno_fetch/23_response.js");
 const { fetch } = load("ext:deno_fetch/26_fetch.js");
-const { EventSource } = load("ext:deno_fetch/27_eventsource.js");
 
 /**
  * Puts interfaces on the global scope, replacing those of the same name.
@@ -99,20 +99,18 @@ defineClasses({
   AbortController,
   AbortSignal,
   Blob: file.Blob,
+  Body,
   ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
-  Cache,
-  CacheStorage,
   CloseEvent: event.CloseEvent,
   CompressionStream: compression.CompressionStream,
   CountQueuingStrategy: streams.CountQueuingStrategy,
-  Crypto: webCrypto.Crypto,
-  CryptoKey: webCrypto.CryptoKey,
+  Crypto,
+  CryptoKey,
   CustomEvent: event.CustomEvent,
   DecompressionStream: compression.DecompressionStream,
   DOMException,
   ErrorEvent: event.ErrorEvent,
   Event: event.Event,
-  EventSource,
   EventTarget: event.EventTarget,
   ExtendableEvent: platformEvents.ExtendableEvent,
   FetchEvent: platformEvents.FetchEvent,
@@ -120,7 +118,6 @@ defineClasses({
   FixedLengthStream,
   FormData,
   Headers,
-  HTMLRewriter,
   IdentityTransformStream,
   MessageChannel: message.MessageChannel,
   MessageEvent: event.MessageEvent,
@@ -132,6 +129,7 @@ defineClasses({
   PerformanceMeasure: timing.PerformanceMeasure,
   PerformanceObserver: timing.PerformanceObserver,
   PerformanceObserverEntryList: timing.PerformanceObserverEntryList,
+  PerformanceResourceTiming,
   PromiseRejectionEvent: event.PromiseRejectionEvent,
   ReadableByteStreamController: streams.ReadableByteStreamController,
   ReadableStream: streams.ReadableStream,
@@ -142,7 +140,7 @@ defineClasses({
   Request,
   Response,
   ScheduledEvent: platformEvents.ScheduledEvent,
-  SubtleCrypto: webCrypto.SubtleCrypto,
+  SubtleCrypto,
   TailEvent: platformEvents.TailEvent,
   TextDecoder: encoding.TextDecoder,
   TextDecoderStream: encoding.TextDecoderStream,
@@ -166,7 +164,6 @@ define({ ServiceWorkerGlobalScope, WorkerGlobalScope }, false);
 defineValues({
   atob: base64.atob,
   btoa: base64.btoa,
-  caches,
   clearInterval,
   clearTimeout,
   Cloudflare: cloudflare,
@@ -193,11 +190,6 @@ ObjectDefineProperty(globalThis, "origin", {
   configurable: true,
 });
 
-// Objects have no URLs: nothing could load them.
-for (const name of ["createObjectURL", "revokeObjectURL"]) {
-  delete url.URL[name];
-}
-
 /** Names that are there only while a compatibility flag is on. */
 const NAMES_OF_FLAGS = [
   { flag: "global_navigator", names: ["navigator", "Navigator"] },
@@ -213,6 +205,9 @@ const NAMES_OF_FLAGS = [
 export function startGlobals(flags) {
   timing.setTimeOrigin();
   defineValues({ crypto: webCrypto.crypto });
+  // The platform has them not: a worker's modules are imported.
+  delete (/** @type {any} */ (WebAssembly).compileStreaming);
+  delete (/** @type {any} */ (WebAssembly).instantiateStreaming);
   if (!flags.temporal) delete (/** @type {any} */ (globalThis).Temporal);
   for (let i = 0; i < NAMES_OF_FLAGS.length; i++) {
     const { flag, names } = NAMES_OF_FLAGS[i];

@@ -6,7 +6,7 @@
 import { primordials } from "ext:core/mod.js";
 import { tagClass } from "ext:stead/scope.js";
 
-const { Error, ObjectDefineProperty, ObjectFreeze, TypeError } = primordials;
+const { ObjectDefineProperty, ObjectFreeze, TypeError } = primordials;
 
 /**
  * @param {object} target
@@ -33,10 +33,6 @@ export class Navigator {
     defineConstant(this, "platform", "");
     defineConstant(this, "hardwareConcurrency", 1);
     defineConstant(this, "userAgent", "Cloudflare-Workers");
-  }
-
-  sendBeacon() {
-    throw new Error("navigator.sendBeacon() is not implemented");
   }
 }
 tagClass(Navigator);

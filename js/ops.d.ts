@@ -17,6 +17,8 @@ type PendingBlob = Native<"PendingBlob">;
 type PendingBody = Native<"PendingBody">;
 type PendingCall = Native<"PendingCall">;
 type PendingFile = Native<"PendingFile">;
+type FoundResponse = Native<"CachedResponse">;
+type Keeping = Native<"Keeping">;
 type PendingFetch = Native<"PendingFetch">;
 type StubHandle = Native<"StubHandle">;
 type SqlCursor = Native<"SqlCursor">;
@@ -43,9 +45,32 @@ interface AssetsOps {
   op_assets_answer(pending: PendingFile): Promise<[number, FlatHeaders, Uint8Array]>;
 }
 
+/** `ops/src/cache.rs` */
+interface CacheOps {
+  op_cache_find(cache: string | null, key: string): FoundResponse | null;
+  op_cache_status(found: FoundResponse): number;
+  op_cache_reason(status: number): string;
+  op_cache_age(found: FoundResponse): number;
+  op_cache_size(found: FoundResponse): number;
+  op_cache_headers(found: FoundResponse): FlatHeaders;
+  op_cache_body(found: FoundResponse, start: number, end: number): any;
+  op_cache_bytes(found: FoundResponse, start: number, end: number): Uint8Array<ArrayBuffer>;
+  op_cache_put(
+    cache: string | null,
+    key: string,
+    status: number,
+    headers: FlatHeaders,
+    body: any,
+    lifetimeMs: number,
+  ): Keeping;
+  op_cache_kept(keeping: Keeping): Promise<void>;
+  op_cache_delete(cache: string | null, key: string): boolean;
+}
+
 /** `ops/src/console.rs` */
 interface ConsoleOps {
-  op_console_print(object: ObjectHandle | null, text: string, method: string): void;
+  op_console_place(): string;
+  op_console_print(object: ObjectHandle | null, text: string, method: string, place: string): void;
 }
 
 /** `ops/src/exception.rs` */
@@ -324,6 +349,7 @@ interface Ops
     ActivityOps,
     AlarmOps,
     AssetsOps,
+    CacheOps,
     BookmarkOps,
     AttachmentOps,
     CalleeOps,

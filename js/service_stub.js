@@ -152,6 +152,15 @@ export class ObjectTarget extends Target {
     return error;
   }
 
+  /**
+   * @param {any} input
+   * @param {any} [init]
+   */
+  async fetch(input, init) {
+    const isRelative = typeof input === "string" && !isOn("durable_object_fetch_requires_full_url");
+    return await super.fetch(isRelative ? new URL(input, "https://fake-host/").href : input, init);
+  }
+
   describe() {
     return ["object", this.namespace, this.id, this.name];
   }
@@ -250,6 +259,9 @@ export class StubHandler {
   member(target, name) {
     if (name === "fetch") return this.#fetch;
     if (name === "connect") return notYet;
+    if (!isOn("fetcher_no_get_put_delete") && ObjectHasOwn(HELPERS, name)) {
+      return (/** @type {any[]} */ ...args) => HELPERS[name](this.callee, args);
+    }
     if (!isOn("rpc")) return undefined;
     // A stub is not a promise, and Object.prototype's members are not those of its callee.
     if (name === "then" || name in ObjectPrototype) return ReflectGet(target, name);
@@ -261,6 +273,55 @@ export class StubHandler {
     }
     return makeProperty(this.callee, name);
   }
+}
+
+/**
+ * The methods that stubs had before they had those of their callees.
+ * @type {Record<string, (callee: Target, args: any[]) => Promise<any>>}
+ */
+const HELPERS = {
+  async get(callee, args) {
+    if (args.length === 0) refuseUrl("get");
+    const type = args[1] === undefined ? "text" : `${args[1]}`;
+    const response = await callee.fetch(`${args[0]}`, { method: "GET" });
+    if (response.status === 404 || response.status === 410) return null;
+    checkStatus("GET", response);
+    if (type === "text") return await response.text();
+    if (type === "json") return await response.json();
+    if (type === "arrayBuffer") return await response.arrayBuffer();
+    if (type === "stream") return response.body;
+    throw new TypeError(
+      'Unknown response type. Possible types are "text", "arrayBuffer", "json", and "stream".',
+    );
+  },
+
+  async put(callee, args) {
+    if (args.length === 0) refuseUrl("put");
+    checkStatus("PUT", await callee.fetch(`${args[0]}`, { method: "PUT", body: args[1] }));
+  },
+
+  async delete(callee, args) {
+    if (args.length === 0) refuseUrl("delete");
+    checkStatus("DELETE", await callee.fetch(`${args[0]}`, { method: "DELETE" }));
+  },
+};
+
+/**
+ * @param {string} method
+ * @returns {never}
+ */
+function refuseUrl(method) {
+  throw new TypeError(
+    `Failed to execute '${method}' on 'Fetcher': parameter 1 is not of type 'string'.`,
+  );
+}
+
+/**
+ * @param {string} method
+ * @param {any} response
+ */
+function checkStatus(method, { ok, status, statusText }) {
+  if (!ok) throw new Error(`HTTP ${method} request failed: ${status} ${statusText}`);
 }
 
 function notYet() {

@@ -149,7 +149,7 @@ export class Cursor {
 tagClass(Cursor);
 
 /** The rows of a cursor as arrays. Shares the cursor's position. */
-class RawIterator {
+class RawIterator extends /** @type {any} */ (Iterator) {
   #handle;
   #cursor;
   #width;
@@ -161,6 +161,7 @@ class RawIterator {
    * @param {number} width
    */
   constructor(token, handle, cursor, width) {
+    super();
     requireInternal(token);
     this.#handle = handle;
     this.#cursor = cursor;
@@ -185,6 +186,10 @@ class RawIterator {
     return this;
   }
 }
+Object.defineProperty(RawIterator.prototype, Symbol.toStringTag, {
+  value: "Raw Iterator",
+  configurable: true,
+});
 
 /** Present for `instanceof`; prepared statements are made by the platform itself. */
 class Statement {

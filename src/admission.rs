@@ -72,6 +72,7 @@ impl Shard {
             self.release_unused(key);
             return None;
         }
+        let (name, event) = self.find_room(key, name, event)?;
         match self.instantiate(key, name.clone()) {
             Ok((instance, record)) => Some((instance, record, event)),
             Err(failure) => {

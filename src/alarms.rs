@@ -4,6 +4,8 @@
 //! due; what is kept here is an index of those times, which a run checks against.
 //! <https://developers.cloudflare.com/durable-objects/api/alarms/>
 
+mod now;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -66,6 +68,8 @@ struct Inner {
     changes: Mutex<HashMap<ObjectKey, Change>>,
     /// Who wants to know what is pending.
     asked: Mutex<Vec<oneshot::Sender<PendingAlarms>>>,
+    /// Whose alarms are wanted before their time; bounded by the number of objects.
+    wanted: Mutex<Vec<ObjectKey>>,
     /// Who wants the index closed, and told when it is.
     parking: Mutex<Option<oneshot::Sender<()>>>,
     /// Whether the thread leaves everything alone.
@@ -247,7 +251,8 @@ impl Scheduler {
             };
             let (due, next_ms) = self.due(now_ms, horizon_ms, RUNNING_MAX - running.len());
             let next_ms = next_ms.min(self.end_overdue(&shared, now_ms));
-            for (key, entry) in due {
+            let wanted = self.take_wanted();
+            for (key, entry) in wanted.into_iter().chain(due) {
                 running.push(self.begin(&shared, key, entry));
             }
             if let Some(time) = time {

@@ -70,6 +70,7 @@ impl Shard {
             .namespace_dir(&shared.storage_key(unique_key))
             .map_err(failed)?;
         let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
+        let seat = shared.process.residents.seat();
         let database = self.open_database(key, &id, incarnation).map_err(failed)?;
         database
             .stop_when(self.isolate.guard.sql_interrupt())
@@ -131,7 +132,7 @@ impl Shard {
         if let Some(failure) = instance.failure() {
             return Err(failure);
         }
-        let resident = Resident::new(instance.clone(), record.clone());
+        let resident = Resident::new(instance.clone(), record.clone(), seat);
         self.objects.borrow_mut().insert(key, resident);
         self.end_turn();
         if !instance.is_active() {

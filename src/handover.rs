@@ -170,7 +170,8 @@ impl Shard {
         self.sleeping.borrow_mut().insert(key, sockets.attach(host));
     }
 
-    fn requeue(&self, key: ObjectKey, events: VecDeque<(Option<String>, ObjectEvent)>) {
+    /// Queues events of an object that have waited ahead of all others.
+    pub fn requeue(&self, key: ObjectKey, events: VecDeque<(Option<String>, ObjectEvent)>) {
         let events = events.into_iter();
         self.queue
             .push_first(events.map(|(name, event)| Parcel::Object(key, name, event)));
@@ -223,6 +224,7 @@ impl Shard {
             told: Cell::new(false),
             _ended: retire.ended,
         });
+        self.let_all_in();
         self.wake();
     }
 
@@ -321,6 +323,14 @@ impl Shard {
             }
             retiring.tell(Handover::Released(key, sockets));
         }
+    }
+
+    /// Whether the successor has everything.
+    pub fn has_handed_over(&self) -> bool {
+        !self.has_more()
+            && self.waiting.is_empty()
+            && self.objects.borrow().is_empty()
+            && self.sleeping.borrow().is_empty()
     }
 }
 

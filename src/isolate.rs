@@ -135,6 +135,14 @@ impl Isolate {
         self.clock = clock.virtual_time().map(|_| (clock.clone(), shard));
     }
 
+    /// From here on `eval` and `new Function` throw.
+    pub fn forbid_eval(&self) {
+        self.enter(|scope| {
+            let context = scope.get_current_context();
+            context.set_allow_generation_from_strings(false);
+        });
+    }
+
     /// Runs `work` in the isolate, then the microtasks that it left. Never called
     /// from inside JavaScript.
     pub fn enter<R>(&self, work: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {

@@ -30,6 +30,7 @@ use stead_ops::message::Failure;
 use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::meter;
 use stead_ops::parcel::Parcel;
 use stead_storage::GateBroken;
 use stead_storage::LogEvent;
@@ -38,6 +39,7 @@ use stead_storage::StorageError;
 use crate::assets::Asked;
 use crate::cli::logger::Level;
 use crate::isolate::call;
+use crate::residents::Seat;
 use crate::shard::Shard;
 use crate::stalled::Progress;
 
@@ -52,15 +54,17 @@ pub struct Resident {
     record: v8::Global<v8::Value>,
     /// Whether its writes become durable.
     progress: Progress,
+    _seat: Seat,
 }
 
 impl Resident {
     /// An object that was just made.
-    pub fn new(instance: Rc<Instance>, record: v8::Global<v8::Value>) -> Resident {
+    pub fn new(instance: Rc<Instance>, record: v8::Global<v8::Value>, seat: Seat) -> Resident {
         Resident {
             instance,
             record,
             progress: Progress::default(),
+            _seat: seat,
         }
     }
 
@@ -131,8 +135,8 @@ impl Shard {
     /// Hands an event that may enter now to JavaScript.
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
-        let broken = instance.clone();
-        let instance = instance.clone();
+        instance.cpu_used.take();
+        let (broken, instance) = (instance.clone(), instance.clone());
         self.isolate.enter(|scope| {
             let record = v8::Local::new(scope, record);
             let result = match event {
@@ -232,12 +236,12 @@ impl Shard {
         let database = &instance.database;
         let fault = self.shared.testing.as_ref();
         let fault = fault.and_then(|testing| testing.take_fault(database.path()));
-        let committed = fault.map_or_else(|| database.commit(), Err);
-        let committed = committed.and_then(|commit| {
+        let committed = meter::storage(|| {
+            let commit = fault.map_or_else(|| database.commit(), Err)?;
             if commit.is_some() {
                 database.submit(self.shared.clock.now_ms())?;
             }
-            Ok(commit)
+            Ok::<_, StorageError>(commit)
         });
         match committed {
             Ok(Some(commit)) => {
@@ -471,6 +475,10 @@ impl Host for Shard {
     fn fetch_file(&self, request: FileRequest) -> FileFuture {
         let front = self.code.front.clone();
         Box::pin(async move { front.file(Asked::from_url(request)?).await })
+    }
+
+    fn caches(&self) -> &stead_ops::cache::Caches {
+        &self.shared.caches
     }
 
     fn report(&self, object: Option<String>, error: &str) {

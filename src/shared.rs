@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use serde_json::Value;
+use stead_ops::cache::Caches;
 use stead_ops::entrypoint::Entrypoint;
 use stead_ops::entrypoint::WorkerEvent;
 use stead_ops::entrypoint::WorkerIndex;
@@ -31,6 +32,7 @@ use crate::compatibility::Compatibility;
 use crate::eviction::Evict;
 use crate::front::Front;
 use crate::handover::Retire;
+use crate::inspector::Inspector;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::namespaces::NamespaceNumbers;
@@ -38,9 +40,11 @@ use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::process::Process;
 use crate::routes::Routes;
+use crate::seen::Held;
 use crate::testing::TestDeed;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
+use crate::worn::Worn;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -57,6 +61,8 @@ pub enum Message {
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
     /// Runs the tests of the worker's module.
     Tests,
+    /// Tells which objects the shard holds.
+    Look(oneshot::Sender<Vec<Held>>),
     /// Does something that a test asks for.
     Test(TestDeed),
     /// Calls a method of an object; the answer is its result as JSON.
@@ -72,6 +78,8 @@ pub enum Message {
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
+    /// Another shard has no room for an object: idle ones are to leave memory.
+    MakeRoom,
     /// The object's alarm has run for longer than it may.
     AlarmOverdue(ObjectKey),
     /// The clock of tests will not move again by itself, and somebody watches it.
@@ -174,10 +182,14 @@ pub struct Shared {
     pub limits: Limits,
     /// Which of the platform's behaviours it was written for.
     pub compatibility: Compatibility,
+    /// Responses that the worker keeps for a while.
+    pub caches: Caches,
     /// Ends turns that take too long.
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.
     pub kills: Kills,
+    /// Isolates that are of no more use.
+    pub worn: Worn,
     /// Makes commits durable.
     pub journal: LocalJournal,
     /// Wakes objects.
@@ -186,8 +198,12 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub random: Random,
+    /// Where debuggers attach, if they may.
+    pub inspector: Option<Arc<Inspector>>,
     /// What `stead test` has added.
     pub testing: Option<Testing>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Prints.
     pub logger: Logger,
     /// Numbers instances.

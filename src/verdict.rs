@@ -27,10 +27,11 @@ use crate::guard::Kill;
 use crate::isolate::call;
 use crate::shard::Shard;
 
-const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
+/// What is said of those that took too much time.
+pub const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
 const OBJECT_MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
 const ALARM_TIME: &str = "Alarm exceeded its allowed execution time";
-const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
+pub const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
 const WORKER_MEMORY: &str = "Worker exceeded memory limit.";
 
 /// What is said of a module whose evaluation was ended.
@@ -43,7 +44,7 @@ pub fn startup_text(cause: Cause) -> String {
 }
 
 /// On whose behalf code spoke.
-enum Speaker {
+pub enum Speaker {
     Object(Rc<Instance>),
     Request(Rc<Owed<FetchResponse>>),
     Call(Rc<Owed<Message>>),
@@ -60,6 +61,7 @@ impl Shard {
             any = true;
             self.settle(&kill);
         }
+        self.settle_samples();
         any
     }
 
@@ -78,6 +80,9 @@ impl Shard {
                     .note(instance.key.root(), self.shared.clock.now_ms());
                 self.reset(&instance, exceeded(object_text));
             }
+            // It has been told already, when the time that it took was counted.
+            Speaker::Request(owed) if !owed.is_open() => {}
+            Speaker::Call(owed) if !owed.is_open() => {}
             Speaker::Request(owed) => {
                 self.report(None, worker_text);
                 owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
@@ -108,7 +113,8 @@ impl Shard {
         }
     }
 
-    fn speaker(&self, mapping: &v8::Global<v8::Value>) -> Speaker {
+    /// On whose behalf code spoke for which V8 kept that.
+    pub fn speaker(&self, mapping: &v8::Global<v8::Value>) -> Speaker {
         self.isolate.enter(|scope| {
             let mapping = v8::Local::new(scope, mapping);
             let Ok(found) = call(scope, &self.isolate.dispatch.speaker, &[mapping]) else {
@@ -128,16 +134,19 @@ impl Shard {
         })
     }
 
-    /// Makes room on a heap that was nearly full: by collecting garbage or, if that
-    /// does not help, by resetting all objects of the shard. Called while nothing of
-    /// the shard holds on to an object whose event it delivers.
-    pub fn relieve_heap(&self) {
-        if !self.isolate.guard.take_heap_full() {
+    /// Makes room in memory that was nearly full: by collecting garbage or, if that does
+    /// not help, by resetting all objects of the shard. What is left then is the worker's
+    /// own, and the isolate is replaced. Called while nothing of the shard holds on to an
+    /// object whose event it delivers.
+    pub fn relieve_memory(&self) {
+        if !self.isolate.guard.take_memory_full() {
             return;
         }
         let limit = self.shared.limits.heap_bytes;
         let enough = limit / 4 * 3;
-        if self.isolate.guard.collect_garbage() > enough {
+        let mut left = self.isolate.guard.collect_garbage();
+        let needs_reset = left > enough;
+        if needs_reset {
             let all: Vec<Rc<Instance>> = self
                 .objects
                 .borrow()
@@ -147,20 +156,31 @@ impl Shard {
             for instance in &all {
                 self.reset(instance, exceeded(OBJECT_MEMORY));
             }
-            if self.isolate.guard.collect_garbage() > enough {
-                self.report(
-                    None,
-                    "the worker's own variables fill its memory: see --heap-mb",
-                );
-            }
+            left = self.isolate.guard.collect_garbage();
         }
         self.isolate.guard.restore_heap_limit(limit);
+        let (worn, now_ms) = (&self.shared.worn, self.shared.clock.now_ms());
+        // So little room for each turn that what is ended need not be at fault.
+        let again = worn.was_full(self.index, now_ms) && left > limit / 2;
+        let is_worn = (needs_reset && left > enough) || again;
+        if is_worn && self.retirement_deadline().is_none() {
+            let replaced = worn.replace(self.index, now_ms);
+            let end = if replaced {
+                ": its isolate is replaced"
+            } else {
+                ""
+            };
+            self.report(
+                None,
+                &format!("the worker's own variables fill its memory{end}; see --heap-mb"),
+            );
+        }
     }
 }
 
 /// An object that was reset for exceeding a limit: an alarm that ran is retried, and
 /// the retry counts.
-fn exceeded(text: &str) -> Failure {
+pub fn exceeded(text: &str) -> Failure {
     Failure {
         alarm: AlarmOutcome::Threw,
         ..Failure::reset(text)
@@ -168,7 +188,7 @@ fn exceeded(text: &str) -> Failure {
 }
 
 /// A request or a call whose own code in the worker exceeded a limit.
-fn worker_exceeded(text: &str) -> Failure {
+pub fn worker_exceeded(text: &str) -> Failure {
     Failure {
         message: text.into(),
         overloaded: true,

@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use deno_core::v8::IsolateHandle;
 use serde_json::Value;
+use stead_ops::cache::Caches;
 use stead_ops::message::ObjectKey;
 use stead_storage::ObjectName;
 use stead_storage::Options;
@@ -23,6 +23,8 @@ use tokio::time::Instant;
 
 use crate::alarms::Alarms;
 use crate::bindings::Bindings;
+use crate::blank::Settings;
+use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
@@ -35,6 +37,8 @@ use crate::front::Front;
 use crate::handover::Handover;
 use crate::handover::Inheritance;
 use crate::handover::Retire;
+use crate::inspector::Brake;
+use crate::inspector::Inspector;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
@@ -57,12 +61,15 @@ use crate::testing::Testing;
 use crate::testing::coverage::ScriptCoverage;
 use crate::testing::lock;
 use crate::watchdog::Watchdog;
+use crate::worn::Worn;
 
 /// How long after the time that was given to it a replaced shard's code may run.
 const TERMINATE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a worker is started with.
 pub struct Config {
+    /// Shards that have begun already, at most as many as there are to be.
+    pub waiting: Vec<Waiting>,
     /// The code.
     pub bundle: Arc<Bundle>,
     /// Number of shards.
@@ -87,12 +94,16 @@ pub struct Config {
     pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Where everything is printed.
     pub logger: Logger,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub random: Random,
+    /// Where debuggers attach, if they may.
+    pub inspector: Option<Arc<Inspector>>,
     /// What `stead test` adds.
     pub testing: Option<Testing>,
 }
@@ -111,7 +122,7 @@ struct Generation {
     code: Arc<Code>,
     exports: Arc<[Export]>,
     /// The way to end what each shard's isolate runs.
-    isolates: Vec<IsolateHandle>,
+    isolates: Vec<Brake>,
 }
 
 impl Worker {
@@ -141,14 +152,18 @@ impl Worker {
             evict: config.evict,
             journal: process.journal.clone(),
             process,
+            caches: Caches::new(config.limits.cache_bytes),
             limits: config.limits,
             compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
+            worn: Worn::default(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
+            inspector: config.inspector,
             testing: config.testing,
+            is_watched: config.is_watched,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -157,7 +172,8 @@ impl Worker {
         let watchdog = shared.watchdog.start(shared.limits.cpu);
         let slots = receivers.into_iter().enumerate();
         let slots = slots.map(|(index, receiver)| (index, receiver, None));
-        let (mut threads, started) = start_shards(&shared, &code, slots.collect()).await;
+        let (mut threads, started) =
+            start_shards(&shared, &code, slots.collect(), config.waiting).await;
         threads.push(watchdog);
         let (exports, isolates) = match started {
             Ok(started) => started,
@@ -212,10 +228,6 @@ impl Worker {
     ///
     /// # Errors
     /// The module threw this time; the old isolate goes on.
-    #[allow(
-        dead_code,
-        reason = "for whoever finds that an isolate is of no more use"
-    )]
     pub async fn replace_shard(
         &self,
         shard: ShardIndex,
@@ -245,7 +257,7 @@ impl Worker {
             retiring.push((shard, handover));
             slots.push((shard, receiver, Some(Inheritance::new(inheritance))));
         }
-        let (threads, started) = start_shards(&self.shared, &code, slots).await;
+        let (threads, started) = start_shards(&self.shared, &code, slots, Vec::new()).await;
         self.keep_threads(threads);
         let (exports, isolates) = match started {
             Ok(started) => started,
@@ -263,6 +275,7 @@ impl Worker {
         let deadline = Instant::now() + drain;
         let isolates = self.renew(code, exports, isolates, &retiring);
         for ((sender, isolate), (_, successor)) in old.into_iter().zip(isolates).zip(retiring) {
+            isolate.release();
             let (ended, ending) = watch::channel(());
             let retire = Retire {
                 successor,
@@ -281,7 +294,11 @@ impl Worker {
         }
         let endings = replacing.iter().map(|r| r.ending.clone()).collect();
         for retirement in replacing.iter() {
-            tokio::spawn(retirement.clone().enforce(deadline));
+            let ended = retirement.clone().enforce(deadline);
+            tokio::spawn(async move {
+                ended.await;
+                drop(tokio::task::spawn_blocking(crate::memory::give_back).await);
+            });
         }
         Ok(Replaced { endings })
     }
@@ -291,9 +308,9 @@ impl Worker {
         &self,
         code: Arc<Code>,
         exports: Arc<[Export]>,
-        isolates: Vec<IsolateHandle>,
+        isolates: Vec<Brake>,
         replaced: &[(ShardIndex, mpsc::UnboundedSender<Handover>)],
-    ) -> Vec<IsolateHandle> {
+    ) -> Vec<Brake> {
         let mut generation = self.generation();
         generation.code = code;
         generation.exports = exports;
@@ -327,6 +344,11 @@ impl Worker {
         join(&self.shared, ended);
     }
 
+    /// What its shards share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// What the worker's module exports.
     pub fn exports(&self) -> Arc<[Export]> {
         self.generation().exports.clone()
@@ -341,6 +363,11 @@ impl Worker {
         let mut names: Vec<String> = objects.map(|export| export.name.clone()).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether debuggers may attach.
+    pub fn may_be_debugged(&self) -> bool {
+        self.shared.inspector.is_some()
     }
 
     /// The path of the state directory.
@@ -444,6 +471,8 @@ impl Worker {
     /// storage, and ends all threads.
     pub async fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.generation().isolates.iter().for_each(Brake::release);
+        self.shared.worn.end();
         let replacing = self.replacing.lock().await;
         let mut senders = self.shared.routes.all();
         senders.extend(replacing.iter().map(|retirement| retirement.sender.clone()));
@@ -472,7 +501,7 @@ impl Replaced {
 #[derive(Clone)]
 struct Retirement {
     sender: mpsc::Sender<Message>,
-    isolate: IsolateHandle,
+    isolate: Brake,
     /// Fails once the shard has ended.
     ending: watch::Receiver<()>,
 }
@@ -493,7 +522,7 @@ impl Retirement {
             if tokio::time::timeout_at(at, ended).await.is_ok() {
                 return;
             }
-            self.isolate.terminate_execution();
+            self.isolate.terminate();
             at += TERMINATE_AFTER;
         }
     }
@@ -510,15 +539,20 @@ async fn start_shards(
     shared: &Arc<Shared>,
     code: &Arc<Code>,
     slots: Vec<Slot>,
+    waiting: Vec<Waiting>,
 ) -> (
     Vec<JoinHandle<()>>,
-    Result<(Arc<[Export]>, Vec<IsolateHandle>), StartError>,
+    Result<(Arc<[Export]>, Vec<Brake>), StartError>,
 ) {
     let mut threads = Vec::new();
     let mut starting = Vec::new();
+    let mut waiting = waiting.into_iter();
     for (index, messages, inheritance) in slots {
         let (started, ready) = oneshot::channel();
-        threads.push(shard::start(shard::Start {
+        let thread = waiting
+            .next()
+            .unwrap_or_else(|| Waiting::begin(index, Settings::of(shared)));
+        threads.push(thread.start(shard::Start {
             index,
             shared: shared.clone(),
             code: code.clone(),

@@ -1,6 +1,6 @@
 // Runs suites written for vitest on the platform's own plugin, in a folder of their own, and beside it on Stead.
 //
-//   node test-scripts/plugin.mjs --modules DIR                   the suite of testing/ on the plugin: it must pass there
+//   node test-scripts/plugin.mjs --modules DIR                   suites of testing/ on the plugin: they must pass there
 //   node test-scripts/plugin.mjs --modules DIR --stead BINARY    the time of 500 tests on both
 //
 // DIR is a node_modules directory that holds `vitest` and `@cloudflare/vitest-plugin`.
@@ -30,7 +30,9 @@ try {
 }
 
 function conformance() {
-  cpSync(join(here, "testing/vitest.test.ts"), join(folder, "suite/vitest.test.ts"));
+  for (const suite of ["vitest", "cache"]) {
+    cpSync(join(here, `testing/${suite}.test.ts`), join(folder, `suite/${suite}.test.ts`));
+  }
   return plugin("inherit").status;
 }
 

@@ -10,6 +10,7 @@ use stead_storage::StorageError;
 
 use crate::assets::FileFuture;
 use crate::assets::FileRequest;
+use crate::cache::Caches;
 use crate::entrypoint::WorkerIndex;
 use crate::export::Exports;
 use crate::facet::Facet;
@@ -127,6 +128,9 @@ pub trait Host {
 
     /// Asks for a static file of the project.
     fn fetch_file(&self, request: FileRequest) -> FileFuture;
+
+    /// The worker's caches.
+    fn caches(&self) -> &Caches;
 
     /// Tells the person at the terminal about an error that nobody caught.
     fn report(&self, object: Option<String>, error: &str);

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use deno_core::GarbageCollected;
 use deno_core::v8;
@@ -86,6 +87,8 @@ pub struct Instance {
     pub idle_since_ms: Cell<i64>,
     /// Whether the process has noted when to look whether the object may leave.
     pub idle_listed: Cell<bool>,
+    /// The processor's time that its code has taken since the last event.
+    pub cpu_used: Cell<Duration>,
     /// Values that the object's code exported and others still hold.
     pub exports: Cell<usize>,
     /// The stubs that the object's code holds.
@@ -124,6 +127,7 @@ impl Instance {
             owes: Owes::default(),
             sockets,
             alarm_run: Cell::new(AlarmRun::Idle),
+            cpu_used: Cell::default(),
             activities: Cell::new(0),
             lasting: Cell::new(0),
             idle_since_ms: Cell::new(0),

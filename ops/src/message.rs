@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::body::Body;
 use crate::export::Export;
+use crate::meter::Elsewhere;
 use crate::pipeline::PipelineEnd;
 use crate::socket::Frame;
 use crate::socket::SocketEnd;
@@ -63,6 +64,8 @@ pub struct FetchRequest {
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
+    /// Where what is done for the request is counted, if somebody wants to know.
+    pub measured: Option<Arc<Elsewhere>>,
 }
 
 /// A response as it travels.
@@ -113,6 +116,8 @@ pub struct Call {
     pub reply: Reply<Message>,
     /// Where calls on the result wait.
     pub pipeline: PipelineEnd,
+    /// Where what is done for the call is counted, if somebody wants to know.
+    pub measured: Option<Arc<Elsewhere>>,
 }
 
 impl Call {
@@ -152,6 +157,8 @@ pub struct Failure {
     pub overloaded: bool,
     /// What becomes of an alarm that was running.
     pub alarm: AlarmOutcome,
+    /// The object whose value was called, for the caller's error: its id.
+    pub object_id: Option<Arc<str>>,
 }
 
 impl Failure {
@@ -186,6 +193,14 @@ impl Failure {
         Failure {
             message: "The execution context which hosts this callback is no longer running.".into(),
             ..Failure::default()
+        }
+    }
+
+    /// The event has waited for its object for too long.
+    pub fn queued_too_long() -> Failure {
+        Failure {
+            message: "Durable Object is overloaded. Requests queued for too long.".into(),
+            ..Failure::overloaded()
         }
     }
 

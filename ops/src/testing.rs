@@ -149,6 +149,7 @@ fn op_test_fetch<'s>(
     let (reply, receiver) = oneshot::channel();
     let control = state.borrow::<TestControlRef>().clone();
     let request = FetchRequest {
+        measured: None,
         method,
         url,
         headers,

@@ -160,6 +160,9 @@ pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
 
 /// Makes an object what a database file holds.
 pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
+    if let Some(from) = args.wrangler.clone() {
+        return super::wrangler::import(args, from).await;
+    }
     let (file, name, source) = split(&args.words).ok_or_else(|| words("IN"))?;
     let (state, object) = find(&args.place, file.as_deref(), name, &args.facet)?;
     if !source.is_file() {

@@ -87,7 +87,7 @@ export class Child extends DurableObject<Env> {
 }
 
 export class Thrower extends DurableObject {
-  constructor(ctx: DurableObjectState, env: unknown) {
+  constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     throw new RangeError("thrown while constructed");
   }

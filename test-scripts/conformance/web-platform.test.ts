@@ -358,3 +358,69 @@ export const codeIsNotMadeFromStrings = inside(() => {
   assertThrows(() => eval("1"), "EvalError: Code generation from strings disallowed for this context");
   assertThrows(() => new Function("return 1"), "EvalError: Code generation from strings disallowed for this context");
 });
+
+export const bodiesAreStreamsOfBytes = inside(async () => {
+  const reader = new Response("hello").body!.getReader({ mode: "byob" });
+  const { done, value } = await reader.read(new Uint8Array(3));
+  assertEquals([done, [...value!]], [false, [104, 101, 108]]);
+  assertEquals((await reader.read(new Uint8Array(9))).value!.byteLength, 2);
+  assertEquals((await reader.read(new Uint8Array(9))).done, true);
+});
+
+export const atLeastSoManyBytesAreRead = inside(async () => {
+  const read = (minimum: number, size: number) => {
+    const reader = new Response("hello").body!.getReader({ mode: "byob" }) as any;
+    return reader.readAtLeast(minimum, new Uint8Array(size));
+  };
+  assertEquals([...(await read(3, 10)).value], [104, 101, 108, 108, 111]);
+  assertEquals([(await read(20, 30)).done, (await read(20, 30)).value.byteLength], [false, 5]);
+  await assertRejects(() => read(0, 10), "TypeError: Requested invalid minimum number of bytes to read (0).");
+  await assertRejects(() => read(20, 10), "TypeError: Minimum bytes to read (20) exceeds size of buffer (10).");
+  let wanted: unknown;
+  const stream = new ReadableStream({
+    type: "bytes",
+    pull({ byobRequest }: any) {
+      wanted = byobRequest.atLeast;
+      byobRequest.view.fill(1);
+      byobRequest.respond(2);
+    },
+  });
+  const reader = stream.getReader({ mode: "byob" }) as any;
+  assertEquals([[...(await reader.readAtLeast(2, new Uint8Array(4))).value], wanted], [[1, 1], 2]);
+});
+
+export const requestsAndResponsesHaveABody = inside(async () => {
+  const { Body } = globalThis as any;
+  assert(new Request("http://example.com/") instanceof Body && new Response("x") instanceof Body);
+  assertEquals(await Body.prototype.text.call(new Response("x")), "x");
+  assertThrows(() => Body.prototype.text.call({}), /^TypeError: Illegal invocation/);
+  assertThrows(() => new Body(), "TypeError: Illegal constructor");
+});
+
+export const eventsComeFromAStream = inside(async () => {
+  const text = "\uFEFFdata: a\n\n: comment\nid: 5\nevent: x\ndata: b\r\ndata:c\rretry: 9\n\nevent: y\n\ndata: lost";
+  const source = (EventSource as any).from(new Response(text).body);
+  const seen: unknown[] = [];
+  const note = (event: any) => void seen.push([event.type, event.data, event.lastEventId]);
+  source.onmessage = note;
+  source.addEventListener("x", note);
+  source.addEventListener("y", note);
+  await new Promise((resolve) => (source.onerror = resolve));
+  assertEquals(seen, [["message", "a", ""], ["x", "b\nc", "5"]]);
+  assertEquals([source.readyState, source.url, source.withCredentials], [2, "", false]);
+  assertThrows(() => new EventSource("nowhere"), "SyntaxError: Cannot open an EventSource to 'nowhere'. The URL is invalid.");
+});
+
+export const whatIsNotThereSaysSo = inside(() => {
+  const url = URL as any;
+  assertThrows(() => url.createObjectURL(new Blob([])), "Error: URL.createObjectURL() is not implemented");
+  assertThrows(() => url.revokeObjectURL("x"), "Error: URL.revokeObjectURL() is not implemented");
+  assertThrows(() => (caches as any).keys(), "Error: Failed to execute 'keys' on 'CacheStorage': the method is not implemented.");
+});
+
+export const performanceHasWhatThePlatformAdds = inside(() => {
+  const { eventCounts, nodeTiming, ...rest } = performance as any;
+  assertEquals([(performance as any).eventCounts.size, (performance as any).nodeTiming.name, rest], [0, "node", {}]);
+  assertEquals((performance as any).eventLoopUtilization(), { idle: 0, active: 0, utilization: 0 });
+  assertEquals((performance as any).timerify((n: number) => n + 1)(1), 2);
+});

@@ -75,7 +75,8 @@ interface Env {
   Parent: DurableObjectNamespace<Parent>;
 }
 
-function test(body: (parent: DurableObjectStub<Parent>) => unknown) {
+// The types of what facets answer are too deep for the compiler.
+function test(body: (parent: any) => unknown) {
   return {
     async test(_: unknown, env: Env) {
       await body(env.Parent.get(env.Parent.newUniqueId()));
@@ -99,7 +100,7 @@ export const aFacetHasSockets = test(async (parent) => {
   const response = await parent.fetch("http://parent/", { headers: { Upgrade: "websocket" } });
   const socket = response.webSocket!;
   socket.accept();
-  const heard = new Promise((resolve) => socket.addEventListener("message", (event) => resolve(event.data)));
+  const heard = new Promise((resolve) => socket.addEventListener("message", (event: any) => resolve(event.data)));
   socket.send("there and");
   assertEquals(await heard, "there and back, 1");
   socket.close();

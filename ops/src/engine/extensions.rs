@@ -15,6 +15,7 @@ use crate::alarm::stead_alarm;
 use crate::assets::stead_assets;
 use crate::attachment::stead_attachment;
 use crate::bookmark::stead_bookmark;
+use crate::cache::stead_cache;
 use crate::callee::stead_callee;
 use crate::clone::stead_clone;
 use crate::console::stead_console;
@@ -62,22 +63,27 @@ deno_core::extension!(
         stead_turn,
         stead_assets,
         stead_facet,
+        stead_cache,
         stead_node
     ],
     esm_entry_point = "ext:stead/bootstrap.js",
     esm = [
         dir "../js",
         "body.js",
+        "body_text.js",
+        "cache.js",
+        "cache_policy.js",
         "bootstrap.js",
         "abort.js",
-        "absent.js",
         "arguments.js",
         "async_hooks.js",
+        "beacon.js",
         "bindings.js",
         "clone.js",
         "compatibility.js",
         "cloning.js",
         "console.js",
+        "content_encoding.js",
         "context.js",
         "critical_section.js",
         "crypto.js",
@@ -86,6 +92,7 @@ deno_core::extension!(
         "environment.js",
         "errors.js",
         "event_loop.js",
+        "event_source.js",
         "events.js",
         "exceptions.js",
         "execution_context.js",
@@ -96,7 +103,9 @@ deno_core::extension!(
         "global_scope.js",
         "globals.js",
         "handlers.js",
+        "html_rewriter.js",
         "http.js",
+        "http_checks.js",
         "kv.js",
         "loopback.js",
         "message.js",
@@ -105,12 +114,15 @@ deno_core::extension!(
         "node.js",
         "object_state.js",
         "record.js",
+        "response_statics.js",
         "rpc.js",
         "rpc_promise.js",
         "rpc_stub.js",
         "scheduler.js",
         "scope.js",
         "service_stub.js",
+        "service_worker.js",
+        "shape.js",
         "sql.js",
         "stored_http.js",
         "storage.js",
@@ -124,6 +136,7 @@ deno_core::extension!(
         "test_vi.js",
         "test_worker.js",
         "timers.js",
+        "timing.js",
         "tracing.js",
         "virtual_time.js",
         "warm_up.js",
@@ -136,6 +149,9 @@ deno_core::extension!(
     lazy_loaded_js = [
         dir "../js",
         "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
+        "ext:stead/cloudflare_email.js" = "stubs/cloudflare_email.js",
+        "ext:stead/cloudflare_sockets.js" = "stubs/cloudflare_sockets.js",
+        "ext:stead/cloudflare_workflows.js" = "stubs/cloudflare_workflows.js",
         "ext:stead/node_async_hooks.js" = "stubs/node_async_hooks.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
@@ -150,6 +166,9 @@ deno_core::extension!(
     ],
     synthetic_esm = [
         "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
+        "cloudflare:email" = "ext:stead/cloudflare_email.js",
+        "cloudflare:sockets" = "ext:stead/cloudflare_sockets.js",
+        "cloudflare:workflows" = "ext:stead/cloudflare_workflows.js",
         "node:async_hooks" = "ext:stead/node_async_hooks.js",
         "cloudflare:test" = "ext:stead/cloudflare_test.js",
         "stead:test" = "ext:stead/stead_test.js",
@@ -195,6 +214,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_assets::init(),
         stead_facet::init(),
         stead_turn::init(),
+        stead_cache::init(),
         crate::node::extension(),
         stead::init(),
     ]

@@ -29,6 +29,7 @@
 mod alarm_index;
 mod authorizer;
 mod bookmark;
+mod bring;
 mod checkpoint;
 mod confirmation;
 pub mod counts;

@@ -265,6 +265,11 @@ const OF_WHOLE_FILE: &str = "?immutable=1";
 /// How one is opened whose log SQLite is to replay.
 const OF_FILE_AND_LOG: &str = "";
 
+/// Has the index say what a whole file says.
+pub(crate) fn put_alarm_of(path: &Path, id: &ObjectId, index: &AlarmIndex) -> Result<()> {
+    put_alarm_right(path, id, index, OF_WHOLE_FILE).map(drop)
+}
+
 /// Returns how many alarms the index had wrong: 0 or 1.
 fn put_alarm_right(path: &Path, id: &ObjectId, index: &AlarmIndex, how: &str) -> Result<usize> {
     let stored = stored_alarm(path, how).map_err(|error| StorageError::sqlite(path, error))?;
@@ -314,7 +319,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     read().map_err(|error| StorageError::io(directory, error))
 }
 
-fn sync_directory(path: &Path) -> Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> Result<()> {
     let sync = || File::open(path)?.sync_all();
     sync().map_err(|error| StorageError::io(path, error))
 }

@@ -32,7 +32,10 @@ const GLOBALS: &[(&str, &str)] = &[
         "new URLPattern({ pathname: '/:id' }).exec('http://h/7').pathname.groups.id",
         "7",
     ),
-    ("typeof URL.createObjectURL", "undefined"),
+    (
+        "URL.createObjectURL(new Blob([]))",
+        "Error: URL.createObjectURL() is not implemented",
+    ),
     // Fetch
     ("new Headers([['A', '1'], ['a', '2']]).get('a')", "1, 2"),
     (

@@ -139,6 +139,7 @@ async fn run_bundle(
     let compatibility = compatibility(&args.compatibility, project.as_ref(), &logger)?;
     let process = Process::new(state, journal);
     let config = Config {
+        waiting: Vec::new(),
         bundle: bundle.clone(),
         shards,
         bindings: project
@@ -162,9 +163,11 @@ async fn run_bundle(
         }),
         unique_key: Box::new(move |class| format!("{owner}-{class}")),
         logger: logger.clone(),
+        is_watched: false,
         clock,
         // The isolates' own numbers begin with the seed itself.
         random: Random::from_seed(report.seed ^ 2),
+        inspector: None,
         testing: Some(testing),
     };
     let started = Worker::start(config).await;
