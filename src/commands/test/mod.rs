@@ -75,8 +75,8 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
 /// What a run came to.
 struct Outcome {
     exit: ExitCode,
-    /// Each test file, with the files that it was made of.
-    watched: Vec<(PathBuf, Vec<PathBuf>)>,
+    /// Each test file, with the files that it was made of; none for one that did not load.
+    watched: Vec<(PathBuf, Option<Vec<PathBuf>>)>,
 }
 
 async fn run_files(
@@ -111,7 +111,8 @@ async fn run_files(
             Reporter::Dot => say(&print::dots(&report, style)),
             Reporter::Json | Reporter::Junit => {}
         }
-        watched.push((file, modules));
+        let is_known = report.problem.is_none();
+        watched.push((file, is_known.then_some(modules)));
         let failed = report.failures() > 0;
         reports.push(report);
         if failed && args.bail {

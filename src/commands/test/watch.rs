@@ -13,11 +13,13 @@ pub type Watched = BTreeMap<PathBuf, Vec<PathBuf>>;
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_millis(300);
 
-/// Notes what test files were made of. Of one that did not load only its own name is known: what it was made of before
-/// may put that right, or any module below `roots`.
-pub fn note(watched: &mut Watched, ran: Vec<(PathBuf, Vec<PathBuf>)>, roots: &[PathBuf]) {
-    for (test, mut modules) in ran {
-        if modules.len() == 1 {
+/// Notes what test files were made of. Of one that did not load that is not known: what it was made of before may put
+/// it right, or any module below `roots`.
+pub fn note(watched: &mut Watched, ran: Vec<(PathBuf, Option<Vec<PathBuf>>)>, roots: &[PathBuf]) {
+    for (test, modules) in ran {
+        let is_known = modules.is_some();
+        let mut modules = modules.unwrap_or_else(|| vec![test.clone()]);
+        if !is_known {
             modules.extend(watched.remove(&test).into_iter().flatten());
             let is_module = |name: &str| {
                 let extension = name.rsplit_once('.').map(|(_, extension)| extension);
