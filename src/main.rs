@@ -42,6 +42,7 @@ mod process;
 mod queue;
 mod quiet;
 mod residents;
+mod retirement;
 mod routes;
 mod rpc;
 mod scheduled;

@@ -43,6 +43,8 @@ use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::process::Process;
+use crate::retirement::Replaced;
+use crate::retirement::Retirement;
 use crate::routes::Routes;
 use crate::shard::StartError;
 use crate::shards::end_process;
@@ -64,9 +66,6 @@ use crate::testing::coverage::ScriptCoverage;
 use crate::testing::lock;
 use crate::watchdog::Watchdog;
 use crate::worn::Worn;
-
-/// How long after the time that was given to it a replaced shard's code may run.
-const TERMINATE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a worker is started with.
 pub struct Config {
@@ -483,53 +482,4 @@ impl Worker {
         let threads = std::mem::take(&mut *self.threads());
         end_process(self.shared.clone(), threads).await;
     }
-}
-
-/// The outcome of a replacement.
-pub struct Replaced {
-    endings: Vec<watch::Receiver<()>>,
-}
-
-impl Replaced {
-    /// Waits until everything that was replaced has ended and is freed.
-    pub async fn ended(self) {
-        for ending in self.endings {
-            until_closed(ending).await;
-        }
-    }
-}
-
-/// A shard that was replaced and has not ended yet.
-#[derive(Clone)]
-struct Retirement {
-    sender: mpsc::Sender<Message>,
-    isolate: Brake,
-    /// Fails once the shard has ended.
-    ending: watch::Receiver<()>,
-}
-
-impl Retirement {
-    /// Ends it now.
-    async fn cut_off(self, shared: &Shared) {
-        shared.message_by(&self.sender, Message::CutOff).await;
-        self.enforce(Instant::now()).await;
-    }
-
-    /// Waits for its end. Code that still runs some time after `deadline` is
-    /// terminated: it would keep its objects from starting again.
-    async fn enforce(self, deadline: Instant) {
-        let mut at = deadline + TERMINATE_AFTER;
-        loop {
-            let ended = until_closed(self.ending.clone());
-            if tokio::time::timeout_at(at, ended).await.is_ok() {
-                return;
-            }
-            self.isolate.terminate();
-            at += TERMINATE_AFTER;
-        }
-    }
-}
-
-async fn until_closed(mut ending: watch::Receiver<()>) {
-    while ending.changed().await.is_ok() {}
 }
