@@ -11,7 +11,7 @@ use crate::server::{Server, fixture, stead, temporary, text};
 pub const CONFIG: &str = r#"{
   "name": "tally",
   "main": "src/index.ts",
-  "compatibility_date": "2026-01-01",
+  "compatibility_date": "2026-05-01",
   "durable_objects": { "bindings": [{ "name": "TALLY", "class_name": "Tally" }] },
   "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Tally"] }],
   "vars": { "GREETING": "hi", "LIMITS": { "max": 3 } },
