@@ -29,7 +29,7 @@ PLUGIN_MODULES = $(PLUGIN_NPM)/node_modules
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers torture bench bench-dev bench-test packages soak install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers torture assets-peer browser bench bench-dev bench-test packages wrangler-state reloads soak install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -90,13 +90,28 @@ packages: build ## Run the sample projects of test-scripts/projects, with their 
 	npm install --prefix $(PROJECTS) --no-audit --no-fund --loglevel=error
 	node test-scripts/projects.mjs --stead $(STEAD) --folder $(PROJECTS)
 
-# What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22.
+# What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22: NODE22=PATH if `node` is older.
+NODE22 ?= node
 WRANGLER := 4.164.0
 WRANGLER_MODULES = $(STEAD_CACHE)/npm/wrangler-$(WRANGLER)/node_modules
 
 bench-dev: build ## Measure stead dev beside wrangler dev: first answer, save to answer, memory
 	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
-	node benches/dev.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
+	$(NODE22) benches/dev.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
+
+assets-peer: build ## Compare answers of static files with those of wrangler dev: make assets-peer NODE22=PATH
+	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
+	$(NODE22) test-scripts/assets-peer.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
+
+browser: build ## Drive stead dev with a real browser, if there is one; SCREENSHOTS=FOLDER keeps pictures
+	node --experimental-websocket test-scripts/browser.mjs --stead $(STEAD) $(if $(SCREENSHOTS),--screenshots $(SCREENSHOTS))
+
+wrangler-state: build ## Go on with what wrangler dev stored, and it with what Stead stored. Needs Node 22
+	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
+	node test-scripts/wrangler-import.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
+
+reloads: build ## Save a project 1,000 times under stead dev, with sockets open, and watch the memory
+	node --experimental-websocket test-scripts/reloads.mjs --stead $(STEAD)
 
 # Half an hour of everything at once: does memory stay flat?
 soak: build ## Load the server for MINUTES (default 30) and watch its memory

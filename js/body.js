@@ -7,6 +7,7 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext } from "ext:stead/context.js";
 import { currentHandle } from "ext:stead/record.js";
+import { decompressed } from "ext:stead/content_encoding.js";
 import { bytesOf, fixedLengthOf } from "ext:stead/streams.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 
@@ -111,11 +112,16 @@ const FULL = 2;
 class PendingInnerBody extends InnerBody {
   /** @type {any} */ #pending;
   /** What InnerBody keeps in `streamOrStatic`. @type {any} */ #stream = null;
+  #format;
 
-  /** @param {any} pending */
-  constructor(pending) {
+  /**
+   * @param {any} pending
+   * @param {string} [format] how it is compressed
+   */
+  constructor(pending, format) {
     super(null);
     this.#pending = pending;
+    this.#format = format;
   }
 
   get streamOrStatic() {
@@ -123,6 +129,7 @@ class PendingInnerBody extends InnerBody {
       const rid = op_body_take(this.#pending);
       this.#pending = null;
       this.#stream = streams.readableStreamForRid(rid);
+      if (this.#format !== undefined) this.#stream = decompressed(this.#stream, this.#format);
     }
     return this.#stream;
   }
@@ -143,7 +150,12 @@ class PendingInnerBody extends InnerBody {
   /** The body of a request made from this one's; nothing is read. */
   createProxy() {
     const pending = this.takePending();
-    return pending === null ? super.createProxy() : new PendingInnerBody(pending);
+    return pending === null ? super.createProxy() : new PendingInnerBody(pending, this.#format);
+  }
+
+  /** Whether nobody has looked at it. */
+  get isPending() {
+    return this.#pending !== null;
   }
 
   /** Takes the body away unread; null if it was looked at. */
@@ -156,9 +168,20 @@ class PendingInnerBody extends InnerBody {
   }
 }
 
-/** @param {any} pending */
-export function innerBody(pending) {
-  return pending === null || pending === undefined ? null : new PendingInnerBody(pending);
+/**
+ * @param {any} pending
+ * @param {string} [format] how it is compressed
+ */
+export function innerBody(pending, format) {
+  return pending === null || pending === undefined ? null : new PendingInnerBody(pending, format);
+}
+
+/**
+ * Whether a body is as it came, compressed or not.
+ * @param {any} body an InnerBody
+ */
+export function isPending(body) {
+  return body instanceof PendingInnerBody && body.isPending;
 }
 
 /**

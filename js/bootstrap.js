@@ -19,12 +19,14 @@ import { useVirtualTimers } from "ext:stead/timers.js";
 import { installVirtualTime } from "ext:stead/virtual_time.js";
 import "ext:stead/async_hooks.js";
 import "ext:stead/beacon.js";
+import "ext:stead/body_text.js";
 import "ext:stead/cache.js";
 import "ext:stead/context.js";
 import { dispatch } from "ext:stead/dispatch.js";
 import "ext:stead/event_source.js";
 import "ext:stead/exceptions.js";
 import "ext:stead/html_rewriter.js";
+import "ext:stead/response_statics.js";
 import "ext:stead/warm_up.js";
 
 const { Number, ObjectDefineProperty } = primordials;

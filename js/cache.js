@@ -6,11 +6,12 @@
 
 import { core } from "ext:core/mod.js";
 import { refuseArgument } from "ext:stead/arguments.js";
-import { BODY_USED, innerBody, nativeBody } from "ext:stead/body.js";
+import { BODY_USED, innerBody } from "ext:stead/body.js";
+import { formatOf } from "ext:stead/content_encoding.js";
 import { policyOf } from "ext:stead/cache_policy.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { requireHandler } from "ext:stead/global_scope.js";
-import { flatten, pairs, Request, Response, socketOf } from "ext:stead/http.js";
+import { flatten, leaving, pairs, Request, Response, socketOf } from "ext:stead/http.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { tagClass } from "ext:stead/scope.js";
 
@@ -108,13 +109,13 @@ export class Cache {
       given.headers,
       Date.now(),
     );
-    const body = nativeBody(response.toInnerResponse(given).body);
+    const { body, headers: list } = leaving(given, Array.from(headers));
     await untilDurable();
     const keeping = op_cache_put(
       this.#name,
       keyOf(made),
       given.status,
-      flatten(Array.from(headers)),
+      flatten(list),
       body,
       storable ? Math.ceil(lifetimeMs) : 0,
     );
@@ -168,7 +169,7 @@ function check(made, given) {
     );
   }
   if (given.bodyUsed) throw new TypeError(BODY_USED);
-  if (given.body?.locked) throw new TypeError("The ReadableStream has been locked to a reader.");
+  if (response.toInnerResponse(given).body?.unusable()) throw new TypeError("The ReadableStream has been locked to a reader.");
 }
 
 /**
@@ -283,7 +284,8 @@ function respondParts(found, headers, ranges, size) {
 function respond(status, headers, body) {
   const inner = response.newInnerResponse(status, op_cache_reason(status));
   inner.headerList = Array.from(headers);
-  inner.body = innerBody(body);
+  // A part of what is compressed is no such thing by itself.
+  inner.body = innerBody(body, status === 206 ? undefined : formatOf(inner.headerList));
   return response.fromInnerResponse(inner, "immutable");
 }
 

@@ -4,6 +4,7 @@
 // Values as bytes: V8's structured clone, which the platform uses for storage and between objects.
 
 import { core } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { dataCloneError, reasonAgainst } from "ext:stead/cloning.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 
@@ -106,6 +107,12 @@ function describe(object) {
   }
   const name = `${object.name}`;
   const kind = KINDS.get(name) ?? KIND_OTHER;
+  if (passage !== null && !isOn("enhanced_error_serialization")) {
+    // The name of a class of the user's is part of the text, and nothing else is sent.
+    const message = kind === KIND_OTHER ? `${name}: ${object.message}` : object.message;
+    const sentAs = kind === KIND_OTHER ? KINDS.get("Error") : kind;
+    return [TAG_ERROR, sentAs, [message], [{ stack: object.stack }]];
+  }
   /** @type {Record<string, any>} */
   const properties = {};
   for (const key of Object.getOwnPropertyNames(object)) {

@@ -14,8 +14,11 @@ const { Console, setNoColorFns } = core.loadExtScript(
   "ext:deno_web/01_console.js",
 );
 
-let { op_console_print } = core.ops;
-bindOps((ops) => ({ op_console_print } = ops));
+let { op_console_place, op_console_print } = core.ops;
+bindOps((ops) => ({ op_console_place, op_console_print } = ops));
+
+/** Whether lines say where they were printed. */
+let tellsPlaces = false;
 
 /** What the running method has printed so far. */
 let text = "";
@@ -65,7 +68,8 @@ function method(name, level) {
       try {
         ReflectApply(format, formatter, args);
         if (text !== "") {
-          op_console_print(currentHandle(), StringPrototypeSlice(text, 0, -1), level);
+          const place = tellsPlaces ? op_console_place() : "";
+          op_console_print(currentHandle(), StringPrototypeSlice(text, 0, -1), level, place);
         }
       } finally {
         text = outer;
@@ -94,6 +98,11 @@ ObjectDefineProperty(console, SymbolToStringTag, {
 /** @param {boolean} colors */
 export function setColors(colors) {
   setNoColorFns(() => !colors, () => !colors);
+}
+
+/** Has each line say where it was printed: for a person who writes the code. */
+export function tellPlaces() {
+  tellsPlaces = true;
 }
 
 /** Makes a debugger that is attached see what is printed. */

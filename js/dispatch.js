@@ -5,15 +5,17 @@
 
 import { core } from "ext:core/mod.js";
 import { defineBindings } from "ext:stead/bindings.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { serializeThrown } from "ext:stead/message.js";
 import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { fetch, Request, requestFromNative, respond, Response } from "ext:stead/http.js";
 import { makeId, makeNamespace } from "ext:stead/namespace.js";
 import { DurableObjectState, socketOf } from "ext:stead/object_state.js";
+import { tellPlaces } from "ext:stead/console.js";
 import { currentContext, enterContext, runInMapping } from "ext:stead/context.js";
 import { settleRest } from "ext:stead/event_loop.js";
-import { beginEvaluation, endEvaluation } from "ext:stead/global_scope.js";
+import { beginEvaluation, endEvaluation, endTimelessness } from "ext:stead/global_scope.js";
 import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
 import { clearTimer, fireTimer, restartTimers, startTimer } from "ext:stead/timers.js";
 import { answerCall, ENTRYPOINT, VALUE } from "ext:stead/rpc.js";
@@ -24,11 +26,19 @@ import {
   WebSocketPair,
   WebSocketRequestResponsePair,
 } from "ext:stead/websocket.js";
-import { entrypointFetch, handlersOf, runDescribed, setEntrypoints, workerCall } from "ext:stead/entrypoint.js";
+import { entrypointFetch, exportedClass, handlersOf, runDescribed, setEntrypoints, workerCall } from "ext:stead/entrypoint.js";
 import { env, exports } from "ext:stead/environment.js";
+import { readStart } from "ext:stead/facets.js";
 import { ExecutionContext } from "ext:stead/execution_context.js";
 import { exportedValue, release } from "ext:stead/exported.js";
 import { makeExports } from "ext:stead/loopback.js";
+import { propsFrom } from "ext:stead/service_stub.js";
+import {
+  beginListening,
+  defineGlobalBindings,
+  endListening,
+  listeningHandlers,
+} from "ext:stead/service_worker.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/writable.js";
@@ -79,6 +89,13 @@ const HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSo
 /** What resets an object whose socket event takes longer than the object allows. */
 const SOCKET_EVENT_TIMEOUT = "Actor exceeded event execution time and was disconnected.";
 
+/** What callers of an object hear whose class extends nothing. */
+const NO_RPC =
+  "The receiving Durable Object does not support RPC, because its class was not declared with `extends DurableObject`. In order to enable RPC, make sure your class extends the special class `DurableObject`, which can be imported from the module \"cloudflare:workers\".";
+
+/** The handlers of a script that listens for events instead of exporting any. @type {any} */
+let listening;
+
 /** The object classes, by namespace index. @type {any[]} */
 let classes = [];
 
@@ -107,10 +124,13 @@ function withoutOurFrames(stack) {
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
  * @param {string} vars a JSON object
+ * @param {boolean} isWatched whether a person wants to see which line prints
  */
-function setVars(vars) {
+function setVars(vars, isWatched) {
+  if (isWatched) tellPlaces();
   Object.assign(env, JSON.parse(vars));
   beginEvaluation();
+  beginListening();
 }
 
 /**
@@ -118,10 +138,16 @@ function setVars(vars) {
  * @param {Record<string, any>} module
  */
 function describe(module) {
-  return Object.keys(module).map((name) => {
+  endListening();
+  const described = Object.keys(module).map((name) => {
     const value = module[name];
     return { name, kind: kindOf(name, value), handlers: handlerNamesOf(value) };
   });
+  listening = "default" in module ? undefined : listeningHandlers();
+  if (listening !== undefined) {
+    described.push({ name: "default", kind: "worker", handlers: handlerNamesOf(listening) });
+  }
+  return described;
 }
 
 /**
@@ -132,7 +158,7 @@ function kindOf(name, value) {
   if (typeof value === "function") {
     if (value.prototype instanceof DurableObject) return "object";
     if (value.prototype instanceof WorkerEntrypoint) return name === "default" ? "worker" : "entrypoint";
-    if (/^class\b/.test(Function.prototype.toString.call(value))) return "class";
+    if (/^class\b/.test(Function.prototype.toString.call(value))) return name === "default" ? "worker" : "class";
     return "function";
   }
   if (typeof value !== "object" || value === null) return "value";
@@ -157,6 +183,11 @@ function handlerNamesOf(value) {
  */
 function configure(module, namespaces, others, worker) {
   endEvaluation();
+  if (!isOn("enable_ctx_exports")) {
+    for (const { prototype } of [ExecutionContext, DurableObjectState]) {
+      delete (/** @type {any} */ (prototype)).exports;
+    }
+  }
   classes = namespaces.map(({ class: name, exported }) => exported ? module[name] : undefined);
   namespaces.forEach((namespace, index) => {
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
@@ -164,8 +195,19 @@ function configure(module, namespaces, others, worker) {
   const exported = namespaces.filter((namespace) => namespace.exported && namespace.bindings.length > 0);
   defineBindings(env, others);
   Object.assign(exports, makeExports(module, namespaces, worker));
-  setEntrypoints({ default: frontDoor(env, exported), ...module });
+  if (listening !== undefined) defineGlobalBindings(env);
+  setEntrypoints({ default: listening ?? frontDoor(env, exported), ...module });
   setTestedWorker(module, namespaces);
+}
+
+/**
+ * Prepares what the modules of tests import; the clock goes on for them.
+ * @param {any} module
+ * @param {any} options
+ */
+function beginTests(module, options) {
+  endTimelessness();
+  return prepareTests(module, options);
 }
 
 /** @param {any} native */
@@ -263,18 +305,34 @@ function jsonValue(_key, value) {
 }
 
 /**
- * Makes an instance of an object.
+ * Makes an instance of an object, or of a facet.
  * @param {any} handle
  * @param {number} namespace
  * @param {string} hex
  * @param {string | null} name
+ * @param {Uint8Array | null} start what a facet is
  * @returns {ObjectRecord}
  */
-function construct(handle, namespace, hex, name) {
-  const record = new ObjectRecord(handle, hex);
-  const ctx = new DurableObjectState(record, makeId(namespace, hex, name ?? undefined));
+function construct(handle, namespace, hex, name, start) {
+  if (start === null) {
+    const id = makeId(namespace, hex, name ?? undefined);
+    return constructAs(classes[namespace], new ObjectRecord(handle, hex), id, {});
+  }
+  const { name: className, props, id } = readStart(start);
+  const record = new ObjectRecord(handle, typeof id === "string" ? null : id.toString());
+  return constructAs(exportedClass(className), record, id, propsFrom(props));
+}
+
+/**
+ * @param {any} Class
+ * @param {ObjectRecord} record
+ * @param {any} id
+ * @param {any} props
+ */
+function constructAs(Class, record, id, props) {
+  const ctx = new DurableObjectState(record, id, props);
   record.state = ctx;
-  const instance = enterObject(record, () => new classes[namespace](ctx, env));
+  const instance = enterObject(record, () => new Class(ctx, env));
   record.instance = instance;
   /** @type {any} */
   const handlers = {};
@@ -313,7 +371,8 @@ function objectFetch(record, native) {
 function objectCall(record, native) {
   const number = op_call_target(native);
   if (number < 0) {
-    const callee = { root: record.instance, kind: ENTRYPOINT, objectId: record.id };
+    const refusal = record.instance instanceof DurableObject ? undefined : NO_RPC;
+    const callee = { root: record.instance, kind: ENTRYPOINT, objectId: record.id, refusal };
     return enterObject(record, answerCall, native, callee);
   }
   const found = exportedValue(number);
@@ -426,7 +485,7 @@ export const dispatch = {
   describe,
   configure,
   workerFetch,
-  prepareTests,
+  prepareTests: beginTests,
   runTests,
   runTimer,
   testsStalled,

@@ -49,6 +49,11 @@ export function setEntrypoints(exported) {
   entrypoints = exported;
 }
 
+/** What the worker exports under a name. @param {string} name */
+export function exportedClass(name) {
+  return entrypoints[name];
+}
+
 /**
  * The handlers of an entrypoint: an instance of its class, or the object itself.
  * @param {string} name

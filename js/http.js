@@ -8,7 +8,16 @@ import { requireHandler } from "ext:stead/global_scope.js";
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
-import { BODY_USED, gatedStream, innerBody, nativeBody, nativeStream } from "ext:stead/body.js";
+import {
+  BODY_USED,
+  gatedStream,
+  innerBody,
+  isPending,
+  nativeBody,
+  nativeStream,
+} from "ext:stead/body.js";
+import { compressed, formatOf } from "ext:stead/content_encoding.js";
+import { checkStream, requestInit, responseBody } from "ext:stead/http_checks.js";
 import { reasonAgainst } from "ext:stead/cloning.js";
 import { addHostClass } from "ext:stead/message.js";
 import { endForResponse, isSocket, makeSocket } from "ext:stead/websocket.js";
@@ -50,6 +59,10 @@ bindOps((ops) =>
 
 const SOCKET = Symbol("webSocket");
 const CF = Symbol("cf");
+const CACHE = Symbol("cache");
+const SIGNAL = Symbol("signal");
+/** Set for a response whose body is compressed already. */
+const ENCODED = Symbol("encoded");
 
 const DenoRequest = request.Request;
 const DenoResponse = response.Response;
@@ -83,38 +96,120 @@ function extendClass(base, construct) {
 }
 
 export const Request = extendClass(DenoRequest, (args, target) => {
-  checkBody(args[0], args[1]);
-  const [input, init] = args;
-  if (typeof input === "string" && !URL.canParse(input)) {
-    throw new TypeError(`Invalid URL: ${input}`);
+  if (args.length === 0) {
+    throw new TypeError(
+      "Failed to construct 'Request': constructor parameter 1 is not of type 'Request or string'.",
+    );
   }
-  const made = Reflect.construct(DenoRequest, args.length > 1 ? [input, init] : [input], target);
-  const cf = init?.cf ?? (typeof input === "object" ? input?.[CF] : undefined);
-  if (cf !== undefined) made[CF] = cf;
+  const [input, given] = args;
+  const isRequest = input instanceof DenoRequest;
+  if (!isRequest && !URL.canParse(`${input}`)) throw new TypeError(`Invalid URL: ${input}`);
+  if (given === undefined || given === null) {
+    if (isRequest && input.bodyUsed) throw new TypeError(RECONSTRUCTED);
+    return withOptions(Reflect.construct(DenoRequest, [input], target), isRequest ? input : NONE);
+  }
+  const { init, cache, trace } = requestInit(given);
+  checkBody(isRequest ? input : null, init);
+  const made = Reflect.construct(DenoRequest, [input, init], target);
+  if (trace) request.toInnerRequest(made).method = "TRACE";
+  if (isRequest) withOptions(made, input);
+  if (given.cf !== undefined) made[CF] = { ...given.cf };
+  if (cache !== undefined) made[CACHE] = cache;
+  if (init.signal) made[SIGNAL] = init.signal;
   return made;
 });
-Object.defineProperty(Request.prototype, "cf", {
-  get() {
-    return this[CF];
+
+/** Options that nobody gave. @type {any} */
+const NONE = {};
+const RECONSTRUCTED = "Cannot reconstruct a Request with a used body.";
+
+/**
+ * Gives a request what another one has beside deno_fetch's parts.
+ * @param {any} made
+ * @param {any} from
+ */
+function withOptions(made, from) {
+  if (from[CF] !== undefined) made[CF] = from[CF];
+  if (from[CACHE] !== undefined) made[CACHE] = from[CACHE];
+  if (from[SIGNAL] !== undefined) made[SIGNAL] = from[SIGNAL];
+  return made;
+}
+
+const cloneRequest = DenoRequest.prototype.clone;
+const { get: signalOf } = /** @type {any} */ (
+  Object.getOwnPropertyDescriptor(DenoRequest.prototype, "signal")
+);
+Object.defineProperties(DenoRequest.prototype, {
+  clone: {
+    value: function clone() {
+      checkUnlocked(request.toInnerRequest(this).body);
+      return withOptions(Reflect.apply(cloneRequest, this, []), this);
+    },
+    writable: true,
+    enumerable: true,
+    configurable: true,
   },
-  enumerable: true,
-  configurable: true,
+  signal: {
+    get() {
+      return this[SIGNAL] ?? Reflect.apply(signalOf, this, []);
+    },
+    enumerable: true,
+    configurable: true,
+  },
+  cf: {
+    get() {
+      return this[CF];
+    },
+    enumerable: true,
+    configurable: true,
+  },
+  cache: {
+    get() {
+      return this[CACHE];
+    },
+    enumerable: true,
+    configurable: true,
+  },
+  keepalive: {
+    get() {
+      return false;
+    },
+    enumerable: true,
+    configurable: true,
+  },
 });
 
 /**
- * @param {any} input
+ * Refuses to clone what is being read, or was.
+ * @param {any} body an InnerBody, or null
+ */
+function checkUnlocked(body) {
+  if (body?.unusable()) {
+    throw new TypeError("This ReadableStream is currently locked to a reader,");
+  }
+}
+
+/**
+ * @param {any} input a request, or null
  * @param {any} init
  */
 function checkBody(input, init) {
-  if (init?.body === undefined || init.body === null) return;
-  const method = `${init.method ?? (input instanceof DenoRequest ? input.method : "GET")}`;
-  if (/^(get|head)$/i.test(method)) {
+  const body = init.body ?? null;
+  if (body === null) {
+    if (input !== null && input.bodyUsed) throw new TypeError(RECONSTRUCTED);
+    if (input === null || request.toInnerRequest(input).body === null) return;
+  }
+  checkStream(body);
+  const method = init.method ?? input?.method ?? "GET";
+  if (method === "GET" || method === "HEAD") {
     throw new TypeError("Request with a GET or HEAD method cannot have a body.");
   }
 }
 
 export const Response = extendClass(DenoResponse, (args, target) => {
-  const [body, init] = args;
+  const [given, init] = args;
+  const body = responseBody(given, init);
+  checkStream(body);
   const socket = init?.webSocket;
   const status = init?.status;
   if (socket !== undefined && socket !== null) {
@@ -131,9 +226,10 @@ export const Response = extendClass(DenoResponse, (args, target) => {
       "Responses may only be constructed with status codes in the range 200 to 599, inclusive.",
     );
   }
-  const made = Reflect.construct(DenoResponse, [body, init], target);
+  const made = Reflect.construct(DenoResponse, [body, init ?? undefined], target);
   if (socket) made[SOCKET] = socket;
   if (init?.cf !== undefined) made[CF] = init.cf;
+  if (init?.encodeBody === "manual") made[ENCODED] = true;
   return made;
 });
 const { clone: cloneResponse } = Response.prototype;
@@ -142,7 +238,11 @@ Object.defineProperty(Response.prototype, "clone", {
     if (this[SOCKET] !== undefined) {
       throw new TypeError("Cannot clone a response to a WebSocket handshake.");
     }
-    return Reflect.apply(cloneResponse, this, []);
+    checkUnlocked(response.toInnerResponse(this).body);
+    const made = Reflect.apply(cloneResponse, this, []);
+    if (this[CF] !== undefined) made[CF] = this[CF];
+    if (this[ENCODED]) made[ENCODED] = true;
+    return made;
   },
   writable: true,
   enumerable: true,
@@ -242,7 +342,7 @@ export function responseFromNative(parts, url) {
   const inner = response.newInnerResponse(status, statusText);
   inner.urlList.push(url);
   inner.headerList = pairs(headers);
-  inner.body = innerBody(body);
+  inner.body = innerBody(body, formatOf(inner.headerList));
   const made = response.fromInnerResponse(inner, "immutable");
   if (socket !== null) made[SOCKET] = makeSocket(socket);
   return made;
@@ -268,9 +368,21 @@ export function respond(native, made) {
   const socket = made[SOCKET];
   const end = socket === undefined ? null : endForResponse(socket);
   if (made.bodyUsed) throw new TypeError(BODY_USED);
-  const body = nativeBody(inner.body);
-  const headers = flatten(response.wireHeaderList(inner));
-  op_respond(native, inner.status, inner.statusMessage, headers, body, end);
+  const { body, headers } = leaving(made, response.wireHeaderList(inner));
+  op_respond(native, inner.status, inner.statusMessage, flatten(headers), body, end);
+}
+
+/**
+ * The body of a response as it leaves, and the headers that are true of it.
+ * @param {any} made
+ * @param {[string, string][]} list its headers
+ */
+export function leaving(made, list) {
+  const inner = response.toInnerResponse(made);
+  const format = inner.body === null || made[ENCODED] ? undefined : formatOf(list);
+  if (format === undefined || isPending(inner.body)) return { body: nativeBody(inner.body), headers: list };
+  const body = nativeBody(compressed(inner.body, format));
+  return { body, headers: list.filter(([name]) => name.toLowerCase() !== "content-length") };
 }
 
 /**
@@ -326,14 +438,18 @@ addHostClass({
     if (made.bodyUsed) throw new TypeError(BODY_USED);
     const headers = response.wireHeaderList(inner);
     const socket = sendSocket(made, attachments);
-    return { status, statusMessage, headers, body: sendBody(inner.body, attachments), socket };
+    const encoded = made[ENCODED] === true;
+    const format = isPending(inner.body) ? formatOf(headers) : undefined;
+    const body = sendBody(inner.body, attachments);
+    return { status, statusMessage, headers, body, socket, encoded, format };
   },
-  receive({ status, statusMessage, headers, body, socket }, attachments) {
+  receive({ status, statusMessage, headers, body, socket, encoded, format }, attachments) {
     const inner = response.newInnerResponse(status, statusMessage);
     inner.headerList = headers;
-    inner.body = innerBody(attachments[body]);
+    inner.body = innerBody(attachments[body], format);
     const made = response.fromInnerResponse(inner, "response");
     if (socket !== null) made[SOCKET] = makeSocket(attachments[socket]);
+    if (encoded) made[ENCODED] = true;
     return made;
   },
 });

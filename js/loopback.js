@@ -8,6 +8,7 @@ import { primordials } from "ext:core/mod.js";
 import { DurableObjectNamespace, makeNamespace } from "ext:stead/namespace.js";
 import { addHostClass } from "ext:stead/message.js";
 import {
+  classParts,
   DurableObjectClass,
   EntrypointTarget,
   INTERNAL,
@@ -19,8 +20,17 @@ import {
   stubProxy,
 } from "ext:stead/service_stub.js";
 import { tagClass } from "ext:stead/scope.js";
+import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 
-const { ObjectPrototype, ObjectSetPrototypeOf, Proxy, ReflectGet, ReflectOwnKeys } = primordials;
+const {
+  FunctionPrototypeToString,
+  ObjectPrototype,
+  ObjectSetPrototypeOf,
+  Proxy,
+  ReflectGet,
+  ReflectOwnKeys,
+  SafeWeakMap,
+} = primordials;
 
 /** The number of this worker. */
 let ownWorker = 0;
@@ -80,7 +90,7 @@ class LoopbackNamespaceHandler {
    */
   apply(_target, _self, args) {
     const props = propsOf("LoopbackDurableObjectNamespace", args[0]);
-    return new DurableObjectClass(INTERNAL, this.#name, props);
+    return new DurableObjectClass(INTERNAL, ownWorker, this.#name, props);
   }
 
   /**
@@ -101,6 +111,61 @@ class LoopbackNamespaceHandler {
   }
 }
 
+/** A class of objects of the worker that has no namespace: a function that gives it properties. */
+export class LoopbackDurableObjectClass extends DurableObjectClass {}
+tagClass(LoopbackDurableObjectClass);
+
+class LoopbackClassHandler {
+  #name;
+
+  /** @param {string} name */
+  constructor(name) {
+    this.#name = name;
+  }
+
+  /**
+   * @param {any} _target
+   * @param {any} _self
+   * @param {any[]} args
+   */
+  apply(_target, _self, args) {
+    return new DurableObjectClass(INTERNAL, ownWorker, this.#name, propsOf("LoopbackDurableObjectClass", args[0]));
+  }
+
+  /**
+   * @param {any} target
+   * @param {string | symbol} name
+   */
+  get(target, name) {
+    return name === "length" || name === "name" ? undefined : ReflectGet(target, name);
+  }
+
+  /** @param {any} target */
+  ownKeys(target) {
+    return withoutFunctionNames(target);
+  }
+}
+
+/** The exported names of the classes in `ctx.exports`. @type {WeakMap<any, string>} */
+const classNames = new SafeWeakMap();
+
+/**
+ * The exported name of a class of objects and its properties; undefined for anything else.
+ * @param {any} value
+ * @returns {{ name: string, props: Uint8Array | null } | undefined}
+ */
+export function classPartsOf(value) {
+  if (typeof value !== "function") {
+    const parts = classParts(value);
+    if (parts !== undefined && parts.worker !== ownWorker) {
+      throw new Error("A facet of another worker's class is not implemented in Stead yet.");
+    }
+    return parts;
+  }
+  const name = classNames.get(value);
+  return name === undefined ? undefined : { name, props: null };
+}
+
 /** @param {any} target */
 function withoutFunctionNames(target) {
   return ReflectOwnKeys(target).filter((/** @type {any} */ key) => key !== "length" && key !== "name");
@@ -117,7 +182,7 @@ function callableOf(base) {
 }
 
 // They are functions, which pass as stubs; these do not pass.
-for (const base of [LoopbackServiceStub, LoopbackDurableObjectNamespace]) {
+for (const base of [LoopbackServiceStub, LoopbackDurableObjectNamespace, LoopbackDurableObjectClass]) {
   addHostClass({
     base,
     name: base.name,
@@ -153,7 +218,8 @@ export function makeExports(module, namespaces, worker) {
     const value = module[name];
     if (typeof value !== "function" && (typeof value !== "object" || value === null)) continue;
     const index = namespaces.findIndex((one) => one.exported && one.class === name);
-    exports[name] = index < 0 ? loopbackService(name) : loopbackNamespace(index, name);
+    if (index >= 0) exports[name] = loopbackNamespace(index, name);
+    else exports[name] = isObjectClass(value) ? loopbackClass(name) : loopbackService(name);
   }
   return exports;
 }
@@ -165,10 +231,29 @@ function loopbackService(name) {
 }
 
 /**
+ * Whether objects may be made of it: a class of any kind but an entrypoint's.
+ * @param {any} value
+ */
+function isObjectClass(value) {
+  if (typeof value !== "function" || value.prototype instanceof WorkerEntrypoint) return false;
+  return value.prototype instanceof DurableObject ||
+    /^class\b/.test(FunctionPrototypeToString(value));
+}
+
+/** @param {string} name */
+function loopbackClass(name) {
+  const proxy = new Proxy(callableOf(LoopbackDurableObjectClass), new LoopbackClassHandler(name));
+  classNames.set(proxy, name);
+  return proxy;
+}
+
+/**
  * @param {number} index
  * @param {string} name
  */
 function loopbackNamespace(index, name) {
   const handler = new LoopbackNamespaceHandler(makeNamespace(index), name);
-  return new Proxy(callableOf(LoopbackDurableObjectNamespace), handler);
+  const proxy = new Proxy(callableOf(LoopbackDurableObjectNamespace), handler);
+  classNames.set(proxy, name);
+  return proxy;
 }

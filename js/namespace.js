@@ -61,6 +61,20 @@ export class DurableObjectId {
 tagClass(DurableObjectId);
 
 /**
+ * What an id consists of; undefined for anything else.
+ * @param {any} id
+ */
+export function partsOfId(id) {
+  if (!isId(id)) return undefined;
+  return { hex: id.toString(), name: id.name, jurisdiction: id.jurisdiction };
+}
+
+/** @param {{ hex: string, name: string | undefined, jurisdiction: string | undefined }} parts */
+export function idFromParts({ hex, name, jurisdiction }) {
+  return new DurableObjectId(INTERNAL, hex, name, jurisdiction);
+}
+
+/**
  * An id whose jurisdiction is not known yet.
  * @param {number} index
  * @param {string} hex

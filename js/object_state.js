@@ -9,8 +9,10 @@ import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import { checkCallback, refuseArgument } from "ext:stead/arguments.js";
 import { exports } from "ext:stead/environment.js";
+import { DurableObjectFacets } from "ext:stead/facets.js";
 import { criticalSection } from "ext:stead/critical_section.js";
 import { keepActive } from "ext:stead/record.js";
+import { INTERNAL } from "ext:stead/service_stub.js";
 import { DurableObjectStorage } from "ext:stead/storage.js";
 import {
   endForObject,
@@ -56,16 +58,18 @@ export class DurableObjectState {
   #id;
   #storage;
   #props;
+  /** @type {DurableObjectFacets | undefined} */ #facets = undefined;
 
   /**
    * @param {import("./record.js").ObjectRecord} record
    * @param {any} id
+   * @param {any} props
    */
-  constructor(record, id) {
+  constructor(record, id, props) {
     this.#record = record;
     this.#id = id;
     this.#storage = new DurableObjectStorage(record);
-    this.#props = {};
+    this.#props = props;
   }
 
   get id() {
@@ -85,7 +89,7 @@ export class DurableObjectState {
   }
 
   get facets() {
-    return notYet("ctx.facets");
+    return this.#facets ??= new DurableObjectFacets(INTERNAL, this.#record);
   }
 
   get exports() {
@@ -234,12 +238,4 @@ export function socketOf(record, number) {
     record.sockets.set(number, socket);
   }
   return socket;
-}
-
-/**
- * @param {string} what
- * @returns {never}
- */
-function notYet(what) {
-  throw new Error(`${what} is not implemented in Stead yet.`);
 }

@@ -6,6 +6,7 @@ interface Native<Name extends string> {
 }
 
 type AlarmReply = Native<"AlarmReply">;
+type FacetHandle = Native<"FacetHandle">;
 type IncomingCall = Native<"IncomingCall">;
 type IncomingRequest = Native<"IncomingRequest">;
 type KvListing = Native<"KvListing">;
@@ -68,7 +69,8 @@ interface CacheOps {
 
 /** `ops/src/console.rs` */
 interface ConsoleOps {
-  op_console_print(object: ObjectHandle | null, text: string, method: string): void;
+  op_console_place(): string;
+  op_console_print(object: ObjectHandle | null, text: string, method: string, place: string): void;
 }
 
 /** `ops/src/exception.rs` */
@@ -195,6 +197,19 @@ interface StubOps {
   ): PendingFetch;
   op_stub_fetch_answer(pending: PendingFetch): Promise<NativeAnswer>;
   op_body_take(body: PendingBody): number;
+}
+
+/** `ops/src/facet.rs` */
+interface FacetOps {
+  op_facet_check(parent: ObjectHandle, name: string): void;
+  op_facet_find(parent: ObjectHandle, name: string): FacetHandle;
+  op_facet_begin(facet: FacetHandle): boolean;
+  op_callee_facet(facet: FacetHandle): StubHandle;
+  op_facet_start(facet: FacetHandle, start: Uint8Array): void;
+  op_facet_fail(facet: FacetHandle, thrown: Uint8Array): void;
+  op_facet_abort(parent: ObjectHandle, name: string, thrown: Uint8Array): void;
+  op_facet_delete(parent: ObjectHandle, name: string): void;
+  op_facet_clone(parent: ObjectHandle, from: string, to: string): void;
 }
 
 /** `ops/src/callee.rs` */
@@ -350,6 +365,7 @@ interface Ops
     DigestOps,
     EventOps,
     ExceptionOps,
+    FacetOps,
     GateOps,
     KvOps,
     ObjectSocketOps,

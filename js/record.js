@@ -33,7 +33,7 @@ export class ObjectRecord {
 
   /**
    * @param {ObjectHandle} handle the authority over the object
-   * @param {string} id
+   * @param {string | null} id none for a facet whose id is a text of its parent's
    */
   constructor(handle, id) {
     this.handle = handle;

@@ -150,6 +150,7 @@ function handlerArguments(method, name, args, env, ctx) {
  * @property {any} root
  * @property {number} kind
  * @property {string | null} objectId the object whose code it is
+ * @property {string} [refusal] why nothing of it can be called
  * @property {any} [env] for the functions of a plain object
  * @property {any} [ctx]
  */
@@ -166,6 +167,7 @@ export async function answerCall(native, callee) {
   /** @type {any[]} */
   let received = NOTHING;
   try {
+    if (callee.refusal !== undefined) throw new TypeError(callee.refusal);
     const path = op_call_path(native);
     const { receiver, value } = resolve(root, path, kind);
     let result = value;

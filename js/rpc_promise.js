@@ -432,10 +432,11 @@ export function callError(answer) {
  * The error for a failure of the callee itself; a new one each time, as callers may change it.
  * @param {any[]} answer
  */
-export function failureOf([, message, reset, retryable, overloaded, thrown]) {
+export function failureOf([, message, reset, retryable, overloaded, thrown, objectId]) {
   const error = thrown === null ? /** @type {any} */ (new Error(message)) : deserializeThrown(thrown);
   if (retryable) error.retryable = true;
   if (overloaded) error.overloaded = true;
   if (reset) error.durableObjectReset = true;
+  if (objectId !== null) error.durableObjectId = objectId;
   return error;
 }

@@ -49,7 +49,7 @@ const NAME_BYTES_MAX = 1024;
 export const HANDLER_PATH = "\u0000handler";
 
 /** What a stub leads to. */
-class Target {
+export class Target {
   /** @type {StubHandle | null} */ #native = null;
 
   /** @returns {StubHandle} */
@@ -83,6 +83,11 @@ class Target {
   /** @param {any[]} answer */
   error(answer) {
     return callError(answer);
+  }
+
+  /** What it is when its stub is passed on. @returns {any[]} */
+  describe() {
+    throw new TypeError("not a target");
   }
 
   /** @param {any[]} answer */
@@ -147,6 +152,15 @@ export class ObjectTarget extends Target {
     return error;
   }
 
+  /**
+   * @param {any} input
+   * @param {any} [init]
+   */
+  async fetch(input, init) {
+    const isRelative = typeof input === "string" && !isOn("durable_object_fetch_requires_full_url");
+    return await super.fetch(isRelative ? new URL(input, "https://fake-host/").href : input, init);
+  }
+
   describe() {
     return ["object", this.namespace, this.id, this.name];
   }
@@ -175,7 +189,7 @@ export class EntrypointTarget extends Target {
   }
 }
 
-/** What a stub's proxy stands for. @type {WeakMap<any, ObjectTarget | EntrypointTarget>} */
+/** What a stub's proxy stands for. @type {WeakMap<any, Target>} */
 const targets = new SafeWeakMap();
 
 /** Tells our own calls of constructors from those of user code. */
@@ -196,7 +210,7 @@ tagClass(ServiceStub, "Fetcher");
 
 /** A stub's proxy handler: every name that is not its own is a method of what it leads to. */
 export class StubHandler {
-  /** @param {ObjectTarget | EntrypointTarget} target */
+  /** @param {Target} target */
   constructor(target) {
     this.callee = target;
   }
@@ -245,6 +259,9 @@ export class StubHandler {
   member(target, name) {
     if (name === "fetch") return this.#fetch;
     if (name === "connect") return notYet;
+    if (!isOn("fetcher_no_get_put_delete") && ObjectHasOwn(HELPERS, name)) {
+      return (/** @type {any[]} */ ...args) => HELPERS[name](this.callee, args);
+    }
     if (!isOn("rpc")) return undefined;
     // A stub is not a promise, and Object.prototype's members are not those of its callee.
     if (name === "then" || name in ObjectPrototype) return ReflectGet(target, name);
@@ -256,6 +273,55 @@ export class StubHandler {
     }
     return makeProperty(this.callee, name);
   }
+}
+
+/**
+ * The methods that stubs had before they had those of their callees.
+ * @type {Record<string, (callee: Target, args: any[]) => Promise<any>>}
+ */
+const HELPERS = {
+  async get(callee, args) {
+    if (args.length === 0) refuseUrl("get");
+    const type = args[1] === undefined ? "text" : `${args[1]}`;
+    const response = await callee.fetch(`${args[0]}`, { method: "GET" });
+    if (response.status === 404 || response.status === 410) return null;
+    checkStatus("GET", response);
+    if (type === "text") return await response.text();
+    if (type === "json") return await response.json();
+    if (type === "arrayBuffer") return await response.arrayBuffer();
+    if (type === "stream") return response.body;
+    throw new TypeError(
+      'Unknown response type. Possible types are "text", "arrayBuffer", "json", and "stream".',
+    );
+  },
+
+  async put(callee, args) {
+    if (args.length === 0) refuseUrl("put");
+    checkStatus("PUT", await callee.fetch(`${args[0]}`, { method: "PUT", body: args[1] }));
+  },
+
+  async delete(callee, args) {
+    if (args.length === 0) refuseUrl("delete");
+    checkStatus("DELETE", await callee.fetch(`${args[0]}`, { method: "DELETE" }));
+  },
+};
+
+/**
+ * @param {string} method
+ * @returns {never}
+ */
+function refuseUrl(method) {
+  throw new TypeError(
+    `Failed to execute '${method}' on 'Fetcher': parameter 1 is not of type 'string'.`,
+  );
+}
+
+/**
+ * @param {string} method
+ * @param {any} response
+ */
+function checkStatus(method, { ok, status, statusText }) {
+  if (!ok) throw new Error(`HTTP ${method} request failed: ${status} ${statusText}`);
 }
 
 function notYet() {
@@ -302,28 +368,31 @@ function targetOf(stub) {
 
 /** A class of objects that others may start with properties of their own. */
 export class DurableObjectClass {
+  #worker;
   #name;
   #props;
 
   /**
    * @param {symbol} token
+   * @param {number} worker the number of the worker that has the class
    * @param {string} name the exported name
    * @param {Uint8Array | null} props
    */
-  constructor(token, name, props) {
+  constructor(token, worker, name, props) {
     requireInternal(token);
+    this.#worker = worker;
     this.#name = name;
     this.#props = props;
   }
 
   /**
-   * The exported name of a class and its properties.
+   * The worker that has a class, the name under which it exports that, and its properties.
    * @param {any} value
-   * @returns {{ name: string, props: Uint8Array | null } | undefined}
+   * @returns {{ worker: number, name: string, props: Uint8Array | null } | undefined}
    */
   static partsOf(value) {
     if (typeof value !== "object" || value === null || !(#name in value)) return undefined;
-    return { name: value.#name, props: value.#props };
+    return { worker: value.#worker, name: value.#name, props: value.#props };
   }
 }
 const { partsOf } = DurableObjectClass;
@@ -335,7 +404,7 @@ addHostClass({
   base: DurableObjectClass,
   name: "DurableObjectClass",
   send: (value) => partsOf(value),
-  receive: ({ name, props }) => new DurableObjectClass(INTERNAL, name, props),
+  receive: ({ worker, name, props }) => new DurableObjectClass(INTERNAL, worker, name, props),
 });
 
 /**

@@ -35,7 +35,12 @@ export function structuredClone(value, options) {
     );
   }
   const list = options?.transfer;
-  return list === undefined || list.length === 0 ? copy(value) : transfer(value, options);
+  if (list === undefined || list.length === 0) return copy(value);
+  const buffers = [...list];
+  if (!buffers.every((item) => core.isArrayBuffer(item))) return transfer(value, options);
+  const made = copy(value);
+  for (const buffer of buffers) /** @type {any} */ (buffer).transfer();
+  return made;
 }
 
 /**

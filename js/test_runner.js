@@ -8,7 +8,7 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { ask } from "ext:stead/test_clock.js";
 import { checkAssertions, resetAssertions } from "ext:stead/test_library.js";
-import { clearVirtualTimers, newestVirtualTimer } from "ext:stead/virtual_time.js";
+import { clearVirtualTimers, newestVirtualTimer, virtualTimerCount } from "ext:stead/virtual_time.js";
 
 let { op_test_tell } = core.ops;
 bindOps((ops) => ({ op_test_tell } = ops));
@@ -218,6 +218,15 @@ export class TestRunner {
     for (const test of this.#open) await this.#end(test);
   }
 
+  /** A time limit that was reached says what was not done by then. @param {any[]} errors */
+  async #explainTimeout(errors) {
+    const late = errors.find(({ message }) => `${message}`.startsWith("Test timed out in "));
+    if (late === undefined) return;
+    const timers = virtualTimerCount();
+    if (timers > 0) late.message += `\n  timers that go on: ${timers}`;
+    late.message += await ask({ ask: "waits" });
+  }
+
   /** @param {any} test */
   async #end(test) {
     if (!this.#open.delete(test)) return;
@@ -225,6 +234,7 @@ export class TestRunner {
     const failed = state === "fail";
     let kept = null;
     if (failed) this.#failed = true;
+    if (failed) await this.#explainTimeout(errors);
     if (this.#open.size === 0) {
       this.#resetVi();
       clearVirtualTimers(this.#newestTimer);

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/websockets/
 
 import { core } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
 import { checkAutoText, checkClose, checkProtocols, checkUrl } from "ext:stead/websocket_checks.js";
@@ -115,7 +116,7 @@ export class WebSocket extends EventTarget {
   #halfOpen = false;
   #url = "";
   #protocol = "";
-  #binaryType = "blob";
+  #binaryType = isOn("websocket_standard_binary_type") ? "blob" : "arraybuffer";
 
   static CONNECTING = CONNECTING;
   static OPEN = OPEN;
@@ -327,7 +328,8 @@ export class WebSocket extends EventTarget {
       return true;
     }
     const { code, reason, wasClean } = this.#receiveClose(frame);
-    if (wasClean && !this.#halfOpen) this.#replyToClose(code, reason);
+    const replies = !this.#halfOpen && isOn("web_socket_auto_reply_to_close");
+    if (wasClean && replies) this.#replyToClose(code, reason);
     if (!wasClean || this.#closeSent) this.#readyState = CLOSED;
     this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean }));
     return false;

@@ -3,6 +3,7 @@
 
 // What WebSockets refuse of what they are given, in the platform's words.
 
+import { isOn } from "ext:stead/compatibility.js";
 import { toInteger } from "ext:stead/arguments.js";
 import { DOMException } from "ext:stead/clone.js";
 
@@ -88,7 +89,8 @@ export function checkClose(code, reason) {
   if (!(number >= 1000 && number <= 4999) || reserved) {
     throw new DOMException(`Invalid WebSocket close code: ${number}.`, "InvalidAccessError");
   }
-  if (reason !== undefined && encoder.encode(`${reason}`).length > REASON_BYTES_MAX) {
+  const isBounded = isOn("websocket_close_reason_byte_limit");
+  if (isBounded && reason !== undefined && encoder.encode(`${reason}`).length > REASON_BYTES_MAX) {
     throw new DOMException(
       "WebSocket close reason must not be longer than 123 bytes when UTF-8 encoded.",
       "SyntaxError",

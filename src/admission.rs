@@ -34,7 +34,10 @@ impl Shard {
             // No object wakes to hear that the process closed its sockets.
             return None;
         }
-        let (name, event) = self.hold_back(key, name, event)?;
+        let (name, event) = match key.is_facet() {
+            true => (name, event),
+            false => self.hold_back(key, name, event)?,
+        };
         if let ObjectEvent::Call(call) = event {
             if call.target.is_some() {
                 // The value went with the instance that exported it.
@@ -52,6 +55,9 @@ impl Shard {
         name: Option<String>,
         event: ObjectEvent,
     ) -> Option<(Rc<Instance>, v8::Global<v8::Value>, ObjectEvent)> {
+        if key.is_facet() {
+            return self.admit_to_facet(key, event);
+        }
         let shard = self.shared.placement.place(key, self.index);
         if shard != self.index {
             self.shared.send_to(shard, key, name, event);
@@ -66,6 +72,7 @@ impl Shard {
             self.release_unused(key);
             return None;
         }
+        let (name, event) = self.find_room(key, name, event)?;
         match self.instantiate(key, name.clone()) {
             Ok((instance, record)) => Some((instance, record, event)),
             Err(failure) => {

@@ -4,6 +4,8 @@
 //! due; what is kept here is an index of those times, which a run checks against.
 //! <https://developers.cloudflare.com/durable-objects/api/alarms/>
 
+mod now;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -28,6 +30,8 @@ use tokio::sync::oneshot;
 
 use crate::shared::Message;
 use crate::shared::Shared;
+use crate::testing::crons::Crons;
+use crate::virtual_time::Due;
 use crate::virtual_time::Step;
 use crate::virtual_time::VirtualTime;
 
@@ -64,6 +68,8 @@ struct Inner {
     changes: Mutex<HashMap<ObjectKey, Change>>,
     /// Who wants to know what is pending.
     asked: Mutex<Vec<oneshot::Sender<PendingAlarms>>>,
+    /// Whose alarms are wanted before their time; bounded by the number of objects.
+    wanted: Mutex<Vec<ObjectKey>>,
     /// Who wants the index closed, and told when it is.
     parking: Mutex<Option<oneshot::Sender<()>>>,
     /// Whether the thread leaves everything alone.
@@ -167,6 +173,8 @@ struct Scheduler {
     shared: Weak<Shared>,
     namespaces: Vec<NamespaceAlarms>,
     busy: HashMap<ObjectKey, Busy>,
+    /// The cron triggers of a project that is tested, once the clock runs.
+    crons: Option<Crons>,
 }
 
 struct NamespaceAlarms {
@@ -187,6 +195,7 @@ impl Scheduler {
             shared,
             namespaces: Vec::new(),
             busy: HashMap::new(),
+            crons: None,
         }
     }
 
@@ -242,12 +251,25 @@ impl Scheduler {
             };
             let (due, next_ms) = self.due(now_ms, horizon_ms, RUNNING_MAX - running.len());
             let next_ms = next_ms.min(self.end_overdue(&shared, now_ms));
-            for (key, entry) in due {
+            let wanted = self.take_wanted();
+            for (key, entry) in wanted.into_iter().chain(due) {
                 running.push(self.begin(&shared, key, entry));
             }
             if let Some(time) = time {
+                let crons = self.crons.get_or_insert_with(|| match &shared.testing {
+                    Some(testing) => Crons::new(&testing.crons, now_ms),
+                    None => Crons::default(),
+                });
+                for event in crons.take_due(now_ms) {
+                    crate::testing::crons::fire(&shared, event);
+                }
                 let next_ms = (next_ms < now_ms + horizon_ms).then_some(next_ms);
-                match time.step(seen, next_ms, !running.is_empty()) {
+                let due = Due {
+                    alarm_ms: next_ms,
+                    alarms_run: !running.is_empty(),
+                    cron_ms: crons.next_ms(),
+                };
+                match time.step(seen, due) {
                     Step::Moved => {
                         shared.nudge(&time.due_shards(), || Message::Tick);
                         continue;
@@ -320,10 +342,7 @@ impl Scheduler {
                 let Ok(id) = namespace.ids.parse(&entry.id_hex) else {
                     continue;
                 };
-                let key = ObjectKey {
-                    namespace: at as u16,
-                    id,
-                };
+                let key = ObjectKey::new(at as u16, id);
                 match self.busy.get(&key) {
                     None => pending.push((key, entry)),
                     Some(Busy::Running { .. }) => {}
@@ -435,10 +454,7 @@ impl Scheduler {
                         let Ok(id) = namespace.ids.parse(&entry.id_hex) else {
                             continue;
                         };
-                        let key = ObjectKey {
-                            namespace: at as u16,
-                            id,
-                        };
+                        let key = ObjectKey::new(at as u16, id);
                         if self.busy.contains_key(&key) {
                             continue;
                         }

@@ -175,6 +175,16 @@ impl Diagnostic {
         })
     }
 
+    /// The lines around the place alone; empty if there are none.
+    pub fn render_frame_alone(&self, colors: bool) -> String {
+        let mut out = String::new();
+        if let Some(location) = &self.location {
+            let gutter = location.line.to_string().len();
+            self.render_frame(&mut out, location, gutter, &Paint { colors });
+        }
+        out
+    }
+
     fn render_frame(&self, out: &mut String, location: &Location, gutter: usize, paint: &Paint) {
         if self.frame.is_empty() {
             return;

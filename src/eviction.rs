@@ -56,6 +56,14 @@ impl Evict {
 #[derive(Default)]
 pub struct IdleObjects(RefCell<BTreeMap<(i64, u64), ObjectKey>>);
 
+impl IdleObjects {
+    /// Takes the first one: when to look at it, its incarnation and its key.
+    pub fn take_first(&self) -> Option<(i64, u64, ObjectKey)> {
+        let ((at_ms, incarnation), key) = self.0.borrow_mut().pop_first()?;
+        Some((at_ms, incarnation, key))
+    }
+}
+
 impl Shard {
     /// Notes that nothing is under way in an object.
     pub fn note_idle(&self, instance: &Rc<Instance>) {
@@ -69,6 +77,10 @@ impl Shard {
             if idle_ms == 0 {
                 self.wake();
             }
+        }
+        if !self.waiting.is_empty() {
+            // It may have to leave for another one.
+            self.wake();
         }
     }
 
@@ -95,15 +107,13 @@ impl Shard {
             return None;
         }
         let idle = self.idle.0.borrow();
-        idle.first_key_value().map(|((at_ms, _), _)| *at_ms)
+        let due_ms = idle.first_key_value().map(|((at_ms, _), _)| *at_ms);
+        due_ms.into_iter().chain(self.next_look_for_room_ms()).min()
     }
 
     /// Lets the objects go that have been idle for long enough. Called between
     /// turns, never while JavaScript runs.
     pub fn evict_idle(&self) {
-        let Some(idle_ms) = self.shared.evict.idle_ms() else {
-            return;
-        };
         if self.idle.0.borrow().is_empty() {
             return;
         }
@@ -113,25 +123,41 @@ impl Shard {
             let Some(instance) = found.filter(|found| found.incarnation == incarnation) else {
                 continue;
             };
-            let due_ms = instance.idle_since_ms.get() + idle_ms;
-            if instance.is_active() {
-                // Listed again when it is idle again.
-                instance.idle_listed.set(false);
-            } else if instance.exports.get() > 0 {
-                // Others may call what it exported.
-                self.list_idle(&instance, now_ms + LOOK_AGAIN_MS);
-            } else if self.queue.waits_for(&key) {
-                // What is to be delivered finds it here.
-                self.list_idle(&instance, now_ms + 1);
-            } else if due_ms > now_ms {
-                self.list_idle(&instance, due_ms);
-            } else if !self.is_settled(&instance) {
-                // Listed again when its commits are durable.
-                instance.idle_listed.set(false);
-            } else {
+            if self.look_at_idle(&instance, now_ms) {
                 self.evict(&instance);
             }
         }
+    }
+
+    /// Whether an instance can leave memory that was taken from the list of the idle ones, and
+    /// by `at_ms` has been idle for long enough. One that cannot is listed again, now or when
+    /// that may have changed.
+    pub fn look_at_idle(&self, instance: &Rc<Instance>, at_ms: i64) -> bool {
+        let idle_ms = self.shared.evict.idle_ms().unwrap_or_default();
+        let due_ms = instance.idle_since_ms.get() + idle_ms;
+        if instance.is_active() {
+            // Listed again when it is idle again.
+            instance.idle_listed.set(false);
+        } else if instance.exports.get() > 0 {
+            // Others may call what it exported.
+            let now_ms = self.shared.clock.now_ms();
+            self.list_idle(instance, now_ms + LOOK_AGAIN_MS);
+        } else if instance.key.is_facet() && !instance.sockets.is_empty() {
+            // Only its parent's code could wake it.
+            let now_ms = self.shared.clock.now_ms();
+            self.list_idle(instance, now_ms + LOOK_AGAIN_MS);
+        } else if self.queue.waits_for(&instance.key) {
+            // What is to be delivered finds it here.
+            self.list_idle(instance, self.shared.clock.now_ms() + 1);
+        } else if due_ms > at_ms {
+            self.list_idle(instance, due_ms);
+        } else if !self.is_settled(instance) {
+            // Listed again when its commits are durable.
+            instance.idle_listed.set(false);
+        } else {
+            return true;
+        }
+        false
     }
 
     fn take_due(&self, now_ms: i64) -> Option<(u64, ObjectKey)> {
@@ -151,10 +177,14 @@ impl Shard {
     pub fn evict(&self, instance: &Rc<Instance>) {
         let key = instance.key;
         let resident = self.objects.borrow_mut().remove(&key);
-        instance.fail(Failure::reset(EVICTED));
+        let left = Failure::reset(EVICTED);
+        instance.fail(left.clone());
+        self.end_nest(instance, &left);
         self.end_sharing(instance);
         self.close_storage(instance);
-        if instance.sockets.is_empty() {
+        if key.is_facet() {
+            // Its start knows how to make it anew.
+        } else if instance.sockets.is_empty() {
             self.shared.placement.release(key, self.index);
         } else {
             let sockets = instance.sockets.clone();

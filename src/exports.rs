@@ -56,7 +56,7 @@ pub enum ExportKind {
 /// Why a module cannot be served.
 #[derive(Clone, Debug)]
 pub enum ExportsError {
-    /// A class is written like an object's and does not extend `DurableObject`.
+    /// There is nothing but a class that neither extends `DurableObject` nor has a handler.
     NoExtends(String),
     /// There is neither an object class nor a handler.
     Nothing,
@@ -64,13 +64,15 @@ pub enum ExportsError {
     NotExported(Vec<String>),
 }
 
-/// Puts variables into `env`, where modules find them while they are evaluated.
-pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, Value>) {
+/// Puts variables into `env`, where modules find them while they are evaluated. `is_watched`: lines
+/// of the console say where they were printed.
+pub fn set_vars(isolate: &Isolate, vars: &BTreeMap<String, Value>, is_watched: bool) {
     isolate.enter(|scope| {
         // As text: numbers of JSON pass as they are written.
         let vars = serde_json::to_string(vars).expect("JSON is text");
         let vars = string(scope, &vars);
-        let result = call(scope, &isolate.dispatch.set_vars, &[vars]);
+        let is_watched = v8::Boolean::new(scope, is_watched).into();
+        let result = call(scope, &isolate.dispatch.set_vars, &[vars, is_watched]);
         assert!(result.is_ok(), "assigning values does not throw");
     });
 }
@@ -133,25 +135,28 @@ pub fn namespaces(
     if !missing.is_empty() {
         return Err(ExportsError::NotExported(missing));
     }
-    let has = |kind: ExportKind| exports.iter().any(|export| export.kind == kind);
-    let nothing = !has(ExportKind::Object) && !has(ExportKind::Worker) && !may_be_empty;
-    let suspects = |export: &&Export| {
-        let as_object = if bindings.are_declared() {
+    // A class that extends nothing is an object's if a binding names it or, where nothing
+    // is declared, if it has a handler of one.
+    let is_object = |export: &&Export| match export.kind {
+        ExportKind::Object => true,
+        ExportKind::Class if bindings.are_declared() => {
             bindings.required().any(|class| class == export.name)
-        } else {
-            !export.handlers.is_empty()
-        };
-        export.kind == ExportKind::Class && (nothing || as_object)
+        }
+        ExportKind::Class => !export.handlers.is_empty(),
+        _ => false,
     };
-    if let Some(class) = exports.iter().find(suspects) {
-        return Err(ExportsError::NoExtends(class.name.clone()));
-    }
-    if nothing {
-        return Err(ExportsError::Nothing);
-    }
-    let objects = exports
+    let has_worker = exports
         .iter()
-        .filter(|export| export.kind == ExportKind::Object);
+        .any(|export| export.kind == ExportKind::Worker);
+    if !exports.iter().any(|export| is_object(&export)) && !has_worker && !may_be_empty {
+        let class = exports
+            .iter()
+            .find(|export| export.kind == ExportKind::Class);
+        return Err(class.map_or(ExportsError::Nothing, |class| {
+            ExportsError::NoExtends(class.name.clone())
+        }));
+    }
+    let objects = exports.iter().filter(is_object);
     let mut names: Vec<&str> = objects.map(|export| export.name.as_str()).collect();
     names.sort_unstable();
     let namespace = |class: &str| {

@@ -14,6 +14,8 @@ use crate::dev::Thrown;
 pub struct Front {
     pub assets: Option<Arc<Assets>>,
     pub pages: Option<Arc<Pages>>,
+    /// Whether clients speak HTTPS, so that the URLs of requests say so.
+    pub is_https: bool,
 }
 
 impl Front {

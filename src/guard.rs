@@ -7,24 +7,32 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use deno_core::JsRuntime;
 use deno_core::v8;
+use stead_ops::meter;
 use stead_ops::turn::Turns;
 
+use crate::inspector::Registration;
 use crate::memory::BufferBudget;
+use crate::meter::Sample;
 use crate::thread_clock::ThreadClock;
 use crate::watchdog::Watchdog;
 use crate::watchdog::Watched;
 
 /// How far V8's limit on its heap is raised while code that reached it is ended.
 const HEAP_SLACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Code that has taken too much time and may still be called, at most.
+const CONDEMNED_MAX: usize = 64;
 
 /// Why code was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +61,9 @@ struct Sentence {
     memory: AtomicBool,
     /// The turn whose SQL is to stop, which V8 cannot; 0 for none.
     sql_turn: AtomicU64,
+    /// The turn that was last told of, and nanoseconds it has taken that are not counted yet.
+    metered_turn: AtomicU64,
+    metered_ns: AtomicU64,
     handle: v8::IsolateHandle,
 }
 
@@ -66,18 +77,25 @@ pub struct Guard {
     context: v8::Global<v8::Context>,
     killed: RefCell<Option<Kill>>,
     is_killed: Cell<bool>,
-    /// Set when the heap came near its limit, whether or not code was ended for it.
-    heap_full: Cell<bool>,
+    /// Set when the memory came near its limit, whether or not code was ended for it.
+    memory_full: Cell<bool>,
+    buffers: Arc<BufferBudget>,
+    /// What turns have taken that is not counted yet.
+    samples: RefCell<Vec<Sample>>,
+    /// Whose code is ended as soon as it is seen to run.
+    condemned: RefCell<VecDeque<v8::Global<v8::Value>>>,
     /// Kept for the watchdog, which holds it weakly.
     watched: RefCell<Option<Arc<Watched>>>,
 }
 
 impl Guard {
-    /// Guards the isolate of a runtime. The guard must be kept until the runtime is gone.
+    /// Guards the isolate of a runtime, to which debuggers may attach. The guard must be kept
+    /// until the runtime is gone.
     pub fn install(
         runtime: &mut JsRuntime,
         watchdog: &Watchdog,
         buffers: &Arc<BufferBudget>,
+        debugged: Option<&Registration>,
     ) -> Rc<Guard> {
         let turns = runtime.op_state().borrow().borrow::<Rc<Turns>>().clone();
         let context = runtime.main_context();
@@ -86,6 +104,8 @@ impl Guard {
             turn: AtomicU64::new(0),
             memory: AtomicBool::new(false),
             sql_turn: AtomicU64::new(0),
+            metered_turn: AtomicU64::new(0),
+            metered_ns: AtomicU64::new(0),
             handle: isolate.thread_safe_handle(),
         });
         let guard = Rc::new(Guard {
@@ -97,16 +117,21 @@ impl Guard {
             context,
             killed: RefCell::default(),
             is_killed: Cell::new(false),
-            heap_full: Cell::new(false),
+            memory_full: Cell::new(false),
+            buffers: buffers.clone(),
+            samples: RefCell::default(),
+            condemned: RefCell::default(),
             watched: RefCell::default(),
         });
         let address = Rc::as_ptr(&guard) as usize;
         isolate.add_near_heap_limit_callback(heap_is_full, address as *mut c_void);
-        let condemned = sentence.clone();
+        let (condemned, metered) = (sentence.clone(), sentence.clone());
         let watched = Arc::new(Watched {
             count: guard.turns.count(),
             clock: ThreadClock::of_this_thread(),
+            debuggers: debugged.map_or_else(Arc::default, |debugged| debugged.target.attached()),
             condemn: Box::new(move |turn| condemned.pass(turn, false, address)),
+            meter: Box::new(move |turn, more| metered.meter(turn, more, address)),
         });
         watchdog.watch(&watched);
         guard.watched.replace(Some(watched));
@@ -120,12 +145,14 @@ impl Guard {
     /// JavaScript is entered.
     pub fn begin(&self) {
         self.turns.begin();
+        meter::turn_begins();
         self.watchdog.wake();
     }
 
     /// JavaScript has returned, and its microtasks have run.
     pub fn end(&self) {
         self.turns.end();
+        meter::turn_ends();
         self.clear();
     }
 
@@ -151,17 +178,60 @@ impl Guard {
         self.killed.borrow_mut().take()
     }
 
-    /// Whether the heap came near its limit since this was last asked.
-    pub fn take_heap_full(&self) -> bool {
-        self.heap_full.take()
+    /// Whether the memory came near its limit since this was last asked.
+    pub fn take_memory_full(&self) -> bool {
+        self.memory_full.take()
     }
 
-    /// Collects all garbage; the bytes that are left on the heap.
+    /// Collects all garbage; the bytes that are left on the heap or in buffers, whichever
+    /// are more.
     pub fn collect_garbage(&self) -> usize {
         // SAFETY: see `isolate`; called outside of JavaScript.
         let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(self.isolate) };
         isolate.low_memory_notification();
-        isolate.get_heap_statistics().used_heap_size()
+        let heap = isolate.get_heap_statistics().used_heap_size();
+        heap.max(self.buffers.used())
+    }
+
+    /// Takes what turns have taken since this was last asked.
+    pub fn take_samples(&self) -> Vec<Sample> {
+        std::mem::take(&mut *self.samples.borrow_mut())
+    }
+
+    /// From now on code that V8 keeps this for is ended when it runs.
+    pub fn condemn(&self, mapping: &v8::Global<v8::Value>) {
+        let mut condemned = self.condemned.borrow_mut();
+        if condemned.iter().any(|other| other == mapping) {
+            return;
+        }
+        if condemned.len() == CONDEMNED_MAX {
+            condemned.pop_front();
+        }
+        condemned.push_back(mapping.clone());
+    }
+
+    /// Counts time of the turn that runs for those on whose behalf it does.
+    fn count(&self, used: Duration) {
+        let mapping = self.mapping();
+        if self.condemned.borrow().contains(&mapping) {
+            self.kill(Cause::Cpu);
+        }
+        let mut samples = self.samples.borrow_mut();
+        match samples.last_mut().filter(|last| last.mapping == mapping) {
+            Some(last) => last.used += used,
+            None => samples.push(Sample { mapping, used }),
+        }
+    }
+
+    /// What V8 keeps for the code that runs.
+    fn mapping(&self) -> v8::Global<v8::Value> {
+        // SAFETY: V8 calls this on the isolate's own thread, with no scope of ours in use.
+        let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(self.isolate) };
+        v8::scope!(let scope, &mut isolate);
+        let context = v8::Local::new(scope, &self.context);
+        let scope = &mut v8::ContextScope::new(scope, context);
+        let mapping = scope.get_continuation_preserved_embedder_data();
+        v8::Global::new(scope, mapping)
     }
 
     /// Gives V8 its limit back after the heap was near it and has been cleared.
@@ -192,14 +262,11 @@ impl Guard {
         if !self.turns.is_running() {
             return;
         }
+        if cause == Cause::Memory {
+            self.memory_full.set(true);
+        }
         if !self.is_killed.replace(true) {
-            // SAFETY: V8 calls this on the isolate's own thread, with no scope of ours in use.
-            let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(self.isolate) };
-            v8::scope!(let scope, &mut isolate);
-            let context = v8::Local::new(scope, &self.context);
-            let scope = &mut v8::ContextScope::new(scope, context);
-            let mapping = scope.get_continuation_preserved_embedder_data();
-            let mapping = v8::Global::new(scope, mapping);
+            let mapping = self.mapping();
             self.killed.replace(Some(Kill { cause, mapping }));
         }
         self.sentence.handle.terminate_execution();
@@ -215,6 +282,31 @@ impl Sentence {
             .request_interrupt(carry_out, guard as *mut c_void);
         // Only then: code that is told of it must not come to an answer.
         self.sql_turn.store(turn, Ordering::Release);
+    }
+}
+
+impl Sentence {
+    /// Tells how much more time a turn has used. From the watchdog's thread.
+    fn meter(&self, turn: u64, more: Duration, guard: usize) {
+        let more = u64::try_from(more.as_nanos()).unwrap_or(u64::MAX);
+        if self.metered_turn.swap(turn, Ordering::AcqRel) == turn {
+            self.metered_ns.fetch_add(more, Ordering::AcqRel);
+        } else {
+            self.metered_ns.store(more, Ordering::Release);
+        }
+        self.handle.request_interrupt(count, guard as *mut c_void);
+    }
+}
+
+/// What V8 calls in the middle of a turn whose time is counted.
+unsafe extern "C" fn count(_isolate: v8::UnsafeRawIsolatePtr, guard: *mut c_void) {
+    // SAFETY: the guard lives as long as the isolate, and this is its thread.
+    let guard = unsafe { &*guard.cast::<Guard>() };
+    let sentence = &guard.sentence;
+    let used = sentence.metered_ns.swap(0, Ordering::AcqRel);
+    // Of a turn that has ended by itself nobody knows any more whose it was.
+    if used > 0 && sentence.metered_turn.load(Ordering::Acquire) == guard.turns.now() {
+        guard.count(Duration::from_nanos(used));
     }
 }
 
@@ -244,7 +336,7 @@ unsafe extern "C" fn heap_is_full(
 ) -> usize {
     // SAFETY: as above.
     let guard = unsafe { &*guard.cast::<Guard>() };
-    guard.heap_full.set(true);
+    guard.memory_full.set(true);
     guard.kill(Cause::Memory);
     limit + HEAP_SLACK_BYTES.max(limit / 4)
 }

@@ -170,7 +170,8 @@ impl Shard {
         self.sleeping.borrow_mut().insert(key, sockets.attach(host));
     }
 
-    fn requeue(&self, key: ObjectKey, events: VecDeque<(Option<String>, ObjectEvent)>) {
+    /// Queues events of an object that have waited ahead of all others.
+    pub fn requeue(&self, key: ObjectKey, events: VecDeque<(Option<String>, ObjectEvent)>) {
         let events = events.into_iter();
         self.queue
             .push_first(events.map(|(name, event)| Parcel::Object(key, name, event)));
@@ -223,6 +224,7 @@ impl Shard {
             told: Cell::new(false),
             _ended: retire.ended,
         });
+        self.let_all_in();
         self.wake();
     }
 
@@ -274,6 +276,7 @@ impl Shard {
             let objects = self.objects.borrow();
             let sleeping = self.sleeping.borrow();
             let held = objects.keys().chain(sleeping.keys()).copied();
+            let held = held.filter(|key| !key.is_facet());
             retiring.tell(Handover::Held(held.collect()));
         }
         let late = Instant::now() >= retiring.deadline.get();
@@ -282,7 +285,9 @@ impl Shard {
             .borrow()
             .values()
             .map(|resident| &resident.instance)
-            .filter(|instance| late || (!instance.is_handling() && self.is_settled(instance)))
+            // Facets leave with their objects.
+            .filter(|instance| !instance.key.is_facet())
+            .filter(|instance| late || self.is_at_rest(instance))
             .cloned()
             .collect();
         let asleep = std::mem::take(&mut *self.sleeping.borrow_mut());
@@ -307,7 +312,8 @@ impl Shard {
             self.leave(&instance, &code_updated());
             released.push((instance.key, sockets));
         }
-        let left = |key: &ObjectKey| !self.objects.borrow().contains_key(key);
+        // What is for a facet is for this shard, or for nobody.
+        let left = |key: &ObjectKey| !key.is_facet() && !self.objects.borrow().contains_key(key);
         for (key, name, event) in self.queue.take_of(left) {
             retiring.tell(Handover::Event(key, name, event));
         }
@@ -317,6 +323,14 @@ impl Shard {
             }
             retiring.tell(Handover::Released(key, sockets));
         }
+    }
+
+    /// Whether the successor has everything.
+    pub fn has_handed_over(&self) -> bool {
+        !self.has_more()
+            && self.waiting.is_empty()
+            && self.objects.borrow().is_empty()
+            && self.sleeping.borrow().is_empty()
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
@@ -32,12 +33,14 @@ use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::FetchRequest;
 use stead_ops::message::FetchResponse;
+use stead_ops::meter;
 use stead_ops::socket::SocketEnd;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::assets::Asked;
 use crate::cli::request_log::RequestLine;
+use crate::cli::request_log::TimeParts;
 use crate::isolate::call;
 use crate::shard::Phase;
 use crate::shard::Shard;
@@ -141,6 +144,11 @@ async fn answer(
 ) -> Result<Response, Infallible> {
     let begun = Instant::now();
     let note = RequestNote::default();
+    if shard.shared.is_watched {
+        let mut note = note.borrow_mut();
+        note.before = meter::read();
+        note.elsewhere = Some(Arc::default());
+    }
     let line = shard.shared.logger.wants_requests().then(|| {
         let path = request
             .uri()
@@ -161,7 +169,7 @@ async fn answer(
     }
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
-    let response = match to_fetch(request) {
+    let response = match to_fetch(request, shard.code.front.is_https) {
         Ok(request) => {
             let answered = shard.worker_fetch(request, note.clone()).await;
             match answered {
@@ -235,18 +243,33 @@ fn log(
     begun: Instant,
 ) {
     let object = object_of(shard, note);
+    let note = note.borrow();
+    let parts = note.elsewhere.as_ref().and_then(|elsewhere| {
+        let (others, gate) = elsewhere.total();
+        let own = meter::read()?.since(note.before?);
+        Some(TimeParts {
+            javascript: own.javascript + others.javascript,
+            storage: own.storage + others.storage,
+            gate,
+        })
+    });
     shard.shared.logger.request(RequestLine {
         method: method.to_string().into(),
         path,
         status: response.status().as_u16(),
         object,
+        event: note.event.clone(),
+        parts,
         elapsed: begun.elapsed(),
         bytes: response.body().size_hint().exact(),
     });
 }
 
 /// The request as the worker sees it: with an absolute URL.
-fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Box<Response>> {
+fn to_fetch(
+    request: hyper::Request<Incoming>,
+    is_https: bool,
+) -> Result<FetchRequest, Box<Response>> {
     let (parts, body) = request.into_parts();
     let url = if parts.uri.scheme().is_some() {
         parts.uri.to_string()
@@ -260,7 +283,8 @@ fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Box<Respo
             return Err(Box::new(refused));
         };
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        format!("http://{host}{path}")
+        let scheme = if is_https { "https" } else { "http" };
+        format!("{scheme}://{host}{path}")
     };
     let length = body.size_hint().exact();
     let body = match length {
@@ -275,6 +299,7 @@ fn to_fetch(request: hyper::Request<Incoming>) -> Result<FetchRequest, Box<Respo
         url,
         headers: parts.headers,
         body,
+        measured: None,
     })
 }
 

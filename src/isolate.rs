@@ -135,6 +135,14 @@ impl Isolate {
         self.clock = clock.virtual_time().map(|_| (clock.clone(), shard));
     }
 
+    /// From here on `eval` and `new Function` throw.
+    pub fn forbid_eval(&self) {
+        self.enter(|scope| {
+            let context = scope.get_current_context();
+            context.set_allow_generation_from_strings(false);
+        });
+    }
+
     /// Runs `work` in the isolate, then the microtasks that it left. Never called
     /// from inside JavaScript.
     pub fn enter<R>(&self, work: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> R {
@@ -193,4 +201,13 @@ pub fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s,
     v8::String::new(scope, text)
         .unwrap_or_else(|| v8::String::empty(scope))
         .into()
+}
+
+/// Bytes for JavaScript, as an Uint8Array.
+pub fn bytes_to_js<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::Value> {
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.to_vec()).make_shared();
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+    let view = v8::Uint8Array::new(scope, buffer, 0, bytes.len());
+    let null = v8::null(scope).into();
+    view.map_or(null, Into::into)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What turns, isolates and objects may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The processor's time that one turn may take.
+    /// The processor's time that one event may take.
     pub cpu: Duration,
     /// The bytes of each shard's JavaScript heap; its array buffers may have as many
     /// again.

@@ -1,4 +1,5 @@
-//! The memory of array buffers, which is outside of V8's heap: counted, with a bound.
+//! Memory outside of V8's heap: that of array buffers, which is counted and has a bound, and
+//! what is left behind when a shard ends.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -14,6 +15,17 @@ use deno_core::v8;
 const REFUSALS_MAX: u32 = 4;
 /// The alignment of a buffer, as `malloc` gives it.
 const ALIGNMENT: usize = 16;
+
+/// Gives memory back to the system that was freed. The C library keeps what the thread of a
+/// shard leaves behind for threads to come, also the large parts that no later one needs.
+/// It takes some milliseconds, in which other threads may have to wait for memory.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the function has no conditions.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
 
 /// The bytes that the array buffers of one isolate may have together.
 pub struct BufferBudget {
@@ -41,8 +53,7 @@ impl BufferBudget {
     }
 
     /// Bytes that are in use.
-    #[cfg(test)]
-    fn used(&self) -> usize {
+    pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 

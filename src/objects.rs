@@ -15,14 +15,14 @@ use stead_ops::assets::FileRequest;
 use stead_ops::event::IncomingCall;
 use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
+use stead_ops::facet::Facet;
+use stead_ops::facet::Facets;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::host::Host;
-use stead_ops::host::HostRef;
 use stead_ops::host::Namespace;
 use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
-use stead_ops::instance::ObjectHandle;
 use stead_ops::message::AlarmOutcome;
 use stead_ops::message::Call;
 use stead_ops::message::CallError;
@@ -30,17 +30,16 @@ use stead_ops::message::Failure;
 use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
+use stead_ops::meter;
 use stead_ops::parcel::Parcel;
-use stead_storage::Database;
 use stead_storage::GateBroken;
 use stead_storage::LogEvent;
-use stead_storage::ObjectName;
 use stead_storage::StorageError;
 
 use crate::assets::Asked;
 use crate::cli::logger::Level;
 use crate::isolate::call;
-use crate::isolate::string;
+use crate::residents::Seat;
 use crate::shard::Shard;
 use crate::stalled::Progress;
 
@@ -55,9 +54,20 @@ pub struct Resident {
     record: v8::Global<v8::Value>,
     /// Whether its writes become durable.
     progress: Progress,
+    _seat: Seat,
 }
 
 impl Resident {
+    /// An object that was just made.
+    pub fn new(instance: Rc<Instance>, record: v8::Global<v8::Value>, seat: Seat) -> Resident {
+        Resident {
+            instance,
+            record,
+            progress: Progress::default(),
+            _seat: seat,
+        }
+    }
+
     /// Whether a handler has still to answer, or a commit is not durable yet.
     pub fn is_busy(&self) -> bool {
         let instance = &self.instance;
@@ -122,157 +132,11 @@ impl Shard {
         self.deliver(instance.key, None, event);
     }
 
-    /// Opens the object's storage and runs its constructor.
-    pub fn instantiate(
-        &self,
-        key: ObjectKey,
-        name: Option<String>,
-    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
-        let now_ms = self.shared.clock.now_ms();
-        let allowed = self.shared.kills.check(key, now_ms);
-        let made = allowed.and_then(|()| self.construct(key, name));
-        if made.is_err() {
-            self.objects.borrow_mut().remove(&key);
-            let sockets = self.sleeping.borrow_mut().remove(&key);
-            drop(sockets);
-            self.shared.placement.release(key, self.index);
-        }
-        made
-    }
-
-    fn construct(
-        &self,
-        key: ObjectKey,
-        name: Option<String>,
-    ) -> Result<(Rc<Instance>, v8::Global<v8::Value>), Failure> {
-        let shared = &self.shared;
-        if !self.exports_class(key.namespace) {
-            let class = &self.namespaces.get(key.namespace).class;
-            return Err(Failure {
-                message: format!("the worker's code has no object class `{class}` any more"),
-                ..Failure::default()
-            });
-        }
-        let namespace = self.namespaces.get(key.namespace);
-        let unique_key = &namespace.unique_key;
-        let failed = |error: stead_storage::StorageError| Failure::reset(error.to_string());
-        shared.bring(unique_key, &key.id).map_err(failed)?;
-        shared
-            .state
-            .namespace_dir(&shared.storage_key(unique_key))
-            .map_err(failed)?;
-        let incarnation = shared.incarnations.fetch_add(1, Ordering::Relaxed);
-        let database = self.open_database(key, incarnation).map_err(failed)?;
-        database
-            .stop_when(self.isolate.guard.sql_interrupt())
-            .map_err(failed)?;
-        database
-            .bound_size(shared.limits.storage_bytes)
-            .map_err(failed)?;
-        database.set_name(name.as_deref());
-        if database.was_restored() {
-            let alarm = database.alarm().map_err(failed)?;
-            shared.alarms.set(key, unique_key, name.clone(), alarm);
-        }
-        let host: HostRef = self.me.upgrade().expect("a shard runs its own methods");
-        let sockets = self.wake_sockets(key, name.as_deref());
-        let instance = Instance::new(
-            key,
-            incarnation,
-            name.clone(),
-            database,
-            sockets,
-            host,
-            self.turn.clone(),
-        );
-        let record = self.isolate.enter(|scope| {
-            let arguments = [
-                make_cppgc_object(scope, ObjectHandle(instance.clone())).into(),
-                v8::Integer::new(scope, key.namespace.into()).into(),
-                string(scope, &key.id.to_string()),
-                match &name {
-                    None => v8::null(scope).into(),
-                    Some(name) => string(scope, name),
-                },
-            ];
-            match call(scope, &self.isolate.dispatch.construct, &arguments) {
-                Ok(record) => Ok(record),
-                Err(thrown) => {
-                    let text = v8::Local::new(scope, &thrown).to_detail_string(scope);
-                    let text = text.map(|text| text.to_rust_string_lossy(scope));
-                    Err((self.clone_thrown(scope, &thrown), text.unwrap_or_default()))
-                }
-            }
-        });
-        self.settle_kills();
-        let record = match record {
-            Ok(record) => record,
-            Err((thrown, text)) => {
-                let thrown = Failure::reset_by(format!("the constructor threw {text}"), thrown);
-                // The object's code may have reset it with a reason of its own.
-                let failure = instance.failure().unwrap_or(thrown);
-                self.drop_instance(&instance, &failure);
-                return Err(failure);
-            }
-        };
-        if let Some(failure) = instance.failure() {
-            return Err(failure);
-        }
-        let resident = Resident {
-            instance: instance.clone(),
-            record: record.clone(),
-            progress: Progress::default(),
-        };
-        self.objects.borrow_mut().insert(key, resident);
-        self.end_turn();
-        if !instance.is_active() {
-            // An event that does not enter leaves nothing behind that would tell.
-            self.note_idle(&instance);
-        }
-        Ok((instance, record))
-    }
-
-    fn open_database(
-        &self,
-        key: ObjectKey,
-        incarnation: u64,
-    ) -> Result<Rc<Database>, StorageError> {
-        let shared = &self.shared;
-        let object = ObjectName {
-            unique_key: shared
-                .storage_key(&self.namespaces.get(key.namespace).unique_key)
-                .into(),
-            id: key.id,
-        };
-        let synced = self.synced.clone();
-        // Without a receiver the shard has stopped.
-        let notify = move |event| drop(synced.send((key, incarnation, event)));
-        let (journal, lane) = (&shared.journal, &self.lane);
-        Database::open_in(journal, &object, &shared.storage, lane, Box::new(notify)).map(Rc::new)
-    }
-
-    fn clone_thrown(
-        &self,
-        scope: &mut v8::PinScope<'_, '_>,
-        thrown: &v8::Global<v8::Value>,
-    ) -> Vec<u8> {
-        let thrown = v8::Local::new(scope, thrown);
-        let bytes = call(scope, &self.isolate.dispatch.clone_thrown, &[thrown]);
-        let Ok(bytes) = bytes else { return Vec::new() };
-        let bytes = v8::Local::new(scope, bytes);
-        let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(bytes) else {
-            return Vec::new();
-        };
-        let mut copy = vec![0; view.byte_length()];
-        view.copy_contents(&mut copy);
-        copy
-    }
-
     /// Hands an event that may enter now to JavaScript.
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
-        let broken = instance.clone();
-        let instance = instance.clone();
+        instance.cpu_used.take();
+        let (broken, instance) = (instance.clone(), instance.clone());
         self.isolate.enter(|scope| {
             let record = v8::Local::new(scope, record);
             let result = match event {
@@ -367,16 +231,17 @@ impl Shard {
         }
     }
 
-    fn commit(&self, instance: &Rc<Instance>) {
+    /// Commits what an instance wrote, and has it made durable.
+    pub fn commit(&self, instance: &Rc<Instance>) {
         let database = &instance.database;
         let fault = self.shared.testing.as_ref();
         let fault = fault.and_then(|testing| testing.take_fault(database.path()));
-        let committed = fault.map_or_else(|| database.commit(), Err);
-        let committed = committed.and_then(|commit| {
+        let committed = meter::storage(|| {
+            let commit = fault.map_or_else(|| database.commit(), Err)?;
             if commit.is_some() {
                 database.submit(self.shared.clock.now_ms())?;
             }
-            Ok(commit)
+            Ok::<_, StorageError>(commit)
         });
         match committed {
             Ok(Some(commit)) => {
@@ -455,8 +320,9 @@ impl Shard {
     }
 
     /// Ends an instance: nothing it has not made durable counts.
-    fn drop_instance(&self, instance: &Rc<Instance>, failure: &Failure) {
+    pub fn drop_instance(&self, instance: &Rc<Instance>, failure: &Failure) {
         instance.fail(failure.clone());
+        self.break_nest(instance, failure);
         instance.database.abort();
         instance.output.break_with(GateBroken {
             message: failure.message.clone(),
@@ -544,6 +410,30 @@ impl Host for Shard {
 
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>) {
         self.enqueue_first(instance.key, instance.name.borrow().as_deref(), events);
+    }
+
+    fn deliver_first(&self, facet: ObjectKey, events: Vec<ObjectEvent>) {
+        self.enqueue_first(facet, None, events);
+    }
+
+    fn facets(&self) -> &Facets {
+        &self.facets
+    }
+
+    fn new_facet(&self) -> u64 {
+        self.shared.incarnations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn break_facet(&self, facet: &Rc<Facet>, failure: &Failure) {
+        self.end_facet(facet, failure);
+    }
+
+    fn delete_facets(&self, parent: &Rc<Instance>, name: Option<&str>) -> Result<(), StorageError> {
+        self.delete_stored_facets(parent, name)
+    }
+
+    fn clone_facet(&self, parent: &Rc<Instance>, from: &str, to: &str) -> Result<(), StorageError> {
+        self.clone_stored_facet(parent, from, to)
     }
 
     fn reset(&self, instance: &Rc<Instance>, failure: Failure) {

@@ -50,7 +50,9 @@ impl Output {
                 let object = line.object.map(str::to_owned);
                 let level = level(line.level);
                 match &console.testing {
-                    None => console.logger.console(level, object, line.text),
+                    None => console
+                        .logger
+                        .console_at(line.place, level, object, line.text),
                     Some(shared) => shared.print(object, level, line.text, false),
                 }
             }

@@ -56,6 +56,13 @@ impl Placement {
         shard
     }
 
+    /// Notes that a facet lives on the shard of its parent.
+    pub fn hold(&self, key: ObjectKey, shard: ShardIndex) {
+        if self.part(&key).insert(key, shard).is_none() {
+            self.load[shard].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// The shard that holds an object, if one does.
     pub fn holder(&self, key: ObjectKey) -> Option<ShardIndex> {
         self.part(&key).get(&key).copied()
@@ -102,10 +109,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> ObjectKey {
-        ObjectKey {
-            namespace: 0,
-            id: IdKey::new("test").from_name(name),
-        }
+        ObjectKey::new(0, IdKey::new("test").from_name(name))
     }
 
     #[test]

@@ -25,6 +25,7 @@ use stead_storage::StorageError;
 
 use crate::namespaces::NamespaceNumbers;
 use crate::placement::ShardIndex;
+use crate::residents::Residents;
 use crate::shared::Shared;
 
 /// One process's workers and their state directory.
@@ -37,6 +38,8 @@ pub struct Process {
     pub journal: LocalJournal,
     /// The number of each namespace of every worker.
     pub numbers: Arc<NamespaceNumbers>,
+    /// How many objects are in memory.
+    pub residents: Arc<Residents>,
     workers: RwLock<Vec<Member>>,
     closed: AtomicBool,
 }
@@ -55,6 +58,7 @@ impl Process {
             state: Arc::new(state),
             journal,
             numbers: Arc::default(),
+            residents: Residents::of_process(),
             workers: RwLock::default(),
             closed: AtomicBool::new(false),
         })

@@ -164,10 +164,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> ObjectKey {
-        ObjectKey {
-            namespace: 0,
-            id: IdKey::new("test").from_name(name),
-        }
+        ObjectKey::new(0, IdKey::new("test").from_name(name))
     }
 
     fn event(name: &str) -> (Parcel, oneshot::Receiver<AlarmOutcome>) {

@@ -31,12 +31,14 @@ const ROUNDS: u32 = 4;
 
 /// Beginnings of the names of ops whose end comes from outside of the process, or from its other
 /// threads.
-const WORLDLY_OPS: [&str; 5] = [
+const WORLDLY_OPS: [&str; 7] = [
     "op_fetch",
     "op_crypto",
     "op_socket_connect",
     "op_dns",
     "op_bookmark",
+    "op_node",
+    "op_assets",
 ];
 
 /// What the names of ops begin with. Those that do not are methods of deno_crypto, whose work is

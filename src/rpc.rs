@@ -26,6 +26,7 @@ use stead_ops::parcel::Parcel;
 
 use crate::assets::Asked;
 use crate::http::Counted;
+use crate::isolate::bytes_to_js;
 use crate::isolate::call;
 use crate::isolate::string;
 use crate::shard::Shard;
@@ -231,11 +232,7 @@ fn entrypoint_to_js<'s>(
     let Some(props) = &entrypoint.props else {
         return [name, v8::null(scope).into()];
     };
-    let store = v8::ArrayBuffer::new_backing_store_from_vec(props.to_vec()).make_shared();
-    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
-    let bytes = v8::Uint8Array::new(scope, buffer, 0, props.len());
-    let null = v8::null(scope).into();
-    [name, bytes.map_or(null, Into::into)]
+    [name, bytes_to_js(scope, props)]
 }
 
 fn numbers_to_js<'s>(

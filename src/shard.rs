@@ -14,16 +14,13 @@ use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use deno_core::JsRuntime;
-use deno_core::OpState;
 use deno_core::PollEventLoopOptions;
-use deno_core::v8;
 use stead_ops::Owes;
-use stead_ops::engine::EngineOptions;
 use stead_ops::export::Exports;
+use stead_ops::facet::Facets;
 use stead_ops::host::HostRef;
 use stead_ops::instance::Instance;
 use stead_ops::instance::Turn;
@@ -40,7 +37,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::bundle::loader::BundleLoader;
+use crate::blank::Blank;
 use crate::clock::Random;
 use crate::eviction::IdleObjects;
 use crate::exports::Export;
@@ -48,10 +45,11 @@ use crate::guard::Guard;
 use crate::handover::Inheritance;
 use crate::handover::Retiring;
 use crate::hang::OpenRequests;
+use crate::inspector::Brake;
+use crate::inspector::Registration;
 use crate::isolate::Isolate;
 use crate::isolate::call;
 use crate::linger::Linger;
-use crate::memory::BufferBudget;
 use crate::namespaces::Namespaces;
 use crate::namespaces::Numbered;
 use crate::objects::Resident;
@@ -59,15 +57,13 @@ use crate::output::Output;
 use crate::placement::ShardIndex;
 use crate::queue::EventQueue;
 use crate::quiet::Quiet;
+use crate::residents::WaitingRoom;
 use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
 use crate::testing::coverage::Counting;
 
-/// Stack of a shard's thread. V8 uses about one megabyte of it, bundled
-/// JavaScript parsers and SQLite the rest.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Events that are delivered before the event loop runs again.
 const EVENTS_PER_ROUND: usize = 256;
 /// How long requests may take to end once the process is to stop.
@@ -105,6 +101,8 @@ pub struct Shard {
     pub sleeping: RefCell<HashMap<ObjectKey, Rc<SocketSet>>>,
     /// The objects that may leave memory.
     pub idle: IdleObjects,
+    /// The events of objects for which there is no room in memory.
+    pub waiting: WaitingRoom,
     /// Objects that were written to in the current turn.
     pub turn: Rc<Turn>,
     /// What the objects of this shard have on its way to the disk.
@@ -136,10 +134,14 @@ pub struct Shard {
     pub exports: Exports,
     /// Values whose instances have left memory, to be let go of.
     pub forgotten: RefCell<Vec<u64>>,
+    /// The starts of facets.
+    pub facets: Facets,
     /// The answers that entrypoints have not given yet.
     pub worker_owes: Owes,
     /// Connections that are being served.
     pub connections: Cell<usize>,
+    /// The way in for debuggers, if there is one.
+    debugged: Option<Registration>,
 }
 
 /// Why a shard could not start.
@@ -156,7 +158,7 @@ pub struct Ready {
     /// What the worker's module exports.
     pub exports: Vec<Export>,
     /// The way to end what its isolate runs.
-    pub isolate: v8::IsolateHandle,
+    pub isolate: Brake,
 }
 
 /// What a shard says when it is ready, or why it never will be.
@@ -178,29 +180,8 @@ pub struct Start {
     pub started: oneshot::Sender<Started>,
 }
 
-/// Starts a shard's thread.
-pub fn start(start: Start) -> JoinHandle<()> {
-    let thread = std::thread::Builder::new()
-        .name(format!("shard-{}", start.index))
-        .stack_size(STACK_BYTES);
-    thread
-        .spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a process that cannot make an epoll instance cannot serve");
-            // A task wakes itself without asking the system, which the root future cannot.
-            runtime.block_on(async {
-                let served = deno_core::unsync::spawn(serve(start));
-                if let Err(error) = served.await {
-                    std::panic::resume_unwind(error.into_panic());
-                }
-            });
-        })
-        .expect("a process that cannot start a thread cannot serve")
-}
-
-async fn serve(start: Start) {
+/// Serves as a shard on the calling thread, until it is told to stop or has been replaced.
+pub async fn serve(start: Start, blank: Blank) {
     let (synced, done) = mpsc::unbounded_channel();
     let (messages, started) = (start.messages, start.started);
     let Start {
@@ -210,9 +191,9 @@ async fn serve(start: Start) {
         inheritance,
         ..
     } = start;
-    match bring_up(index, shared, code, inheritance, synced).await {
+    match bring_up(index, shared, code, inheritance, synced, blank).await {
         Ok((mut runtime, shard, exports)) => {
-            let isolate = runtime.v8_isolate().thread_safe_handle();
+            let isolate = Brake::of(&mut runtime, shard.debugged.as_ref());
             drop(started.send(Ok(Ready { exports, isolate })));
             let stopped = run(&mut runtime, &shard, messages, done).await;
             // The records and functions of JavaScript go before the isolate.
@@ -230,50 +211,48 @@ async fn serve(start: Start) {
     }
 }
 
-/// Starts the isolate and evaluates the worker's module.
+/// Gives the isolate its code and evaluates the worker's module.
 async fn bring_up(
     index: ShardIndex,
     shared: Arc<Shared>,
     code: Arc<Code>,
     inheritance: Option<Inheritance>,
     synced: mpsc::UnboundedSender<Synced>,
+    blank: Blank,
 ) -> Result<(JsRuntime, Rc<Shard>, Vec<Export>), StartError> {
-    let loader = Rc::new(BundleLoader::new(code.bundle.clone()));
-    let specifier = loader.specifier().clone();
-    let mut options = EngineOptions::new(crate::SNAPSHOT, loader);
+    let Blank {
+        mut runtime,
+        loader,
+        buffers,
+    } = blank;
+    let specifier = loader.give(code.bundle.clone(), shared.inspector.is_some());
     let output = Output::new(&shared, index == 0);
-    let sinks = output.clone();
-    let heap_bytes = shared.limits.heap_bytes;
-    let buffers = BufferBudget::new(heap_bytes);
-    options.heap_limit = Some(heap_bytes);
-    options.compatibility_flags = shared.compatibility.flags().clone();
-    options.array_buffers = Some(buffers.allocator());
-    options.virtual_time = shared.clock.virtual_time().is_some();
-    options.inspector = shared
-        .testing
-        .as_ref()
-        .is_some_and(|testing| testing.counts);
-    options.seed = shared.testing.as_ref().map(|testing| testing.seed);
-    let clock = shared.clock.clone();
-    options.state = Box::new(move |state: &mut OpState| {
-        sinks.put_into(state);
-        crate::testing::put_clock(state, clock, index);
-    });
-    let mut runtime = stead_ops::engine::new_runtime(options);
+    output
+        .clone()
+        .put_into(&mut runtime.op_state().borrow_mut());
+    if shared.is_watched {
+        stead_ops::meter::switch_on();
+    }
     let counts = shared
         .testing
         .as_ref()
         .is_some_and(|testing| testing.counts);
     let counting = counts.then(|| Counting::start(&runtime));
-    let guard = Guard::install(&mut runtime, &shared.watchdog, &buffers);
+    let debugged = shared.inspector.as_ref();
+    let debugged = debugged.map(|i| i.register(&runtime, &code.bundle.entry, &specifier, index));
+    let watchdog = &shared.watchdog;
+    let guard = Guard::install(&mut runtime, watchdog, &buffers, debugged.as_ref());
     let mut isolate = Isolate::new(&mut runtime, guard);
     isolate.follow(&shared.clock, index);
-    crate::exports::set_vars(&isolate, &code.vars);
+    crate::exports::set_vars(&isolate, &code.vars, shared.is_watched);
     if let Some(testing) = &shared.testing {
         crate::testing::prepare(&mut runtime, &isolate, testing).await?;
     }
     if !shared.compatibility.is_on("allow_eval_during_startup") {
-        forbid_eval(&isolate);
+        isolate.forbid_eval();
+    }
+    if let Some(debugged) = &debugged {
+        debugged.wait(&mut runtime, &shared.logger).await?;
     }
     isolate.guard.begin();
     let evaluated = crate::exports::evaluate(&mut runtime, &specifier).await;
@@ -298,7 +277,7 @@ async fn bring_up(
         .compatibility
         .is_on("allow_insecure_inefficient_logged_eval")
     {
-        forbid_eval(&isolate);
+        isolate.forbid_eval();
     }
     let shard = Rc::new_cyclic(|me| Shard {
         index,
@@ -309,6 +288,7 @@ async fn bring_up(
         objects: RefCell::default(),
         sleeping: RefCell::default(),
         idle: IdleObjects::default(),
+        waiting: WaitingRoom::default(),
         turn: Rc::default(),
         lane: Lane::default(),
         held: RefCell::default(),
@@ -325,8 +305,10 @@ async fn bring_up(
         counting: RefCell::new(counting),
         exports: Exports::default(),
         forgotten: RefCell::default(),
+        facets: Facets::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
+        debugged,
     });
     if shard.shared.testing.is_some() {
         crate::testing::put_control(&mut runtime.op_state().borrow_mut(), &shard);
@@ -337,15 +319,6 @@ async fn bring_up(
     op_state.borrow().borrow::<Rc<Turns>>().drive_timers();
     deno_core::unsync::spawn(crate::stalled::reset_stalled(Rc::downgrade(&shard)));
     Ok((runtime, shard, exports))
-}
-
-/// From here on `eval` and `new Function` throw.
-fn forbid_eval(isolate: &Isolate) {
-    isolate.enter(|scope| {
-        scope
-            .get_current_context()
-            .set_allow_generation_from_strings(false)
-    });
 }
 
 /// Runs the shard until it is told to stop, or has been replaced; the sender, if
@@ -384,6 +357,7 @@ async fn run(
         shard.queue.queue_calls();
         // Before the events that might find an object which was to have left.
         shard.evict_idle();
+        shard.let_in();
         shard.deliver_queued();
         shard.run_due_timer();
         poll_javascript(runtime, shard, cx);
@@ -430,7 +404,7 @@ async fn run(
 /// Lets timers, ops and microtasks run, and ends their turn.
 fn poll_javascript(runtime: &mut JsRuntime, shard: &Rc<Shard>, cx: &mut Context<'_>) {
     let options = PollEventLoopOptions::default();
-    shard.relieve_heap();
+    shard.relieve_memory();
     let guard = &shard.isolate.guard;
     guard.begin();
     let polled = runtime.poll_event_loop(cx, options);
@@ -468,7 +442,8 @@ impl Shard {
         self.wake();
     }
 
-    fn has_more(&self) -> bool {
+    /// Whether events wait to be delivered.
+    pub fn has_more(&self) -> bool {
         !self.queue.is_empty()
     }
 
@@ -504,7 +479,7 @@ impl Shard {
                 Parcel::Export(call) => self.deliver_export_call(call),
                 Parcel::Worker(entrypoint, event) => self.deliver_to_entrypoint(entrypoint, event),
             }
-            self.relieve_heap();
+            self.relieve_memory();
             if self.chance().is_some_and(|chance| chance.below(2) == 0) {
                 // What the event made ready has its turn.
                 return;
@@ -561,11 +536,14 @@ impl Shard {
                 }
             },
             Message::Tests => self.run_tests(),
+            // Nobody wants to know any more if that fails.
+            Message::Look(answer) => drop(answer.send(self.held_objects())),
             Message::Test(deed) => deed(&self.me.upgrade().expect("a shard runs its own methods")),
             Message::Call(call, outcome) => self.call_for_json(&call, outcome),
-            Message::Reopen(key, done) => self.reopen(key, done),
+            Message::Reopen(key, facet, done) => self.reopen(key, facet, done),
             Message::Handler(event, outcome) => self.run_handler(&event, outcome),
             Message::Tick => {}
+            Message::MakeRoom => self.leave_for_others(),
             Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.stalled.set(true),
             Message::Stop(done) => {
@@ -576,16 +554,12 @@ impl Shard {
         None
     }
 
-    /// Whether the successor has everything.
-    fn has_handed_over(&self) -> bool {
-        !self.has_more() && self.objects.borrow().is_empty() && self.sleeping.borrow().is_empty()
-    }
-
     /// Whether everything that a stop waits for has ended.
     fn has_stopped(&self) -> bool {
         self.connections.get() == 0
             && !self.has_more()
             && !self.holds_back()
+            && self.waiting.is_empty()
             && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }

@@ -32,6 +32,7 @@ use crate::compatibility::Compatibility;
 use crate::eviction::Evict;
 use crate::front::Front;
 use crate::handover::Retire;
+use crate::inspector::Inspector;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::namespaces::NamespaceNumbers;
@@ -39,9 +40,11 @@ use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::process::Process;
 use crate::routes::Routes;
+use crate::seen::Held;
 use crate::testing::TestDeed;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
+use crate::worn::Worn;
 
 /// Messages that may wait for one shard.
 pub const MESSAGES_MAX: usize = 64 * 1024;
@@ -58,12 +61,15 @@ pub enum Message {
     Socket(std::net::TcpStream, bytes::Bytes, SocketEnd),
     /// Runs the tests of the worker's module.
     Tests,
+    /// Tells which objects the shard holds.
+    Look(oneshot::Sender<Vec<Held>>),
     /// Does something that a test asks for.
     Test(TestDeed),
     /// Calls a method of an object; the answer is its result as JSON.
     Call(JsonCall, OutcomeSender),
-    /// An object is to start anew, from what is stored; tells when it has.
-    Reopen(ObjectKey, oneshot::Sender<()>),
+    /// An object, or the facet with that number, is to start anew, from what is stored;
+    /// tells when it has.
+    Reopen(ObjectKey, u16, oneshot::Sender<()>),
     /// Another shard takes this one's place.
     Retire(Retire),
     /// A shard that another one takes the place of is to end now.
@@ -72,6 +78,8 @@ pub enum Message {
     Handler(HandlerEvent, OutcomeSender),
     /// The clock of tests has moved: a timer is due.
     Tick,
+    /// Another shard has no room for an object: idle ones are to leave memory.
+    MakeRoom,
     /// The object's alarm has run for longer than it may.
     AlarmOverdue(ObjectKey),
     /// The clock of tests will not move again by itself, and somebody watches it.
@@ -180,6 +188,8 @@ pub struct Shared {
     pub watchdog: Watchdog,
     /// Objects that exceeded a limit.
     pub kills: Kills,
+    /// Isolates that are of no more use.
+    pub worn: Worn,
     /// Makes commits durable.
     pub journal: LocalJournal,
     /// Wakes objects.
@@ -188,8 +198,12 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub random: Random,
+    /// Where debuggers attach, if they may.
+    pub inspector: Option<Arc<Inspector>>,
     /// What `stead test` has added.
     pub testing: Option<Testing>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Prints.
     pub logger: Logger,
     /// Numbers instances.
@@ -217,12 +231,17 @@ impl Shared {
 
     /// Tells shards of something that they also find out by themselves if they are too busy to hear.
     pub fn nudge(&self, shards: &[ShardIndex], message: impl Fn() -> Message) {
-        let time = self.clock.virtual_time();
         for shard in shards {
-            time.inspect(|time| time.sent());
-            if self.routes.try_send(*shard, message()).is_err() {
-                time.inspect(|time| time.taken());
-            }
+            self.hand_over(*shard, message());
+        }
+    }
+
+    /// Sends a message to a shard that has room for it; what a shard does not take is dropped.
+    pub fn hand_over(&self, shard: ShardIndex, message: Message) {
+        let time = self.clock.virtual_time();
+        time.inspect(|time| time.sent());
+        if self.routes.try_send(shard, message).is_err() {
+            time.inspect(|time| time.taken());
         }
     }
 

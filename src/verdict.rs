@@ -27,10 +27,11 @@ use crate::guard::Kill;
 use crate::isolate::call;
 use crate::shard::Shard;
 
-const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
+/// What is said of those that took too much time.
+pub const OBJECT_CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
 const OBJECT_MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
 const ALARM_TIME: &str = "Alarm exceeded its allowed execution time";
-const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
+pub const WORKER_CPU: &str = "Worker exceeded CPU time limit.";
 const WORKER_MEMORY: &str = "Worker exceeded memory limit.";
 
 /// What is said of a module whose evaluation was ended.
@@ -43,7 +44,7 @@ pub fn startup_text(cause: Cause) -> String {
 }
 
 /// On whose behalf code spoke.
-enum Speaker {
+pub enum Speaker {
     Object(Rc<Instance>),
     Request(Rc<Owed<FetchResponse>>),
     Call(Rc<Owed<Message>>),
@@ -60,6 +61,7 @@ impl Shard {
             any = true;
             self.settle(&kill);
         }
+        self.settle_samples();
         any
     }
 
@@ -75,9 +77,12 @@ impl Shard {
                 self.report(Some(instance.label()), object_text);
                 self.shared
                     .kills
-                    .note(instance.key, self.shared.clock.now_ms());
+                    .note(instance.key.root(), self.shared.clock.now_ms());
                 self.reset(&instance, exceeded(object_text));
             }
+            // It has been told already, when the time that it took was counted.
+            Speaker::Request(owed) if !owed.is_open() => {}
+            Speaker::Call(owed) if !owed.is_open() => {}
             Speaker::Request(owed) => {
                 self.report(None, worker_text);
                 owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
@@ -86,7 +91,12 @@ impl Shard {
                 self.report(None, worker_text);
                 owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
             }
-            Speaker::Nobody => self.report(None, worker_text),
+            Speaker::Nobody => {
+                self.report(None, worker_text);
+                if let Some(testing) = &self.shared.testing {
+                    testing.tell_ended(worker_text);
+                }
+            }
         }
     }
 
@@ -103,7 +113,8 @@ impl Shard {
         }
     }
 
-    fn speaker(&self, mapping: &v8::Global<v8::Value>) -> Speaker {
+    /// On whose behalf code spoke for which V8 kept that.
+    pub fn speaker(&self, mapping: &v8::Global<v8::Value>) -> Speaker {
         self.isolate.enter(|scope| {
             let mapping = v8::Local::new(scope, mapping);
             let Ok(found) = call(scope, &self.isolate.dispatch.speaker, &[mapping]) else {
@@ -123,39 +134,50 @@ impl Shard {
         })
     }
 
-    /// Makes room on a heap that was nearly full: by collecting garbage or, if that
-    /// does not help, by resetting all objects of the shard. Called while nothing of
-    /// the shard holds on to an object whose event it delivers.
-    pub fn relieve_heap(&self) {
-        if !self.isolate.guard.take_heap_full() {
+    /// Makes room in memory that was nearly full: by collecting garbage or, if that does
+    /// not help, by replacing the isolate, whose objects and sockets move to the new one.
+    /// Where that was done only just now, all objects of the shard are reset. Called while
+    /// nothing of the shard holds on to an object whose event it delivers.
+    pub fn relieve_memory(&self) {
+        if !self.isolate.guard.take_memory_full() {
             return;
         }
         let limit = self.shared.limits.heap_bytes;
-        let enough = limit / 4 * 3;
-        if self.isolate.guard.collect_garbage() > enough {
-            let all: Vec<Rc<Instance>> = self
-                .objects
-                .borrow()
-                .values()
-                .map(|resident| resident.instance.clone())
-                .collect();
-            for instance in &all {
-                self.reset(instance, exceeded(OBJECT_MEMORY));
+        let left = self.isolate.guard.collect_garbage();
+        let is_full = left > limit / 4 * 3;
+        let (worn, now_ms) = (&self.shared.worn, self.shared.clock.now_ms());
+        // So little room for each turn that what is ended need not be at fault.
+        let again = worn.was_full(self.index, now_ms) && left > limit / 2;
+        if (is_full || again) && self.retirement_deadline().is_none() {
+            let is_replaced = worn.replace(self.index, now_ms);
+            if is_full && !is_replaced {
+                self.reset_all(OBJECT_MEMORY);
             }
-            if self.isolate.guard.collect_garbage() > enough {
-                self.report(
-                    None,
-                    "the worker's own variables fill its memory: see --heap-mb",
-                );
-            }
+            let end = match is_replaced {
+                true => ": its isolate is replaced",
+                false => "",
+            };
+            let text = format!("the worker's own variables fill its memory{end}; see --heap-mb");
+            self.report(None, &text);
         }
         self.isolate.guard.restore_heap_limit(limit);
+    }
+
+    /// Resets all objects of the shard, and frees what they held.
+    fn reset_all(&self, text: &str) {
+        let objects = self.objects.borrow();
+        let all: Vec<Rc<Instance>> = objects.values().map(|r| r.instance.clone()).collect();
+        drop(objects);
+        for instance in &all {
+            self.reset(instance, exceeded(text));
+        }
+        self.isolate.guard.collect_garbage();
     }
 }
 
 /// An object that was reset for exceeding a limit: an alarm that ran is retried, and
 /// the retry counts.
-fn exceeded(text: &str) -> Failure {
+pub fn exceeded(text: &str) -> Failure {
     Failure {
         alarm: AlarmOutcome::Threw,
         ..Failure::reset(text)
@@ -163,7 +185,7 @@ fn exceeded(text: &str) -> Failure {
 }
 
 /// A request or a call whose own code in the worker exceeded a limit.
-fn worker_exceeded(text: &str) -> Failure {
+pub fn worker_exceeded(text: &str) -> Failure {
     Failure {
         message: text.into(),
         overloaded: true,

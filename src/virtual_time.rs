@@ -63,6 +63,17 @@ enum Goal {
     AlarmRan(oneshot::Sender<bool>),
 }
 
+/// What those wait for who know of more than timers. Times are the wall clock's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Due {
+    /// The earliest alarm that does not run.
+    pub alarm_ms: Option<i64>,
+    /// Whether others do.
+    pub alarms_run: bool,
+    /// The earliest cron trigger. Time does not move for its sake alone: there is always another one.
+    pub cron_ms: Option<i64>,
+}
+
 /// What a look at the clock came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
@@ -212,26 +223,27 @@ impl VirtualTime {
     }
 
     /// Moves the clock if nothing is ready to run and something is due or wanted. `seen` is the
-    /// activity from before the caller looked for alarms, `next_alarm_ms` the wall-clock time of
-    /// the earliest alarm that does not run, `alarms_run` whether others do.
-    pub fn step(&self, seen: u64, next_alarm_ms: Option<i64>, alarms_run: bool) -> Step {
+    /// activity from before the caller looked for alarms, `due` what they wait for.
+    pub fn step(&self, seen: u64, due: Due) -> Step {
         if !self.is_quiet(seen) {
             return Step::Busy;
         }
-        let alarm = next_alarm_ms.map(|at_ms| at_ms - self.offset_ms.load(SeqCst));
+        let offset_ms = self.offset_ms.load(SeqCst);
+        let alarm = due.alarm_ms.map(|at_ms| at_ms - offset_ms);
+        let cron = due.cron_ms.map_or(NEVER, |at_ms| at_ms - offset_ms);
         let timers = self.shards.iter().map(|shard| shard.next_ms.load(SeqCst));
         let timer = timers.min().filter(|at_ms| *at_ms != NEVER);
         let next = [alarm, timer].into_iter().flatten().min();
         let mut goals = self.goals();
         let Some(goal) = goals.pop_front() else {
             return match next {
-                Some(next) if !self.held.load(SeqCst) => self.move_to(next),
+                Some(next) if !self.held.load(SeqCst) => self.move_to(next.min(cron)),
                 _ => Step::Still,
             };
         };
         match goal {
-            Goal::Until(target, reply) => match next {
-                Some(next) if next <= target => {
+            Goal::Until(target, reply) => match next.unwrap_or(NEVER).min(cron) {
+                next if next <= target => {
                     goals.push_front(Goal::Until(target, reply));
                     self.move_to(next)
                 }
@@ -242,6 +254,7 @@ impl VirtualTime {
             },
             Goal::NextAlarm(reply) => match (alarm, next) {
                 (Some(alarm), Some(next)) => {
+                    let next = next.min(cron);
                     let goal = if next < alarm {
                         Goal::NextAlarm(reply)
                     } else {
@@ -254,9 +267,9 @@ impl VirtualTime {
             },
             Goal::AlarmRan(reply) => match next {
                 // The handler waits for a timer.
-                Some(next) if alarms_run => {
+                Some(next) if due.alarms_run => {
                     goals.push_front(Goal::AlarmRan(reply));
-                    self.move_to(next)
+                    self.move_to(next.min(cron))
                 }
                 _ => self.answer(|| reply.send(true).is_ok()),
             },
@@ -309,7 +322,11 @@ mod tests {
     }
 
     fn step(time: &VirtualTime, alarm: Option<i64>) -> Step {
-        time.step(time.activity(), alarm, false)
+        let due = Due {
+            alarm_ms: alarm,
+            ..Due::default()
+        };
+        time.step(time.activity(), due)
     }
 
     #[test]
@@ -341,7 +358,7 @@ mod tests {
         let seen = time.activity();
         time.set_idle(0, false);
         time.set_idle(0, true);
-        assert_eq!(time.step(seen, None, false), Step::Busy);
+        assert_eq!(time.step(seen, Due::default()), Step::Busy);
     }
 
     #[test]
@@ -382,6 +399,21 @@ mod tests {
         assert!(ran.try_recv().is_err());
         assert_eq!(step(&time, None), Step::Moved);
         assert_eq!(ran.try_recv(), Ok(true));
+    }
+
+    #[test]
+    fn cron_triggers_fire_on_the_way_and_do_not_move_the_clock_alone() {
+        let time = idle(1);
+        let due = Due {
+            cron_ms: Some(START_MS + 60),
+            ..Due::default()
+        };
+        assert_eq!(time.step(time.activity(), due), Step::Still);
+        time.set_next(0, Some(100));
+        assert_eq!(time.step(time.activity(), due), Step::Moved);
+        assert_eq!(time.elapsed_ms(), 60);
+        assert_eq!(time.step(time.activity(), Due::default()), Step::Moved);
+        assert_eq!(time.elapsed_ms(), 100);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::MutexGuard;
 use std::sync::Weak;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,10 +19,12 @@ use std::time::Duration;
 use crate::thread_clock::ThreadClock;
 
 /// The longest and the shortest time between two looks while something runs.
-const PERIOD_MAX: Duration = Duration::from_millis(100);
+const PERIOD_MAX: Duration = Duration::from_millis(10);
 const PERIOD_MIN: Duration = Duration::from_millis(1);
 /// Looks at a turn that is just within its limit.
 const LOOKS: u32 = 20;
+/// Time that a turn has taken since the last look, from which it is told of.
+const METERED_MIN: Duration = Duration::from_millis(1);
 /// Looks that find nothing new before the thread sleeps.
 const IDLE_LOOKS: u32 = 20;
 
@@ -31,8 +34,12 @@ pub struct Watched {
     pub count: Arc<AtomicU64>,
     /// The clock of the shard's thread.
     pub clock: ThreadClock,
+    /// How many debuggers are attached. The code of one who looks at it may take its time.
+    pub debuggers: Arc<AtomicUsize>,
     /// Has the turn of that number ended; called from the watchdog's thread, until it has.
     pub condemn: Box<dyn Fn(u64) + Send + Sync>,
+    /// Tells how much more time the turn of that number has used, from the same thread.
+    pub meter: Box<dyn Fn(u64, Duration) + Send + Sync>,
 }
 
 /// The way to the watchdog's thread.
@@ -53,7 +60,9 @@ struct Inner {
 #[derive(Clone, Copy)]
 struct Seen {
     turn: u64,
+    /// The thread's time when the turn was first seen, and when it was last told of.
     used: Duration,
+    metered: Duration,
 }
 
 impl Watchdog {
@@ -142,18 +151,27 @@ fn look(shard: &Watched, seen: Option<Seen>, limit: Duration) -> Option<Seen> {
         return None;
     }
     match seen {
-        Some(seen) if seen.turn == turn => {
-            let used = shard.clock.now().saturating_sub(seen.used);
-            if used >= limit {
+        Some(mut seen) if seen.turn == turn && shard.debuggers.load(Ordering::SeqCst) == 0 => {
+            let now = shard.clock.now();
+            let more = now.saturating_sub(seen.metered);
+            if more >= METERED_MIN {
+                seen.metered = now;
+                (shard.meter)(turn, more);
+            }
+            if now.saturating_sub(seen.used) >= limit {
                 // Again and again: an error that is made at that moment swallows V8's end.
                 (shard.condemn)(turn);
             }
             Some(seen)
         }
-        _ => Some(Seen {
-            turn,
-            used: shard.clock.now(),
-        }),
+        _ => {
+            let now = shard.clock.now();
+            Some(Seen {
+                turn,
+                used: now,
+                metered: now,
+            })
+        }
     }
 }
 
@@ -176,10 +194,12 @@ mod tests {
         let shard = Arc::new(Watched {
             count: count.clone(),
             clock: ThreadClock::of_this_thread(),
+            debuggers: Arc::default(),
             condemn: Box::new(move |turn| {
                 // The test may have heard enough.
                 let _ = sender.send(turn);
             }),
+            meter: Box::new(|_, _| ()),
         });
         watchdog.watch(&shard);
         (shard, count, condemned)
@@ -199,6 +219,28 @@ mod tests {
         assert_eq!(turns, [7, 7]);
         watchdog.stop();
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_turn_that_a_debugger_looks_at_begins_anew() {
+        let watchdog = Watchdog::default();
+        let (shard, count, condemned) = watched(&watchdog);
+        let burn = || {
+            let begun = ThreadClock::of_this_thread().now();
+            while ThreadClock::of_this_thread().now() - begun < Duration::from_millis(60) {}
+        };
+        let look = |seen| look(&shard, seen, Duration::from_millis(20));
+        count.store(7, Ordering::SeqCst);
+        let seen = look(None);
+        shard.debuggers.store(1, Ordering::SeqCst);
+        burn();
+        let seen = look(seen);
+        shard.debuggers.store(0, Ordering::SeqCst);
+        let seen = look(seen);
+        assert!(condemned.try_recv().is_err());
+        burn();
+        look(seen);
+        assert_eq!(condemned.try_recv(), Ok(7));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use deno_core::v8::IsolateHandle;
 use serde_json::Value;
 use stead_ops::cache::Caches;
 use stead_ops::message::ObjectKey;
@@ -24,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::alarms::Alarms;
 use crate::bindings::Bindings;
+use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
 use crate::clock::Clock;
@@ -36,14 +36,21 @@ use crate::front::Front;
 use crate::handover::Handover;
 use crate::handover::Inheritance;
 use crate::handover::Retire;
+use crate::inspector::Brake;
+use crate::inspector::Inspector;
 use crate::kills::Kills;
 use crate::limits::Limits;
 use crate::placement::Placement;
 use crate::placement::ShardIndex;
 use crate::process::Process;
+use crate::retirement::Replaced;
+use crate::retirement::Retirement;
 use crate::routes::Routes;
-use crate::shard;
 use crate::shard::StartError;
+use crate::shards::end_process;
+use crate::shards::end_shards;
+use crate::shards::join;
+use crate::shards::start_shards;
 use crate::shared::Code;
 use crate::shared::HandlerEvent;
 use crate::shared::JsonCall;
@@ -58,12 +65,12 @@ use crate::testing::Testing;
 use crate::testing::coverage::ScriptCoverage;
 use crate::testing::lock;
 use crate::watchdog::Watchdog;
-
-/// How long after the time that was given to it a replaced shard's code may run.
-const TERMINATE_AFTER: Duration = Duration::from_secs(1);
+use crate::worn::Worn;
 
 /// What a worker is started with.
 pub struct Config {
+    /// Shards that have begun already, at most as many as there are to be.
+    pub waiting: Vec<Waiting>,
     /// The code.
     pub bundle: Arc<Bundle>,
     /// Number of shards.
@@ -88,12 +95,16 @@ pub struct Config {
     pub compatibility: Compatibility,
     /// The folder of each class's objects.
     pub unique_key: Box<dyn Fn(&str) -> String + Send + Sync>,
+    /// Whether a person wants to see where time goes and which line prints.
+    pub is_watched: bool,
     /// Where everything is printed.
     pub logger: Logger,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub random: Random,
+    /// Where debuggers attach, if they may.
+    pub inspector: Option<Arc<Inspector>>,
     /// What `stead test` adds.
     pub testing: Option<Testing>,
 }
@@ -112,7 +123,7 @@ struct Generation {
     code: Arc<Code>,
     exports: Arc<[Export]>,
     /// The way to end what each shard's isolate runs.
-    isolates: Vec<IsolateHandle>,
+    isolates: Vec<Brake>,
 }
 
 impl Worker {
@@ -147,10 +158,13 @@ impl Worker {
             compatibility: config.compatibility,
             watchdog: Watchdog::default(),
             kills: Kills::default(),
+            worn: Worn::default(),
             alarms: Alarms::default(),
             clock: config.clock,
             random: config.random,
+            inspector: config.inspector,
             testing: config.testing,
+            is_watched: config.is_watched,
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -159,7 +173,8 @@ impl Worker {
         let watchdog = shared.watchdog.start(shared.limits.cpu);
         let slots = receivers.into_iter().enumerate();
         let slots = slots.map(|(index, receiver)| (index, receiver, None));
-        let (mut threads, started) = start_shards(&shared, &code, slots.collect()).await;
+        let (mut threads, started) =
+            start_shards(&shared, &code, slots.collect(), config.waiting).await;
         threads.push(watchdog);
         let (exports, isolates) = match started {
             Ok(started) => started,
@@ -214,10 +229,6 @@ impl Worker {
     ///
     /// # Errors
     /// The module threw this time; the old isolate goes on.
-    #[allow(
-        dead_code,
-        reason = "for whoever finds that an isolate is of no more use"
-    )]
     pub async fn replace_shard(
         &self,
         shard: ShardIndex,
@@ -247,7 +258,7 @@ impl Worker {
             retiring.push((shard, handover));
             slots.push((shard, receiver, Some(Inheritance::new(inheritance))));
         }
-        let (threads, started) = start_shards(&self.shared, &code, slots).await;
+        let (threads, started) = start_shards(&self.shared, &code, slots, Vec::new()).await;
         self.keep_threads(threads);
         let (exports, isolates) = match started {
             Ok(started) => started,
@@ -265,6 +276,7 @@ impl Worker {
         let deadline = Instant::now() + drain;
         let isolates = self.renew(code, exports, isolates, &retiring);
         for ((sender, isolate), (_, successor)) in old.into_iter().zip(isolates).zip(retiring) {
+            isolate.release();
             let (ended, ending) = watch::channel(());
             let retire = Retire {
                 successor,
@@ -283,7 +295,11 @@ impl Worker {
         }
         let endings = replacing.iter().map(|r| r.ending.clone()).collect();
         for retirement in replacing.iter() {
-            tokio::spawn(retirement.clone().enforce(deadline));
+            let ended = retirement.clone().enforce(deadline);
+            tokio::spawn(async move {
+                ended.await;
+                drop(tokio::task::spawn_blocking(crate::memory::give_back).await);
+            });
         }
         Ok(Replaced { endings })
     }
@@ -293,9 +309,9 @@ impl Worker {
         &self,
         code: Arc<Code>,
         exports: Arc<[Export]>,
-        isolates: Vec<IsolateHandle>,
+        isolates: Vec<Brake>,
         replaced: &[(ShardIndex, mpsc::UnboundedSender<Handover>)],
-    ) -> Vec<IsolateHandle> {
+    ) -> Vec<Brake> {
         let mut generation = self.generation();
         generation.code = code;
         generation.exports = exports;
@@ -329,6 +345,11 @@ impl Worker {
         join(&self.shared, ended);
     }
 
+    /// What its shards share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// What the worker's module exports.
     pub fn exports(&self) -> Arc<[Export]> {
         self.generation().exports.clone()
@@ -343,6 +364,11 @@ impl Worker {
         let mut names: Vec<String> = objects.map(|export| export.name.clone()).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether debuggers may attach.
+    pub fn may_be_debugged(&self) -> bool {
+        self.shared.inspector.is_some()
     }
 
     /// The path of the state directory.
@@ -415,15 +441,12 @@ impl Worker {
                 }),
             };
         };
-        let key = ObjectKey {
-            namespace,
-            id: name.id,
-        };
+        let key = ObjectKey::new(namespace, name.id.root());
         let placement = &self.shared.placement;
         let shard = placement.place(key, placement.least_busy());
         let (sender, done) = oneshot::channel();
         self.shared
-            .message(shard, Message::Reopen(key, sender))
+            .message(shard, Message::Reopen(key, name.id.facet(), sender))
             .await;
         // Without a word the shard is stopping: the object is restored when it is opened the next time.
         drop(done.await);
@@ -449,6 +472,8 @@ impl Worker {
     /// storage, and ends all threads.
     pub async fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.generation().isolates.iter().for_each(Brake::release);
+        self.shared.worn.end();
         let replacing = self.replacing.lock().await;
         let mut senders = self.shared.routes.all();
         senders.extend(replacing.iter().map(|retirement| retirement.sender.clone()));
@@ -456,136 +481,5 @@ impl Worker {
         self.shared.alarms.wake();
         let threads = std::mem::take(&mut *self.threads());
         end_process(self.shared.clone(), threads).await;
-    }
-}
-
-/// The outcome of a replacement.
-pub struct Replaced {
-    endings: Vec<watch::Receiver<()>>,
-}
-
-impl Replaced {
-    /// Waits until everything that was replaced has ended and is freed.
-    pub async fn ended(self) {
-        for ending in self.endings {
-            until_closed(ending).await;
-        }
-    }
-}
-
-/// A shard that was replaced and has not ended yet.
-#[derive(Clone)]
-struct Retirement {
-    sender: mpsc::Sender<Message>,
-    isolate: IsolateHandle,
-    /// Fails once the shard has ended.
-    ending: watch::Receiver<()>,
-}
-
-impl Retirement {
-    /// Ends it now.
-    async fn cut_off(self, shared: &Shared) {
-        shared.message_by(&self.sender, Message::CutOff).await;
-        self.enforce(Instant::now()).await;
-    }
-
-    /// Waits for its end. Code that still runs some time after `deadline` is
-    /// terminated: it would keep its objects from starting again.
-    async fn enforce(self, deadline: Instant) {
-        let mut at = deadline + TERMINATE_AFTER;
-        loop {
-            let ended = until_closed(self.ending.clone());
-            if tokio::time::timeout_at(at, ended).await.is_ok() {
-                return;
-            }
-            self.isolate.terminate_execution();
-            at += TERMINATE_AFTER;
-        }
-    }
-}
-
-async fn until_closed(mut ending: watch::Receiver<()>) {
-    while ending.changed().await.is_ok() {}
-}
-
-type Slot = (ShardIndex, mpsc::Receiver<Message>, Option<Inheritance>);
-
-/// Starts the threads of shards and waits until all are ready.
-async fn start_shards(
-    shared: &Arc<Shared>,
-    code: &Arc<Code>,
-    slots: Vec<Slot>,
-) -> (
-    Vec<JoinHandle<()>>,
-    Result<(Arc<[Export]>, Vec<IsolateHandle>), StartError>,
-) {
-    let mut threads = Vec::new();
-    let mut starting = Vec::new();
-    for (index, messages, inheritance) in slots {
-        let (started, ready) = oneshot::channel();
-        threads.push(shard::start(shard::Start {
-            index,
-            shared: shared.clone(),
-            code: code.clone(),
-            messages,
-            inheritance,
-            started,
-        }));
-        starting.push(ready);
-    }
-    let mut exports: Arc<[Export]> = Arc::new([]);
-    let mut isolates = Vec::new();
-    let mut failure = None;
-    for started in starting {
-        match started.await {
-            Ok(Ok(ready)) => {
-                exports = ready.exports.into();
-                isolates.push(ready.isolate);
-            }
-            Ok(Err(error)) => failure = Some(error),
-            Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
-        }
-    }
-    match failure {
-        None => (threads, Ok((exports, isolates))),
-        Some(error) => (threads, Err(error)),
-    }
-}
-
-/// Has shards finish what runs, and waits for that.
-async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
-    let mut stopped = Vec::new();
-    for shard in senders {
-        let (sender, done) = oneshot::channel();
-        if shared.message_by(&shard, Message::Stop(sender)).await {
-            stopped.push(done);
-        }
-    }
-    for done in stopped {
-        // A shard that never started has nothing to close.
-        drop(done.await);
-    }
-}
-
-/// Waits for all threads, and closes what they shared with other workers if those have ended.
-async fn end_process(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) {
-    shared.stopping.store(true, Ordering::Release);
-    shared.watchdog.stop();
-    let joined = tokio::task::spawn_blocking(move || {
-        join(&shared, threads);
-        if shared.process.leave(shared.worker)
-            && let Err(error) = shared.process.close()
-        {
-            shared.logger.error(None, error.to_string());
-        }
-    });
-    drop(joined.await);
-}
-
-fn join(shared: &Shared, threads: Vec<JoinHandle<()>>) {
-    for thread in threads {
-        if thread.join().is_err() {
-            shared.logger.error(None, "a thread of the worker panicked");
-        }
     }
 }

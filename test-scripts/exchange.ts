@@ -30,6 +30,12 @@ export class Store extends DurableObject<Env> {
     storage.sql.exec("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, mark TEXT, score REAL, data BLOB)");
     storage.sql.exec("INSERT INTO notes (mark, score, data) VALUES (?, ?, ?)", mark, 0.5, new Uint8Array([7, 8]).buffer);
     await storage.setAlarm(4102444800000);
+    await this.notes("first").write(mark);
+    await this.notes("second").write(mark);
+  }
+
+  notes(name: string) {
+    return (this.ctx as any).facets.get(name, () => ({ class: (this.ctx as any).exports.Notes }));
   }
 
   async read(): Promise<string[]> {
@@ -39,10 +45,35 @@ export class Store extends DurableObject<Env> {
       lines.push(`${key} = ${value instanceof Blob ? `${value.type} ${await value.text()}` : show(value)}`);
     }
     for (const row of storage.sql.exec("SELECT * FROM notes ORDER BY id")) lines.push(`note ${show(row)}`);
+    lines.push(...(await this.notes("second").read()), ...(await this.notes("first").read()));
     return lines;
   }
 
   async alarm() {}
+}
+
+// A facet, which has one of its own.
+export class Notes extends DurableObject<Env> {
+  async write(mark: string) {
+    await this.ctx.storage.put(`facet by ${mark}`, mark);
+    await this.inner().put(mark);
+  }
+
+  async put(mark: string) {
+    await this.ctx.storage.put(`inner facet by ${mark}`, mark);
+  }
+
+  async read(): Promise<string[]> {
+    return [...(await this.list()), ...(await this.inner().list())];
+  }
+
+  async list(): Promise<string[]> {
+    return [...(await this.ctx.storage.list())].map(([key, value]) => `${key} = ${value}`);
+  }
+
+  inner() {
+    return (this.ctx as any).facets.get("inner", () => ({ class: (this.ctx as any).exports.Notes }));
+  }
 }
 
 function show(value: unknown, seen = new Set<unknown>()): string {

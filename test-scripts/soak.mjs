@@ -1,6 +1,8 @@
 // Loads a built `stead` with everything at once for a while, and says whether its memory stays flat.
 //
-//   node --experimental-websocket test-scripts/soak.mjs --stead PATH [--minutes N] [--rooms N]
+//   node --experimental-websocket test-scripts/soak.mjs --stead PATH [--minutes N] [--rooms N] [--pause N]
+//
+// Clients pause N times as long between what they do (default 1), for a machine that has other things to do.
 //
 // HTTP requests, calls between objects, WebSockets that come and go, alarms, resets, evictions, and now and then new
 // code (SIGHUP). Prints the resident memory every ten seconds. Exits with 1 if it grew, or if anything went wrong.
@@ -17,6 +19,7 @@ const { values: options } = parseArgs({
     minutes: { type: "string", default: "30" },
     rooms: { type: "string", default: "400" },
     clients: { type: "string", default: "60" },
+    pause: { type: "string", default: "1" },
   },
 });
 const SAMPLE_MS = 10_000;
@@ -25,6 +28,7 @@ const GROWTH_MIB_MAX = 16;
 
 const milliseconds = Number(options.minutes) * 60_000;
 const rooms = Number(options.rooms);
+const pause = Number(options.pause);
 const directory = await mkdtemp(join(tmpdir(), "stead-soak-"));
 const file = join(directory, "soak.ts");
 await copyFile(join(import.meta.dirname, "soak.ts"), file);
@@ -34,6 +38,9 @@ const server = spawn(
   { stdio: ["ignore", "pipe", "inherit"] },
 );
 const done = { requests: 0, calls: 0, messages: 0, sockets: 0, resets: 0, reloads: 0 };
+// Answers that did not come (a connection that was idle ends when new code is loaded), or came with 500 because the
+// object was reset meanwhile; anything else is wrong.
+const not = { answered: 0, ok: 0 };
 const wrong = [];
 const address = await new Promise((resolve, reject) => {
   server.on("exit", (code) => reject(new Error(`the server ended with ${code}`)));
@@ -56,13 +63,14 @@ async function requests() {
       const put = Math.random() < 0.3;
       const response = await fetch(`${address}/${room()}`, put ? { method: "PUT" } : { method: "POST", body });
       await response.text();
-      if (!response.ok && response.status !== 500) wrong.push(`status ${response.status}`);
+      if (response.status === 500) not.ok++;
+      else if (!response.ok) wrong.push(`status ${response.status}`);
       if (put) done.calls++;
       else done.requests++;
     } catch {
-      // A connection that was idle ends when new code is loaded.
+      not.answered++;
     }
-    await sleep(Math.random() * 20);
+    await sleep(Math.random() * 20 * pause);
   }
 }
 
@@ -80,7 +88,7 @@ async function sockets() {
         done.messages++;
         if (left-- <= 0 || !running()) return ws.close(1000, "enough");
         // Some are silent for so long that their object leaves memory.
-        await sleep(Math.random() < 0.02 ? 15_000 : Math.random() * 300);
+        await sleep(Math.random() < 0.02 ? 15_000 : Math.random() * 300 * pause);
         if (ws.readyState !== 1) return;
         const dice = Math.random();
         if (dice < 0.3) ws.send("ping");
@@ -118,7 +126,7 @@ async function sampling() {
     await sleep(Math.min(SAMPLE_MS, milliseconds / 20));
     samples.push(await residentMiB());
     const seconds = String(Math.round((Date.now() - begun) / 1000)).padStart(5);
-    console.log(`${seconds} s  ${samples.at(-1).toFixed(1)} MiB  ${JSON.stringify(done)}`);
+    console.log(`${seconds} s  ${samples.at(-1).toFixed(1)} MiB  ${JSON.stringify({ ...done, not })}`);
   }
 }
 

@@ -81,10 +81,10 @@ async function exchange(first, firstName, second, secondName) {
   const directory = await mkdtemp(join(tmpdir(), "exchange-"));
   try {
     const written = await first(directory, write("a", "one"));
-    check(`${firstName} stores everything`, written.length, 2 + 15 + 1);
+    check(`${firstName} stores everything`, written.length, 2 + 15 + 1 + 4);
     check(`${secondName} reads what ${firstName} wrote`, await second(directory, read("a")), written);
     const both = await second(directory, write("a", "two"));
-    check(`${secondName} writes on`, both.length, 2 + 16 + 2);
+    check(`${secondName} writes on`, both.length, 2 + 16 + 2 + 8);
     check(`${firstName} reads what both wrote`, await first(directory, read("a")), both);
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -35,6 +35,7 @@ unsafe impl GarbageCollected for AlarmReply {
 /// the alarm that woke it counts as gone.
 #[op2]
 fn op_alarm_get(#[cppgc] handle: &ObjectHandle) -> Result<Option<f64>, JsErrorBox> {
+    refuse_facet(handle)?;
     if handle.0.alarm_run.get() == AlarmRun::Running {
         return Ok(None);
     }
@@ -49,6 +50,7 @@ fn op_alarm_set(
     at_ms: f64,
     unconfirmed: bool,
 ) -> Result<(), JsErrorBox> {
+    refuse_facet(handle)?;
     let at_ms = at_ms as i64;
     let at_ms = if at_ms > 0 {
         at_ms.max(handle.0.host().now_ms())
@@ -64,9 +66,17 @@ fn op_alarm_set(
 
 #[op2(fast)]
 fn op_alarm_delete(#[cppgc] handle: &ObjectHandle, unconfirmed: bool) -> Result<(), JsErrorBox> {
+    refuse_facet(handle)?;
     write(handle, unconfirmed, |database| database.set_alarm(None))?;
     note_change(handle);
     Ok(())
+}
+
+fn refuse_facet(handle: &ObjectHandle) -> Result<(), JsErrorBox> {
+    match handle.0.key.is_facet() {
+        true => Err(JsErrorBox::generic("Facets currently cannot set alarms.")),
+        false => Ok(()),
+    }
 }
 
 fn note_change(handle: &ObjectHandle) {

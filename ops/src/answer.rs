@@ -4,6 +4,9 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 
 use crate::activity::Activity;
 use crate::instance::Instance;
@@ -11,6 +14,9 @@ use crate::message::AlarmOutcome;
 use crate::message::CallError;
 use crate::message::Failure;
 use crate::message::Reply;
+use crate::meter;
+use crate::meter::Elsewhere;
+use crate::meter::Spent;
 use crate::pipeline::PipelineEnd;
 use tokio::sync::oneshot;
 
@@ -21,6 +27,12 @@ pub struct Owed<T> {
     pipeline: RefCell<Option<PipelineEnd>>,
     instance: Option<Rc<Instance>>,
     activity: RefCell<Option<Activity>>,
+    /// The id of the object that owes it, if a failure is to name it.
+    names_object: RefCell<Option<Arc<str>>>,
+    /// The processor's time that the worker's own code has taken for it.
+    pub cpu_used: Cell<Duration>,
+    /// Where what is done for the answer is counted, and what this thread had done before.
+    measured: RefCell<Option<(Arc<Elsewhere>, Option<Spent>)>>,
 }
 
 impl<T> Owed<T> {
@@ -48,7 +60,10 @@ impl<T: 'static> Owed<T> {
             reply: RefCell::new(Some(reply)),
             activity: RefCell::new(instance.as_ref().map(Instance::activity)),
             pipeline: RefCell::new(None),
+            measured: RefCell::new(None),
             instance: instance.clone(),
+            names_object: RefCell::new(None),
+            cpu_used: Cell::default(),
         });
         if let Some(instance) = instance {
             instance.owes.open.set(instance.owes.count() + 1);
@@ -66,6 +81,29 @@ impl<T: 'static> Owed<T> {
     pub fn with_pipeline(self: Rc<Self>, pipeline: PipelineEnd) -> Rc<Owed<T>> {
         self.pipeline.replace(Some(pipeline));
         self
+    }
+
+    /// A failure of the object that owes it tells its id.
+    pub fn naming_object(self: Rc<Self>) -> Rc<Owed<T>> {
+        let id = self.instance.as_ref().map(|instance| instance.key.id);
+        self.names_object
+            .replace(id.map(|id| id.to_string().into()));
+        self
+    }
+
+    /// What is done from here on is counted there.
+    pub fn with_measured(self: Rc<Self>, measured: Option<Arc<Elsewhere>>) -> Rc<Owed<T>> {
+        if let Some(measured) = measured {
+            self.measured.replace(Some((measured, meter::read())));
+        }
+        self
+    }
+
+    /// Counts what this thread has done; where to count what follows.
+    fn count(&self) -> Option<Arc<Elsewhere>> {
+        let (measured, before) = self.measured.take()?;
+        measured.add_since(before);
+        Some(measured)
     }
 
     /// Whether calls on the answer wait.
@@ -94,13 +132,18 @@ impl<T: 'static> Owed<T> {
         if let Err(error) = &answer {
             self.fail_pipeline(error);
         }
+        let measured = self.count();
         let Some(instance) = &self.instance else {
             drop(reply.send(answer));
             return;
         };
         let speaker = instance.clone();
         let activity = self.activity.take();
+        let measured = measured.map(|measured| (measured, Instant::now()));
         instance.say(move |durable| {
+            if let Some((measured, said)) = measured {
+                measured.add_gate(said.elapsed());
+            }
             drop(reply.send(match durable {
                 Ok(()) => answer,
                 Err(broken) => {
@@ -137,7 +180,9 @@ trait Unanswered {
 
 impl<T: 'static> Unanswered for Owed<T> {
     fn fail(&self, failure: &Failure) {
-        let error = CallError::Failed(failure.clone());
+        let mut failure = failure.clone();
+        failure.object_id = self.names_object.borrow().clone();
+        let error = CallError::Failed(failure);
         self.fail_pipeline(&error);
         if let Some(reply) = self.take() {
             drop(reply.send(Err(error)));

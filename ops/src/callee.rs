@@ -246,6 +246,7 @@ fn new_call(path: Vec<String>, arguments: Option<Message>) -> (Call, PendingCall
         target: None,
         reply,
         pipeline: end,
+        measured: None,
     };
     let pending = PendingCall {
         receiver: RefCell::new(Some(receiver)),
@@ -292,10 +293,8 @@ fn op_stub_call<'s>(
     let callee = stub.callee()?;
     let attachments = attachments_from_js(scope, state, attachments)?;
     let arguments = arguments.map(|bytes| Message { bytes, attachments });
-    if let (Some(request), Callee::Object(key, name)) = (request, &callee) {
-        request.note_call(*key, name.as_deref());
-    }
-    let (call, pending) = new_call(path_from_js(scope, path), arguments);
+    let (mut call, pending) = new_call(path_from_js(scope, path), arguments);
+    call.measured = request.and_then(|request| request.note_call(&callee, &call.path));
     Parcel::of_call(callee, call).say(host, caller.map(|handle| handle.0.clone()));
     Ok(pending)
 }

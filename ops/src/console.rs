@@ -4,13 +4,16 @@ use std::io::Write;
 use std::rc::Rc;
 
 use deno_core::OpState;
+use deno_core::error::JsError;
+use deno_core::error::JsStackFrame;
 use deno_core::op2;
+use deno_core::v8;
 
 use crate::instance::ObjectHandle;
 
 deno_core::extension!(
     stead_console,
-    ops = [op_console_print],
+    ops = [op_console_place, op_console_print],
     state = |state| state.put(ConsoleSink::default()),
 );
 
@@ -43,6 +46,8 @@ pub struct ConsoleLine<'a> {
     pub object: Option<&'a str>,
     /// The level of the method.
     pub level: ConsoleLevel,
+    /// Where the call is in the user's files, `file:///a/b.ts:1:2`; empty if nobody wants to know.
+    pub place: &'a str,
     /// The formatted arguments. May hold several lines; the last one has no line end.
     pub text: &'a str,
 }
@@ -66,6 +71,30 @@ impl Default for ConsoleSink {
     }
 }
 
+/// Where the running code was called from, in terms of the user's own files; empty if from nowhere.
+/// Reentrant: reading a stack may run user code.
+#[op2(reentrant)]
+#[string]
+fn op_console_place(scope: &mut v8::PinScope<'_, '_>) -> String {
+    let message = v8::String::empty(scope);
+    let here = v8::Exception::error(scope, message);
+    let here = JsError::from_v8_exception(scope, here);
+    let users = |frame: &&JsStackFrame| {
+        let file = frame.file_name.as_deref();
+        file.is_some_and(|file| !file.starts_with("ext:"))
+    };
+    let Some(frame) = here.frames.iter().find(users) else {
+        return String::new();
+    };
+    let file = frame.file_name.as_deref().unwrap_or_default();
+    let number = |number: Option<i64>| number.unwrap_or_default();
+    format!(
+        "{file}:{}:{}",
+        number(frame.line_number),
+        number(frame.column_number)
+    )
+}
+
 /// Hands one formatted line to the sink. A line of an object tells what it knows, so it waits for
 /// the output gate like everything that the object says. If the gate breaks, the line is printed
 /// all the same: it may be what explains why.
@@ -75,6 +104,7 @@ fn op_console_print(
     #[cppgc] object: Option<&ObjectHandle>,
     #[string] text: &str,
     #[string] method: &str,
+    #[string] place: &str,
 ) {
     let sink = state.borrow::<ConsoleSink>().clone();
     let level = ConsoleLevel::from_method(method);
@@ -82,6 +112,7 @@ fn op_console_print(
         return (sink.0)(ConsoleLine {
             object: None,
             level,
+            place,
             text,
         });
     };
@@ -90,14 +121,16 @@ fn op_console_print(
         return (sink.0)(ConsoleLine {
             object: Some(&label),
             level,
+            place,
             text,
         });
     }
-    let text = text.to_owned();
+    let (text, place) = (text.to_owned(), place.to_owned());
     instance.print(move || {
         (sink.0)(ConsoleLine {
             object: Some(&label),
             level,
+            place: &place,
             text: &text,
         });
     });

@@ -22,6 +22,7 @@ use crate::answer::Owes;
 use crate::attachment::attachments_from_js;
 use crate::attachment::attachments_to_js;
 use crate::body::Body;
+use crate::callee::Callee;
 use crate::callee::StubHandle;
 use crate::export::Export;
 use crate::headers::headers_from_js;
@@ -38,6 +39,8 @@ use crate::message::FetchResponse;
 use crate::message::Message;
 use crate::message::ObjectKey;
 use crate::message::Reply;
+use crate::meter::Elsewhere;
+use crate::meter::Spent;
 use crate::parcel::Parcel;
 use crate::stub::body_from_js;
 use crate::stub::body_to_js;
@@ -75,6 +78,12 @@ pub type RequestNote = Rc<RefCell<Note>>;
 pub struct Note {
     /// The object that had a part in the answer, and its name.
     pub object: Option<(ObjectKey, Option<String>)>,
+    /// What it was asked to do: `fetch`, or the method that was called.
+    pub event: Option<String>,
+    /// What this thread had done before the request.
+    pub before: Option<Spent>,
+    /// What others did for it; None if nobody wants to know.
+    pub elsewhere: Option<Arc<Elsewhere>>,
     /// What the handler threw: the error's stack, with its causes.
     pub error: Option<String>,
 }
@@ -110,28 +119,30 @@ impl IncomingRequest {
 
     /// A request for an entrypoint to answer; it is among what the worker's code owes.
     pub fn for_entrypoint(
-        request: FetchRequest,
+        mut request: FetchRequest,
         reply: Reply<FetchResponse>,
         owes: &Owes,
     ) -> IncomingRequest {
+        let measured = request.measured.take();
         IncomingRequest {
             asks_for_socket: asks_for_socket(&request),
             request: RefCell::new(Some(request)),
-            owed: owes.owed(reply),
+            owed: owes.owed(reply).with_measured(measured),
             note: None,
         }
     }
 
     /// A request for an object to answer.
     pub fn for_object(
-        request: FetchRequest,
+        mut request: FetchRequest,
         reply: Reply<FetchResponse>,
         instance: Rc<Instance>,
     ) -> IncomingRequest {
+        let measured = request.measured.take();
         IncomingRequest {
             asks_for_socket: asks_for_socket(&request),
             request: RefCell::new(Some(request)),
-            owed: Owed::new(reply, Some(instance)),
+            owed: Owed::new(reply, Some(instance)).with_measured(measured),
             note: None,
         }
     }
@@ -141,13 +152,15 @@ impl IncomingRequest {
         self.owed.clone()
     }
 
-    /// Notes that the request's handler calls an object. The first one is kept.
-    pub fn note_call(&self, key: ObjectKey, name: Option<&str>) {
-        if let Some(note) = &self.note {
-            note.borrow_mut()
-                .object
-                .get_or_insert_with(|| (key, name.map(str::to_owned)));
+    /// Notes what the request's handler calls. The first object is kept. Where to count what is
+    /// done for the call.
+    pub fn note_call(&self, callee: &Callee, path: &[String]) -> Option<Arc<Elsewhere>> {
+        let note = &mut *self.note.as_ref()?.borrow_mut();
+        if let (Callee::Object(key, name), None) = (callee, &note.object) {
+            note.object = Some((*key, name.clone()));
+            note.event = note.elsewhere.is_some().then(|| path.join("."));
         }
+        note.elsewhere.clone()
     }
 }
 
@@ -297,8 +310,16 @@ impl IncomingCall {
             path: call.path,
             arguments: RefCell::new(arguments),
             attachments: RefCell::new(attachments),
+            owed: {
+                let owed = owe(call.reply)
+                    .with_pipeline(call.pipeline)
+                    .with_measured(call.measured);
+                match call.target {
+                    None => owed,
+                    Some(_) => owed.naming_object(),
+                }
+            },
             target: RefCell::new(call.target),
-            owed: owe(call.reply).with_pipeline(call.pipeline),
         }
     }
 

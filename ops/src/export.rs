@@ -296,6 +296,7 @@ mod tests {
             target: Some(export.clone()),
             reply,
             pipeline: Pipeline::new().1,
+            measured: None,
         });
         answer
     }

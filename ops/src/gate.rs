@@ -63,6 +63,7 @@ fn op_object_reset(
         } else {
             AlarmOutcome::Abandoned
         },
+        ..Failure::default()
     };
     handle.0.host().reset(&handle.0, failure);
 }

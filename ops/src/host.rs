@@ -6,12 +6,15 @@ use std::rc::Rc;
 use deno_core::OpState;
 use deno_error::JsErrorBox;
 use stead_storage::IdKey;
+use stead_storage::StorageError;
 
 use crate::assets::FileFuture;
 use crate::assets::FileRequest;
 use crate::cache::Caches;
 use crate::entrypoint::WorkerIndex;
 use crate::export::Exports;
+use crate::facet::Facet;
+use crate::facet::Facets;
 use crate::instance::Instance;
 use crate::message::Failure;
 use crate::message::NamespaceIndex;
@@ -78,6 +81,32 @@ pub trait Host {
 
     /// Delivers events that waited on the input gate, ahead of all others.
     fn resume(&self, instance: &Rc<Instance>, events: Vec<ObjectEvent>);
+
+    /// The same for events that waited for a facet's start.
+    fn deliver_first(&self, facet: ObjectKey, events: Vec<ObjectEvent>);
+
+    /// The starts of facets on this shard.
+    fn facets(&self) -> &Facets;
+
+    /// A number for the start of a facet, which no other one in the process has.
+    fn new_facet(&self) -> u64;
+
+    /// Ends a start of a facet, with its own facets.
+    fn break_facet(&self, facet: &Rc<Facet>, failure: &Failure);
+
+    /// Deletes what a facet of an instance has stored, or all its facets if none is
+    /// named, with their own facets. That is durable when the call returns.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn delete_facets(&self, parent: &Rc<Instance>, name: Option<&str>) -> Result<(), StorageError>;
+
+    /// Makes a facet what another one has stored, with their own facets. That is durable
+    /// when the call returns.
+    ///
+    /// # Errors
+    /// The storage's.
+    fn clone_facet(&self, parent: &Rc<Instance>, from: &str, to: &str) -> Result<(), StorageError>;
 
     /// Drops an instance: its callers get `failure`, the next event starts anew.
     fn reset(&self, instance: &Rc<Instance>, failure: Failure);

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use deno_core::GarbageCollected;
 use deno_core::v8;
@@ -15,6 +16,7 @@ use stead_storage::StorageError;
 
 use crate::answer::Owes;
 use crate::callee::Held;
+use crate::facet::Nest;
 use crate::host::HostRef;
 use crate::host::object_label;
 use crate::message::Failure;
@@ -85,10 +87,14 @@ pub struct Instance {
     pub idle_since_ms: Cell<i64>,
     /// Whether the process has noted when to look whether the object may leave.
     pub idle_listed: Cell<bool>,
+    /// The processor's time that its code has taken since the last event.
+    pub cpu_used: Cell<Duration>,
     /// Values that the object's code exported and others still hold.
     pub exports: Cell<usize>,
     /// The stubs that the object's code holds.
     pub held: Held,
+    /// Its place among the facets of the object.
+    pub nest: Nest,
     host: HostRef,
     turn: Rc<Turn>,
     listed: Cell<bool>,
@@ -97,6 +103,10 @@ pub struct Instance {
 
 impl Instance {
     /// A fresh instance on an open database.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of an instance, each of another owner"
+    )]
     pub fn new(
         key: ObjectKey,
         incarnation: u64,
@@ -105,6 +115,7 @@ impl Instance {
         sockets: Rc<SocketSet>,
         host: HostRef,
         turn: Rc<Turn>,
+        nest: Nest,
     ) -> Rc<Instance> {
         Rc::new(Instance {
             key,
@@ -116,12 +127,14 @@ impl Instance {
             owes: Owes::default(),
             sockets,
             alarm_run: Cell::new(AlarmRun::Idle),
+            cpu_used: Cell::default(),
             activities: Cell::new(0),
             lasting: Cell::new(0),
             idle_since_ms: Cell::new(0),
             idle_listed: Cell::new(false),
             exports: Cell::new(0),
             held: Held::default(),
+            nest,
             host,
             turn,
             listed: Cell::new(false),
@@ -134,10 +147,16 @@ impl Instance {
         &self.host
     }
 
-    /// `Class/name` (or `Class/id`) as it is shown to people.
+    /// `Class/name` (or `Class/id`) as it is shown to people; a facet's names follow, each
+    /// after a colon.
     pub fn label(&self) -> String {
         let (name, id) = (self.name.borrow(), self.key.id.to_string());
-        object_label(&*self.host, self.key.namespace, name.as_deref(), &id)
+        let mut label = object_label(&*self.host, self.key.namespace, name.as_deref(), &id);
+        for facet in self.nest.path() {
+            label.push(':');
+            label.push_str(facet);
+        }
+        label
     }
 
     /// Why the instance is broken, if it is.

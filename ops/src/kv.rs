@@ -18,6 +18,7 @@ use stead_storage::StorageError;
 
 use crate::clone;
 use crate::instance::ObjectHandle;
+use crate::meter;
 use crate::record;
 use crate::record::Plain;
 use crate::record::Record;
@@ -58,11 +59,10 @@ pub(crate) fn write<T>(
     write: impl FnOnce(&Database) -> Result<T, StorageError>,
 ) -> Result<T, JsErrorBox> {
     let database = &*handle.0.database;
-    let result = if unconfirmed {
-        database.unconfirmed(|| write(database))
-    } else {
-        write(database)
-    };
+    let result = meter::storage(|| match unconfirmed {
+        true => database.unconfirmed(|| write(database)),
+        false => write(database),
+    });
     handle.0.check(result)
 }
 
@@ -75,9 +75,9 @@ fn op_kv_get<'s>(
     #[cppgc] handle: &ObjectHandle,
     #[string] key: &str,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-    let found = handle
-        .0
-        .check(handle.0.database.kv_get(key, <[u8]>::to_vec))?;
+    let found = handle.0.check(meter::storage(|| {
+        handle.0.database.kv_get(key, <[u8]>::to_vec)
+    }))?;
     match found {
         Some(bytes) => clone::read(scope, &state, &bytes),
         None => Ok(v8::undefined(scope).into()),
@@ -159,7 +159,9 @@ fn op_kv_list(
         reverse: options.reverse,
         limit: options.limit.map(|limit| limit as i64),
     };
-    let cursor = handle.0.check(handle.0.database.kv_list(&range))?;
+    let cursor = handle
+        .0
+        .check(meter::storage(|| handle.0.database.kv_list(&range)))?;
     Ok(KvListing {
         cursor: RefCell::new(cursor),
         names: RefCell::default(),
@@ -178,16 +180,18 @@ fn op_kv_next<'s>(
     names: v8::Local<'s, v8::Value>,
 ) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
     let names = v8::Local::<v8::Array>::try_from(names).ok();
-    let next = listing.cursor.borrow_mut().next(|key, value| {
-        let key = v8::String::new(scope, key).unwrap_or_else(|| v8::String::empty(scope));
-        let record = names.and_then(|names| Some((names, record::read(value)?)));
-        match record {
-            Some((names, record)) => {
-                listing.name(scope, &record, names);
-                Entry::Record(record_parts(scope, names, key, &record))
+    let next = meter::storage(|| {
+        listing.cursor.borrow_mut().next(|key, value| {
+            let key = v8::String::new(scope, key).unwrap_or_else(|| v8::String::empty(scope));
+            let record = names.and_then(|names| Some((names, record::read(value)?)));
+            match record {
+                Some((names, record)) => {
+                    listing.name(scope, &record, names);
+                    Entry::Record(record_parts(scope, names, key, &record))
+                }
+                None => Entry::Bytes(key, value.to_vec()),
             }
-            None => Entry::Bytes(key, value.to_vec()),
-        }
+        })
     });
     Ok(match handle.0.check(next)? {
         None => v8::undefined(scope).into(),
@@ -263,5 +267,10 @@ fn plain_to_js<'s>(scope: &mut v8::PinScope<'s, '_>, value: Plain<'_>) -> v8::Lo
 
 #[op2(fast)]
 fn op_kv_delete_all(#[cppgc] handle: &ObjectHandle, delete_alarm: bool) -> Result<(), JsErrorBox> {
-    handle.0.check(handle.0.database.delete_all(delete_alarm))
+    let instance = &handle.0;
+    instance.check(meter::storage(|| {
+        instance.database.delete_all(delete_alarm)
+    }))?;
+    // What its facets stored is part of what it stored.
+    instance.check(instance.host().delete_facets(instance, None))
 }

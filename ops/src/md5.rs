@@ -13,6 +13,7 @@ const ROTATIONS: [[u32; 4]; 4] = [
 const BLOCK: usize = 64;
 
 /// A digest in progress. `pending` is shorter than a block between calls.
+#[derive(Clone)]
 pub struct Md5 {
     state: [u32; 4],
     pending: Vec<u8>,

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::body::Body;
 use crate::export::Export;
+use crate::meter::Elsewhere;
 use crate::pipeline::PipelineEnd;
 use crate::socket::Frame;
 use crate::socket::SocketEnd;
@@ -19,13 +20,38 @@ use crate::socket::SocketEnd;
 /// by class name and therefore the same on every shard.
 pub type NamespaceIndex = u16;
 
-/// Which object: the namespace and the id within it.
+/// Which object: the namespace and the id within it; or which start of one of its
+/// facets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ObjectKey {
     /// The object's class.
     pub namespace: NamespaceIndex,
     /// The object's id.
     pub id: ObjectId,
+    /// Tells starts of facets from each other and from the object itself, which has 0:
+    /// see facet.rs.
+    pub facet: u64,
+}
+
+impl ObjectKey {
+    /// An object itself.
+    pub fn new(namespace: NamespaceIndex, id: ObjectId) -> ObjectKey {
+        ObjectKey {
+            namespace,
+            id,
+            facet: 0,
+        }
+    }
+
+    /// The object to which a facet belongs.
+    pub fn root(self) -> ObjectKey {
+        ObjectKey::new(self.namespace, self.id)
+    }
+
+    /// Whether it is a facet.
+    pub fn is_facet(&self) -> bool {
+        self.facet != 0
+    }
 }
 
 /// A request as it travels.
@@ -38,6 +64,8 @@ pub struct FetchRequest {
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
+    /// Where what is done for the request is counted, if somebody wants to know.
+    pub measured: Option<Arc<Elsewhere>>,
 }
 
 /// A response as it travels.
@@ -88,6 +116,8 @@ pub struct Call {
     pub reply: Reply<Message>,
     /// Where calls on the result wait.
     pub pipeline: PipelineEnd,
+    /// Where what is done for the call is counted, if somebody wants to know.
+    pub measured: Option<Arc<Elsewhere>>,
 }
 
 impl Call {
@@ -127,6 +157,8 @@ pub struct Failure {
     pub overloaded: bool,
     /// What becomes of an alarm that was running.
     pub alarm: AlarmOutcome,
+    /// The object whose value was called, for the caller's error: its id.
+    pub object_id: Option<Arc<str>>,
 }
 
 impl Failure {
@@ -161,6 +193,14 @@ impl Failure {
         Failure {
             message: "The execution context which hosts this callback is no longer running.".into(),
             ..Failure::default()
+        }
+    }
+
+    /// The event has waited for its object for too long.
+    pub fn queued_too_long() -> Failure {
+        Failure {
+            message: "Durable Object is overloaded. Requests queued for too long.".into(),
+            ..Failure::overloaded()
         }
     }
 

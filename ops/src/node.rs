@@ -1,5 +1,11 @@
 //! Node's modules: which there are, and what their scripts (`js/node`, bundled by `vendor/node`) call.
 
+mod cipher;
+mod hash;
+mod kdf;
+mod sign;
+mod zlib;
+
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -24,6 +30,7 @@ pub const MODULES: &[&str] = &[
     "cluster",
     "console",
     "constants",
+    "crypto",
     "dgram",
     "diagnostics_channel",
     "dns",
@@ -69,9 +76,26 @@ pub const MODULES: &[&str] = &[
     "vm",
     "wasi",
     "worker_threads",
+    "zlib",
 ];
 
-deno_core::extension!(stead_node, ops = [op_node_modules]);
+deno_core::extension!(
+    stead_node,
+    ops = [
+        op_node_modules,
+        kdf::op_node_pbkdf2_sync,
+        kdf::op_node_pbkdf2,
+        kdf::op_node_hkdf,
+        kdf::op_node_scrypt_sync,
+        kdf::op_node_scrypt,
+        sign::op_node_sign,
+        sign::op_node_verify,
+        sign::op_node_public_key,
+        sign::op_node_generate_key,
+        zlib::op_node_crc32,
+    ],
+    objects = [hash::NodeHash, cipher::NodeCipher, zlib::NodeZlib],
+);
 
 /// Which script is behind which module.
 static SCRIPTS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {

@@ -139,6 +139,7 @@ mod tests {
             target: None,
             reply,
             pipeline,
+            measured: None,
         };
         (call, answer)
     }

@@ -16,14 +16,12 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 
-use bytes::Bytes;
+pub use crate::frame::Frame;
 
 /// Bytes that may wait for a slow reader before its connection is given up.
 pub const SOCKET_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes that wait for an object before its socket is not read on.
 const SOCKET_READ_AHEAD_BYTES: usize = 1024 * 1024;
-/// Bytes that a frame costs in the queue beside its payload.
-const FRAME_OVERHEAD_BYTES: usize = 64;
 /// Frames for which an empty queue keeps its memory.
 const FRAMES_KEPT: usize = 8;
 /// `home` of an end that nobody has accepted.
@@ -31,36 +29,6 @@ const NO_SHARD: usize = usize::MAX;
 
 /// What the other end is told when more waited for the reader than may wait.
 const TOO_SLOW: &str = "WebSocket peer did not read for too long: more than 64 MiB were waiting.";
-
-/// What passes over a WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
-    /// A text message: valid UTF-8.
-    Text(Bytes),
-    /// A binary message.
-    Binary(Bytes),
-    /// A Close frame; no code when it was empty.
-    Close {
-        /// The code, if the frame had one.
-        code: Option<u16>,
-        /// The reason; may be empty.
-        reason: String,
-    },
-    /// The connection failed; the text says how. Nothing follows.
-    Failed(String),
-}
-
-impl Frame {
-    /// Bytes that the frame takes while it waits.
-    pub fn cost(&self) -> usize {
-        FRAME_OVERHEAD_BYTES
-            + match self {
-                Frame::Text(data) | Frame::Binary(data) => data.len(),
-                Frame::Close { reason, .. } => reason.len(),
-                Frame::Failed(text) => text.len(),
-            }
-    }
-}
 
 /// What both ends share: one pipe for each direction, named by the side that
 /// sends into it.
@@ -318,6 +286,8 @@ impl SocketEnd {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn text(text: &'static str) -> Frame {

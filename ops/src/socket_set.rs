@@ -255,6 +255,11 @@ impl SocketSet {
         }
     }
 
+    /// How many sockets the object holds.
+    pub fn len(&self) -> usize {
+        self.sockets.borrow().len()
+    }
+
     /// Whether the object holds no sockets.
     pub fn is_empty(&self) -> bool {
         self.sockets.borrow().is_empty()

@@ -18,6 +18,7 @@ use stead_storage::Tally;
 use stead_storage::ValueRef;
 
 use crate::instance::ObjectHandle;
+use crate::meter;
 
 deno_core::extension!(
     stead_sql,
@@ -129,10 +130,9 @@ fn op_sql_exec<'s>(
     }
     let bindings: SmallVec<[Binding<'_>; BINDINGS_INLINE]> =
         bound.iter().map(Bound::as_binding).collect();
-    let executed = handle
-        .0
-        .check(handle.0.database.execute(query, &bindings))?;
-    Ok(match executed {
+    let database = &handle.0.database;
+    let executed = meter::storage(|| database.execute(query, &bindings));
+    Ok(match handle.0.check(executed)? {
         Executed::Cursor(cursor) => make_cppgc_object(
             scope,
             SqlCursor {
@@ -193,7 +193,7 @@ fn op_sql_next<'s>(
     handle.0.check(cursor.check())?;
     let mut values = Vec::with_capacity(cursor.column_count());
     read_row(scope, &cursor, &mut values)?;
-    handle.0.check(cursor.advance())?;
+    handle.0.check(meter::storage(|| cursor.advance()))?;
     Ok(v8::Array::new_with_elements(scope, &values).into())
 }
 
@@ -209,7 +209,7 @@ fn op_sql_rest<'s>(
     handle.0.check(cursor.check())?;
     while cursor.has_row() {
         read_row(scope, &cursor, &mut values)?;
-        handle.0.check(cursor.advance())?;
+        handle.0.check(meter::storage(|| cursor.advance()))?;
     }
     Ok(v8::Array::new_with_elements(scope, &values))
 }

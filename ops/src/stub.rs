@@ -137,7 +137,7 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
         self,
         scope: &mut v8::PinScope<'s, '_>,
     ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
-        let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(7);
+        let mut parts: Vec<v8::Local<v8::Value>> = Vec::with_capacity(8);
         match self {
             Answer::Result(result) => {
                 parts.push(v8::Integer::new(scope, 0).into());
@@ -161,6 +161,11 @@ impl<'s, T: AnswerParts> ToV8<'s> for Answer<T> {
                     Some(thrown) => thrown.to_vec().push_parts(scope, &mut parts),
                     None => parts.push(v8::null(scope).into()),
                 }
+                parts.push(match &failure.object_id {
+                    Some(id) => v8::String::new(scope, id)
+                        .map_or_else(|| v8::null(scope).into(), Into::into),
+                    None => v8::null(scope).into(),
+                });
             }
         }
         Ok(v8::Array::new_with_elements(scope, &parts).into())
@@ -261,7 +266,7 @@ pub fn key(host: &HostRef, namespace: u16, id: &str) -> Result<ObjectKey, JsErro
         .ids
         .parse(id)
         .map_err(|e| JsErrorBox::new(e.js_class(), e.to_string()))?;
-    Ok(ObjectKey { namespace, id })
+    Ok(ObjectKey::new(namespace, id))
 }
 
 /// A request whose answer JavaScript waits for. Sending is one op and waiting
@@ -321,15 +326,14 @@ fn op_stub_fetch<'s>(
     let mut headers = headers_from_js(scope, headers)?;
     let body = body_from_js(scope, state, body)?;
     note_length(&mut headers, &body);
-    if let (Some(request), Callee::Object(key, name)) = (request, &callee) {
-        request.note_call(*key, name.as_deref());
-    }
+    let measured = request.and_then(|request| request.note_call(&callee, &["fetch".to_owned()]));
     let (reply, receiver) = oneshot::channel();
     let request = FetchRequest {
         method,
         url,
         headers,
         body,
+        measured,
     };
     let parcel = match callee {
         Callee::Object(key, name) => {

@@ -42,6 +42,8 @@ pub enum TestCommand {
     Gates {},
     /// Objects hear what they have not heard while storage was stalled.
     ResumeStorage {},
+    /// What is waited for at the moment, as text; one line each.
+    Waits {},
     /// Begins a level: what is written from here on is gone when it ends.
     Push {},
     /// Ends the level that began last. `failed` and `name` are those of the test that it was for.
@@ -147,6 +149,7 @@ fn op_test_fetch<'s>(
     let (reply, receiver) = oneshot::channel();
     let control = state.borrow::<TestControlRef>().clone();
     let request = FetchRequest {
+        measured: None,
         method,
         url,
         headers,

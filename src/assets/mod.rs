@@ -4,9 +4,14 @@
 //!
 //! Everything here may wait for the disk, so it runs on threads that may.
 
+mod ignore;
 mod paths;
+mod pattern;
+mod rules;
+mod types;
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -26,7 +31,15 @@ use stead_ops::assets::FileRequest;
 use crate::config;
 use crate::config::NotFoundHandling;
 use crate::config::WorkerFirst;
+use crate::diagnostic::Diagnostic;
+use ignore::IGNORE_FILE;
+use ignore::Ignored;
 use paths::Found;
+use rules::Destination;
+use rules::HEADERS_FILE;
+use rules::HeaderChange;
+use rules::REDIRECTS_FILE;
+use rules::Rules;
 
 /// What the platform allows for one file.
 const FILE_BYTES_MAX: u64 = 25 * 1024 * 1024;
@@ -57,12 +70,27 @@ impl Asked {
     /// A request that the worker makes; None for a URL that is none.
     pub fn from_url(request: FileRequest) -> Option<Asked> {
         let url = url::Url::parse(&request.url).ok()?;
+        let mut headers = request.headers;
+        if let Ok(host) = HeaderValue::from_str(url.authority()) {
+            headers.insert(header::HOST, host);
+        }
         Some(Asked {
             method: request.method.parse().ok()?,
             path: url.path().to_owned(),
             query: url.query().map(str::to_owned),
-            headers: request.headers,
+            headers,
         })
+    }
+
+    /// The address that was asked for, with its dots resolved. Whether clients speak HTTPS does
+    /// not matter here.
+    fn url(&self) -> Option<url::Url> {
+        let host = self.headers.get(header::HOST);
+        let host = host
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or("localhost");
+        let path = self.path_and_query();
+        url::Url::parse(&format!("http://{host}{path}")).ok()
     }
 }
 
@@ -74,12 +102,25 @@ pub struct Assets {
     /// A browser's navigation gets the not-found page rather than the worker:
     /// `assets_navigation_prefers_asset_serving`, the default since 2025-04-01.
     navigation_prefers_files: bool,
+    rules: Rules,
+    ignored: Ignored,
     hashes: Mutex<HashMap<PathBuf, (SystemTime, String)>>,
 }
 
+/// What the rules and the files have to say to a request.
+enum Outcome {
+    /// This.
+    Answer(http::Response<Bytes>),
+    /// Nothing; whether a rule has sent the request to where nothing is.
+    Nothing { sent: bool },
+}
+
 impl Assets {
+    /// The files of a folder, with the rules that are beside them. Waits for the disk.
     pub fn new(config: config::Assets, has_worker: bool, navigation_prefers_files: bool) -> Assets {
         Assets {
+            rules: Rules::read(&config.directory).0,
+            ignored: Ignored::read(&config.directory),
             config,
             has_worker,
             navigation_prefers_files,
@@ -87,17 +128,27 @@ impl Assets {
         }
     }
 
+    /// What is wrong with the rules of a folder. Waits for the disk.
+    pub fn warnings(config: &config::Assets) -> Vec<Diagnostic> {
+        Rules::read(&config.directory).1
+    }
+
+    /// The files that say something about the others: what to watch for changes.
+    pub fn rule_files(config: &config::Assets) -> [PathBuf; 3] {
+        [HEADERS_FILE, REDIRECTS_FILE, IGNORE_FILE].map(|name| config.directory.join(name))
+    }
+
     /// The answer to a request from outside; None if the worker is to give it. Waits for the disk.
     pub fn route(&self, asked: &Asked) -> Option<http::Response<Bytes>> {
         if !self.has_worker {
             return Some(self.answer(asked));
         }
-        let path = decode(&asked.path);
         let mut not_found = NotFoundHandling::None;
         match &self.config.worker_first {
             WorkerFirst::All => return None,
             WorkerFirst::None => {}
             WorkerFirst::Matching(patterns) => {
+                let path = decode(&asked.path);
                 let matches = |pattern: &str| matches(pattern, &path);
                 let (excepted, included): (Vec<&String>, Vec<&String>) = patterns
                     .iter()
@@ -118,21 +169,84 @@ impl Assets {
         if navigates && self.navigation_prefers_files {
             not_found = self.config.not_found;
         }
-        let found = self.find(&path, not_found)?;
-        Some(self.respond(asked, found))
+        match self.look(asked, not_found)? {
+            Outcome::Answer(response) => Some(response),
+            Outcome::Nothing { sent: true } => Some(self.answer(asked)),
+            Outcome::Nothing { sent: false } => None,
+        }
     }
 
     /// The answer of the files alone, as the binding in `env` gives it. Waits for the disk.
     pub fn answer(&self, asked: &Asked) -> http::Response<Bytes> {
-        match self.find(&decode(&asked.path), self.config.not_found) {
-            Some(found) => self.respond(asked, found),
-            None => empty(StatusCode::NOT_FOUND),
+        match self.look(asked, self.config.not_found) {
+            None => empty(StatusCode::BAD_REQUEST),
+            Some(Outcome::Answer(response)) => response,
+            Some(Outcome::Nothing { .. }) => {
+                let url = asked.url().expect("it was looked at");
+                self.with_headers(&url, empty(StatusCode::NOT_FOUND))
+            }
         }
+    }
+
+    /// What there is for a request; None if its address is none.
+    fn look(&self, asked: &Asked, not_found: NotFoundHandling) -> Option<Outcome> {
+        let url = asked.url()?;
+        let host = url.host_str().unwrap_or_default();
+        let mut path = url.path().to_owned();
+        let mut sent = false;
+        if let Some(to) = self.rules.redirect(host, &path) {
+            let target = url.join(&to.to);
+            let Ok(target) = target else {
+                let answer = self.with_headers(&url, empty(StatusCode::NOT_FOUND));
+                return Some(Outcome::Answer(answer));
+            };
+            if to.status != 200 {
+                let answer = redirect_to(&url, &target, &to);
+                return Some(Outcome::Answer(self.with_headers(&url, answer)));
+            }
+            path = target.path().to_owned();
+            sent = true;
+        }
+        let decoded = decode(&path);
+        let Some(found) = self.find(&decoded, not_found) else {
+            return Some(Outcome::Nothing { sent });
+        };
+        let answer = self.respond(asked, &url, &path, &decoded, found);
+        Some(Outcome::Answer(self.with_headers(&url, answer)))
     }
 
     fn find(&self, path: &str, not_found: NotFoundHandling) -> Option<Found> {
         let exists = |path: &str| self.file(path).is_some();
         paths::find(path, self.config.html, not_found, &exists)
+    }
+
+    /// An answer with what `_headers` says of it.
+    fn with_headers(
+        &self,
+        url: &url::Url,
+        mut response: http::Response<Bytes>,
+    ) -> http::Response<Bytes> {
+        let headers = response.headers_mut();
+        let mut set = HashSet::new();
+        let host = url.host_str().unwrap_or_default();
+        for change in self.rules.headers(host, url.path()) {
+            match change {
+                HeaderChange::Remove(name) => drop(headers.remove(name.to_ascii_lowercase())),
+                HeaderChange::Set(name, value) => {
+                    let name = http::HeaderName::try_from(&name);
+                    let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) else {
+                        continue;
+                    };
+                    // The first rule replaces what was there, those behind it add to that.
+                    if set.insert(name.clone()) {
+                        headers.insert(name, value);
+                    } else {
+                        headers.append(name, value);
+                    }
+                }
+            }
+        }
+        response
     }
 
     /// The file of a decoded path, if there is one that may be served.
@@ -141,19 +255,40 @@ impl Assets {
         if NOT_SERVED.contains(&path) || path.split('/').any(unsafe_part) {
             return None;
         }
+        if self.ignored.holds(path) {
+            return None;
+        }
         let file = self.config.directory.join(path.trim_start_matches('/'));
         let metadata = file.metadata().ok()?;
         (metadata.is_file() && metadata.len() <= FILE_BYTES_MAX).then_some(file)
     }
 
-    fn respond(&self, asked: &Asked, found: Found) -> http::Response<Bytes> {
+    /// The answer with what was found at `path`, which is `decoded`.
+    fn respond(
+        &self,
+        asked: &Asked,
+        url: &url::Url,
+        path: &str,
+        decoded: &str,
+        found: Found,
+    ) -> http::Response<Bytes> {
         if !matches!(asked.method, Method::GET | Method::HEAD) {
             return empty(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let encoded = match &found {
+            Found::Redirect(to) => encode(to),
+            Found::File(_) | Found::NotFoundPage(_) => encode(decoded),
+        };
+        // An address has one way to be written.
+        if encoded != path {
+            let query = url.query().map(|query| format!("?{query}"));
+            let query = query.unwrap_or_default();
+            return located(StatusCode::TEMPORARY_REDIRECT, &format!("{encoded}{query}"));
         }
         let (path, status) = match found {
             Found::File(path) => (path, StatusCode::OK),
             Found::NotFoundPage(path) => (path, StatusCode::NOT_FOUND),
-            Found::Redirect(path) => return redirect(&path, asked.query.as_deref()),
+            Found::Redirect(_) => return empty(StatusCode::NOT_FOUND),
         };
         let read = self
             .file(&path)
@@ -166,7 +301,7 @@ impl Assets {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         let tag = format!("\"{tag}\"");
-        if let Some(kind) = content_type(&path) {
+        if let Some(kind) = types::content_type(&path) {
             headers.insert(header::CONTENT_TYPE, kind);
         }
         if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -275,21 +410,38 @@ fn unescape(part: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| part.to_owned())
 }
 
-fn redirect(path: &str, query: Option<&str>) -> http::Response<Bytes> {
-    let mut to = String::new();
+/// The path with everything escaped that `encodeURIComponent` escapes.
+fn encode(path: &str) -> String {
+    let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte) {
-            to.push(char::from(byte));
+        if byte.is_ascii_alphanumeric() || b"/-_.!~*'()".contains(&byte) {
+            encoded.push(char::from(byte));
         } else {
-            to.push_str(&format!("%{byte:02X}"));
+            encoded.push_str(&format!("%{byte:02X}"));
         }
     }
-    if let Some(query) = query {
-        to.push('?');
-        to.push_str(query);
+    encoded
+}
+
+/// The answer that sends a client from one address to another. The query goes along unless the
+/// target has one.
+fn redirect_to(from: &url::Url, target: &url::Url, to: &Destination) -> http::Response<Bytes> {
+    let mut target = target.clone();
+    if target.query().unwrap_or_default().is_empty() {
+        target.set_query(from.query());
     }
-    let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
-    if let Ok(to) = HeaderValue::from_str(&to) {
+    let is_here = target.authority() == from.authority();
+    let location = match is_here {
+        true => &target[url::Position::BeforePath..],
+        false => target.as_str(),
+    };
+    let status = StatusCode::from_u16(to.status).unwrap_or(StatusCode::FOUND);
+    located(status, location)
+}
+
+fn located(status: StatusCode, location: &str) -> http::Response<Bytes> {
+    let mut response = empty(status);
+    if let Ok(to) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, to);
     }
     response
@@ -299,16 +451,6 @@ fn empty(status: StatusCode) -> http::Response<Bytes> {
     let mut response = http::Response::new(Bytes::new());
     *response.status_mut() = status;
     response
-}
-
-fn content_type(path: &str) -> Option<HeaderValue> {
-    let kind = mime_guess::from_path(path).first()?;
-    let essence = kind.essence_str();
-    let text = match kind.type_() == mime_guess::mime::TEXT {
-        true => format!("{essence}; charset=utf-8"),
-        false => essence.to_owned(),
-    };
-    HeaderValue::from_str(&text).ok()
 }
 
 #[cfg(test)]

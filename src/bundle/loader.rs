@@ -5,6 +5,8 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use deno_core::ModuleLoadOptions;
 use deno_core::ModuleLoadReferrer;
 use deno_core::ModuleLoadResponse;
@@ -20,31 +22,68 @@ use deno_error::JsErrorBox;
 use super::Bundle;
 use super::plugin::is_runtime_module;
 
-/// The module loader of one isolate. Several isolates share the bundle.
+/// The module loader of one isolate, which may be made before its bundle. Several isolates share a
+/// bundle.
 ///
 /// Everything a worker imports is in the bundle, apart from the modules that Stead itself provides
 /// (`cloudflare:*` and the like), which extensions register and which therefore never reach `load`.
 /// So any other specifier is a mistake, and the refusal names it and its importer.
+#[derive(Default)]
 pub struct BundleLoader {
-    bundle: Arc<Bundle>,
-    specifier: ModuleSpecifier,
+    given: OnceCell<Given>,
     /// The lines of the user's files by URL, decoded from the source map when an error first asks.
     source_lines: OnceCell<HashMap<String, Vec<String>>>,
 }
 
-impl BundleLoader {
-    /// A loader that serves `bundle` under its own specifier.
-    pub fn new(bundle: Arc<Bundle>) -> BundleLoader {
-        BundleLoader {
-            specifier: bundle.specifier(),
-            bundle,
-            source_lines: OnceCell::new(),
+/// What a loader serves.
+struct Given {
+    bundle: Arc<Bundle>,
+    specifier: ModuleSpecifier,
+    /// Whether the code itself says where its source map is.
+    names_map: bool,
+}
+
+impl Given {
+    fn code(&self) -> String {
+        let code = self.bundle.code.clone();
+        match &self.bundle.source_map {
+            Some(map) if self.names_map => {
+                let map = BASE64_STANDARD.encode(map);
+                format!("{code}\n//# sourceMappingURL=data:application/json;base64,{map}")
+            }
+            _ => code,
         }
     }
+}
 
-    /// The specifier of the bundle's one module, for `load_main_es_module`.
-    pub fn specifier(&self) -> &ModuleSpecifier {
-        &self.specifier
+impl BundleLoader {
+    /// Serves `bundle` from now on; returns the specifier of its one module, for
+    /// `load_main_es_module`.
+    ///
+    /// Debuggers, if any look into the isolate, find the user's files by the source map, in which
+    /// the entry has the name that the bundle has otherwise: for them the bundle has another.
+    ///
+    /// # Panics
+    /// When it serves one already.
+    pub fn give(&self, bundle: Arc<Bundle>, to_debuggers: bool) -> ModuleSpecifier {
+        let names_map = to_debuggers;
+        let specifier = match to_debuggers {
+            true => super::file_url(&bundle.entry.with_extension("bundle.js")),
+            false => bundle.specifier(),
+        };
+        let given = Given {
+            bundle,
+            specifier: specifier.clone(),
+            names_map,
+        };
+        assert!(self.given.set(given).is_ok(), "an isolate runs one bundle");
+        specifier
+    }
+
+    /// What is served, if the specifier is that of its module.
+    fn given(&self, specifier: &str) -> Option<&Given> {
+        let given = self.given.get()?;
+        (given.specifier.as_str() == specifier).then_some(given)
     }
 
     fn source_lines(&self) -> HashMap<String, Vec<String>> {
@@ -55,7 +94,11 @@ impl BundleLoader {
             #[serde(default)]
             sources_content: Vec<Option<String>>,
         }
-        let Some(map) = &self.bundle.source_map else {
+        let Some(map) = self
+            .given
+            .get()
+            .and_then(|given| given.bundle.source_map.as_ref())
+        else {
             return HashMap::new();
         };
         let Ok(map) = serde_json::from_slice::<Sources>(map) else {
@@ -83,7 +126,7 @@ impl ModuleLoader for BundleLoader {
             .map_err(|_| refuse(specifier, Some(referrer)))?;
         // Refused here rather than in `load`, which is not told who imports dynamically. A runtime
         // module may be registered by an extension, which only `load` can tell: it is not asked.
-        if resolved != self.specifier && !is_runtime_module(resolved.as_str()) {
+        if self.given(resolved.as_str()).is_none() && !is_runtime_module(resolved.as_str()) {
             return Err(refuse(resolved.as_str(), Some(referrer)));
         }
         Ok(resolved)
@@ -95,23 +138,21 @@ impl ModuleLoader for BundleLoader {
         referrer: Option<&ModuleLoadReferrer>,
         _options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        if *specifier != self.specifier {
+        let Some(given) = self.given(specifier.as_str()) else {
             let referrer = referrer.map(|referrer| referrer.specifier.as_str());
             return ModuleLoadResponse::Sync(Err(refuse(specifier.as_str(), referrer)));
-        }
+        };
         ModuleLoadResponse::Sync(Ok(ModuleSource::new(
             ModuleType::JavaScript,
-            ModuleSourceCode::String(self.bundle.code.clone().into()),
-            &self.specifier,
+            ModuleSourceCode::String(given.code().into()),
+            &given.specifier,
             None,
         )))
     }
 
     fn get_source_map(&self, file_name: &str) -> Option<Cow<'_, [u8]>> {
-        if file_name != self.specifier.as_str() {
-            return None;
-        }
-        self.bundle.source_map.as_deref().map(Cow::Borrowed)
+        let map = &self.given(file_name)?.bundle.source_map;
+        map.as_deref().map(Cow::Borrowed)
     }
 
     // Without this answer stack traces have the right line, but of the wrong file.

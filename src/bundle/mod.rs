@@ -22,7 +22,9 @@ use rolldown::Bundler;
 use rolldown::BundlerOptions;
 use rolldown_common::Output;
 use rolldown_common::Platform;
+use rolldown_common::RawMinifyOptions;
 use rolldown_common::ResolveOptions;
+use rolldown_common::TreeshakeOptions;
 use rolldown_common::TsConfig;
 use rolldown_common::bundler_options::AttachDebugInfo;
 use rolldown_common::bundler_options::BundlerTransformOptions;
@@ -107,12 +109,22 @@ pub struct BundleOptions {
     pub jsx_fragment: Option<String>,
     /// A module whose exports are those of the entry, too: the worker that a test is about.
     pub worker: Option<PathBuf>,
+    /// Whether each statement and variable of the source is in the output, too, for a debugger to
+    /// stop at and to look into.
+    pub verbatim: bool,
 }
 
 impl Default for BundleOptions {
     fn default() -> BundleOptions {
+        // The terminal's own setting, as with wrangler.
+        let mode = std::env::var("NODE_ENV")
+            .ok()
+            .filter(|mode| !mode.is_empty());
+        let mode = serde_json::Value::from(mode.as_deref().unwrap_or("development")).to_string();
         let define = [
-            ("process.env.NODE_ENV", "\"development\""),
+            ("process.env.NODE_ENV", mode.as_str()),
+            ("global.process.env.NODE_ENV", &mode),
+            ("globalThis.process.env.NODE_ENV", &mode),
             ("navigator.userAgent", "\"Cloudflare-Workers\""),
         ];
         BundleOptions {
@@ -131,6 +143,7 @@ impl Default for BundleOptions {
             jsx_factory: None,
             jsx_fragment: None,
             worker: None,
+            verbatim: false,
         }
     }
 }
@@ -323,6 +336,12 @@ fn bundler_options(entry: &Path, cwd: &Path, options: &BundleOptions) -> Bundler
             Some(file) => TsConfig::Manual(file.clone()),
             None => TsConfig::Auto(true),
         }),
+        minify: options.verbatim.then_some(RawMinifyOptions::Bool(false)),
+        // Shaking also inlines variables that are used once.
+        treeshake: match options.verbatim {
+            true => TreeshakeOptions::Boolean(false),
+            false => TreeshakeOptions::default(),
+        },
         code_splitting: Some(CodeSplittingMode::Bool(false)),
         // Class names are what users see as object classes, in errors and in `constructor.name`.
         keep_names: Some(true),
@@ -348,7 +367,8 @@ fn aliases(options: &BundleOptions, cwd: &Path) -> Vec<(String, Vec<Option<Strin
             target.to_owned()
         }
     };
-    let alias = |(name, to): &(String, String)| (name.clone(), vec![Some(target(to))]);
+    // The sign at the end keeps `lib/part` what it is when `lib` has an alias.
+    let alias = |(name, to): &(String, String)| (format!("{name}$"), vec![Some(target(to))]);
     options.alias.iter().map(alias).collect()
 }
 

@@ -82,8 +82,8 @@ fn run(bundle: Bundle) -> Result<serde_json::Value, CoreError> {
 }
 
 async fn evaluate(bundle: Bundle) -> Result<serde_json::Value, CoreError> {
-    let loader = Rc::new(BundleLoader::new(Arc::new(bundle)));
-    let specifier = loader.specifier().clone();
+    let loader = Rc::new(BundleLoader::default());
+    let specifier = loader.give(Arc::new(bundle), false);
     let mut runtime = JsRuntime::new(RuntimeOptions {
         module_loader: Some(loader),
         ..RuntimeOptions::default()
@@ -441,9 +441,10 @@ fn wrangler_defines() {
     check(
         &[(
             "a.ts",
-            "globalThis.out = [process.env.NODE_ENV, navigator.userAgent]",
+            "globalThis.out = [process.env.NODE_ENV, globalThis.process.env.NODE_ENV, global.process.env.NODE_ENV,
+               navigator.userAgent]",
         )],
-        r#"["development", "Cloudflare-Workers"]"#,
+        r#"["development", "development", "development", "Cloudflare-Workers"]"#,
     );
 }
 
@@ -508,6 +509,25 @@ fn bare_names_are_nodes_or_those_of_packages() {
     check(true, "other", true);
     check(true, "buffer", false);
     check(false, "other", false);
+}
+
+#[test]
+fn an_alias_is_for_one_name() {
+    let folder = Folder::new(&[
+        (
+            "a.ts",
+            "import lib from 'lib'; import part from 'lib/part'; export default lib + part",
+        ),
+        ("mine.ts", "export default 'mine'"),
+        ("node_modules/lib/index.js", "export default 'theirs'"),
+        ("node_modules/lib/part.js", "export default 'part'"),
+    ]);
+    let options = BundleOptions {
+        alias: vec![("lib".to_owned(), "./mine.ts".to_owned())],
+        ..BundleOptions::default()
+    };
+    let code = bundle(&folder.0.join("a.ts"), &options).unwrap().code;
+    assert!(code.contains("minepart"), "{code}");
 }
 
 #[test]

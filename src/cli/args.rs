@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use super::compatibility_args::CompatibilityArgs;
+use super::https_args::HttpsArgs;
+use super::inspect_args::InspectArgs;
 use super::limit_args::LimitArgs;
 use super::stored::{ExportArgs, HistoryCommand, ImportArgs, LsArgs, RestoreArgs, VerifyArgs};
 
@@ -74,6 +76,12 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub worker: WorkerArgs,
+
+    #[command(flatten)]
+    pub https: HttpsArgs,
+
+    #[command(flatten)]
+    pub inspect: InspectArgs,
 
     #[command(flatten)]
     pub log: LogArgs,

@@ -1,5 +1,6 @@
 //! What is shown once, when the server is ready.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,10 @@ pub struct Banner {
     pub ready_in: Duration,
     /// How much of that was bundling, where it is worth telling.
     pub bundled_in: Option<Duration>,
+    /// The certificate that was made for HTTPS, for clients to trust.
+    pub certificate: Option<PathBuf>,
+    /// Where debuggers attach.
+    pub inspector: Option<SocketAddr>,
     /// Whether Stead answers requests itself, because the file exports no handler of its own.
     pub front_door: bool,
 }
@@ -80,6 +85,10 @@ impl Banner {
             text.push_str(&format!("  {}  {value}\n", style.dim(&label)));
         };
         row("url", &style.cyan(&self.url));
+        if let Some(certificate) = &self.certificate {
+            let how = style.dim("(to be trusted by who connects)");
+            row("cert", &format!("{}  {how}", certificate.display()));
+        }
         if self.front_door {
             row(
                 "handler",
@@ -146,6 +155,10 @@ impl Banner {
             &format!("{}  {}", self.state.display(), style.dim(&durability)),
         );
         row("shards", &self.shards.to_string());
+        if let Some(address) = &self.inspector {
+            let how = style.dim("(chrome://inspect, or an editor that attaches to it)");
+            row("inspect", &format!("{address}  {how}"));
+        }
         text
     }
 
@@ -185,6 +198,8 @@ impl Banner {
             "durability": self.durability.name(),
             "readyInMs": self.ready_in.as_secs_f64() * 1000.0,
             "bundledInMs": self.bundled_in.map(|bundled| bundled.as_secs_f64() * 1000.0),
+            "certificate": self.certificate,
+            "inspector": self.inspector,
             "frontDoor": self.front_door,
         })
         .to_string()
@@ -213,6 +228,8 @@ mod tests {
             durability: Durability::Strict,
             ready_in: Duration::from_micros(48_300),
             bundled_in: None,
+            inspector: None,
+            certificate: None,
             front_door: false,
         }
     }

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::args::{
-    Durability, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
+    Durability, Evict, HistoryArgs, Limits, LogArgs, Variable, parse_shards, parse_variable,
 };
+use super::https_args::HttpsArgs;
+use super::inspect_args::InspectArgs;
 use super::limit_args::LimitArgs;
 
 /// Serve a Workers project and reload it on every change
@@ -60,11 +62,21 @@ pub struct DevArgs {
     #[arg(long = "limits", value_enum, value_name = "WHOSE", default_value_t = Limits::Platform)]
     pub kv_limits: Limits,
 
+    /// When objects that have nothing to do leave memory
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Evict::Prod)]
+    pub evict: Evict,
+
     #[command(flatten)]
     pub limits: LimitArgs,
 
     #[command(flatten)]
     pub history: HistoryArgs,
+
+    #[command(flatten)]
+    pub https: HttpsArgs,
+
+    #[command(flatten)]
+    pub inspect: InspectArgs,
 
     #[command(flatten)]
     pub log: LogArgs,
@@ -85,6 +97,7 @@ impl DevArgs {
         let of_one = crate::commands::shard_count(self.shards);
         match self.shards {
             Some(_) => of_one,
+            None if self.inspect.is_on() => 1,
             None => (of_one / self.projects().len()).max(1),
         }
     }

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 /// What the worker's code may use before its object is reset.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct LimitArgs {
-    /// Processor time that code may take between two awaits; then its object is reset
+    /// Processor time that an event may take; then its object is reset
     #[arg(long, value_name = "MS", default_value_t = NonZeroU64::new(30_000).expect("not zero"))]
     pub cpu_ms: NonZeroU64,
 

@@ -17,6 +17,7 @@ use super::request_log::{Columns, RequestLine};
 use super::style::Style;
 use super::timestamp::iso8601;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Location;
 
 /// Milliseconds since 1970, from the process's clock.
 pub type UnixMs = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -142,13 +143,27 @@ impl Logger {
     }
 
     /// A `console` call of the worker's code; `object` as `ChatRoom/lobby`.
+    #[cfg(test)]
     pub fn console(&self, level: Level, object: Option<String>, text: impl Into<String>) {
+        self.console_at("", level, object, text);
+    }
+
+    /// The same with the place of the call, `file:///a/b.ts:1:2`, if it is known.
+    pub fn console_at(
+        &self,
+        place: &str,
+        level: Level,
+        object: Option<String>,
+        text: impl Into<String>,
+    ) {
         let text = text.into();
+        let place = Location::of_url(place);
         self.put(
             text.len(),
             Line::Console {
                 level,
                 object,
+                place,
                 text,
             },
         );
@@ -202,6 +217,7 @@ enum Line {
     Console {
         level: Level,
         object: Option<String>,
+        place: Option<Location>,
         text: String,
     },
     Error {
@@ -314,6 +330,7 @@ impl Printer {
             Line::Console {
                 level,
                 object,
+                place,
                 text,
             } => {
                 let name = format!("{:<5}", level.name());
@@ -323,14 +340,49 @@ impl Printer {
                     Level::Warn => style.yellow(&name),
                     Level::Error => style.red(&name),
                 };
+                let text = match place {
+                    None => text,
+                    Some(place) => with_place(&text, &place, style),
+                };
                 spoken(&name, object.as_deref(), &text, style)
             }
             Line::Error { object, text } => {
+                let text = with_frames(&text, style);
                 spoken(&style.red("error"), object.as_deref(), &text, style)
             }
             Line::Dropped(lines) => format!("{}\n", style.yellow(&dropped_text(lines))),
         }
     }
+}
+
+/// A text with its place behind its first line.
+fn with_place(text: &str, place: &Location, style: Style) -> String {
+    let place = place.near(&std::env::current_dir().unwrap_or_default());
+    let place = style.dim(&place);
+    match text.split_once('\n') {
+        None => format!("{text}  {place}"),
+        Some((first, rest)) => format!("{first}  {place}\n{rest}"),
+    }
+}
+
+/// An error's text, and below the message of it and of each of its causes the lines of the user's
+/// file that it comes from. Only called by the printing thread, which may wait for a file.
+fn with_frames(text: &str, style: Style) -> String {
+    let mut framed = String::new();
+    for (at, error) in text.split("\nCaused by: ").enumerate() {
+        if at > 0 {
+            framed.push_str("\nCaused by: ");
+        }
+        let stack_at = error.find("\n    at ").unwrap_or(error.len());
+        let (message, stack) = error.split_at(stack_at);
+        framed.push_str(message);
+        if let Some(frame) = Diagnostic::frame_of_stack(stack, style.colors) {
+            framed.push('\n');
+            framed.push_str(&frame);
+        }
+        framed.push_str(stack);
+    }
+    framed
 }
 
 /// A line that somebody said. The further lines of its text are indented below the first.
@@ -354,12 +406,18 @@ fn json_line(line: Line, unix_ms: u64) -> String {
         Line::Console {
             level,
             object,
+            place,
             text,
         } => {
-            json!({ "type": "console", "time": time, "level": level.name(), "object": object, "text": text })
+            let mut line = json!({ "type": "console", "time": time, "level": level.name(), "object": object, "text": text });
+            if let Some(place) = place {
+                line["place"] = place.to_string().into();
+            }
+            line
         }
         Line::Error { object, text } => {
-            json!({ "type": "error", "time": time, "object": object, "text": text })
+            let place = Location::of_stack(&text).map(|place| place.to_string());
+            json!({ "type": "error", "time": time, "object": object, "text": text, "place": place })
         }
         Line::Dropped(lines) => {
             json!({ "type": "dropped", "time": time, "lines": lines, "text": dropped_text(lines) })
@@ -423,6 +481,8 @@ mod tests {
             path: "/".into(),
             status: 200,
             object: None,
+            event: None,
+            parts: None,
             elapsed: Duration::ZERO,
             bytes: None,
         }

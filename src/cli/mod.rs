@@ -7,6 +7,8 @@
 //! | `completions` | scripts that teach a shell the options |
 //! | `env_file` | `.env` files and `--var`: the variables of the worker |
 //! | `exit` | the process's exit codes |
+//! | `https_args` | whether clients speak HTTPS |
+//! | `inspect_args` | whether debuggers may attach |
 //! | `logger` | the one thread that prints, behind a bounded queue |
 //! | `problem` | failures at start: what, where, what to do |
 //! | `request_log` | one line per request |
@@ -24,6 +26,8 @@ pub mod completions;
 pub mod dev_args;
 pub mod env_file;
 pub mod exit;
+pub mod https_args;
+pub mod inspect_args;
 pub mod limit_args;
 pub mod logger;
 pub mod problem;

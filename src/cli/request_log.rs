@@ -17,10 +17,25 @@ pub struct RequestLine {
     pub status: u16,
     /// The object that answered, as `ChatRoom/lobby`, when one did.
     pub object: Option<String>,
+    /// What the object was asked to do, where somebody wants to know: `fetch`, or the method.
+    pub event: Option<String>,
+    /// Where the time went, where somebody wants to know.
+    pub parts: Option<TimeParts>,
     /// From the request's head until the response's head could be sent.
     pub elapsed: Duration,
     /// The length of the response's body, where it was known when the head was sent.
     pub bytes: Option<u64>,
+}
+
+/// Where the time of a request went. What is missing to the whole was waiting for something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeParts {
+    /// The threads that answered it ran JavaScript.
+    pub javascript: Duration,
+    /// They worked on storage.
+    pub storage: Duration,
+    /// Answers of objects waited until what they may show was on the disk.
+    pub gate: Duration,
 }
 
 /// How wide the columns are: as wide as the widest entry so far, up to a bound, so that the lines stand in columns without
@@ -46,7 +61,13 @@ impl Default for Columns {
 impl RequestLine {
     pub fn text(&self, style: Style, columns: &mut Columns) -> String {
         let path = printable(&self.path);
-        let object = self.object.as_deref().map_or(Cow::Borrowed("-"), printable);
+        let object = match (&self.object, &self.event) {
+            (None, _) => "-".into(),
+            (Some(object), None) => printable(object),
+            (Some(object), Some(event)) => {
+                format!("{} {}", printable(object), printable(event)).into()
+            }
+        };
         let widen = |width: usize, text: &str, max: usize| width.max(text.chars().count().min(max));
         columns.path = widen(columns.path, &path, PATH_WIDTH_MAX);
         columns.object = widen(columns.object, &object, OBJECT_WIDTH_MAX);
@@ -60,27 +81,49 @@ impl RequestLine {
             500.. => style.red(&status),
         };
         let elapsed = format!("{:>8}", milliseconds(self.elapsed));
+        let parts = self.parts.map_or(String::new(), |parts| {
+            let part = |name: &str, time: Duration| match time {
+                Duration::ZERO => String::new(),
+                time => format!("  {name} {}", milliseconds(time)),
+            };
+            let parts = [
+                ("js", parts.javascript),
+                ("storage", parts.storage),
+                ("gate", parts.gate),
+            ];
+            parts.map(|(name, time)| part(name, time)).concat()
+        });
         format!(
-            "{}  {path:path_width$}  {status}  {object:object_width$}  {}\n",
+            "{}  {path:path_width$}  {status}  {object:object_width$}  {}{}\n",
             style.bold(&method),
             style.dim(&elapsed),
+            style.dim(&parts),
             path_width = columns.path,
             object_width = columns.object,
         )
     }
 
     pub fn json(&self, unix_ms: u64) -> String {
-        json!({
+        let ms = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
+        let mut line = json!({
             "type": "request",
             "time": iso8601(unix_ms),
             "method": self.method,
             "path": self.path,
             "status": self.status,
             "object": self.object,
-            "ms": (self.elapsed.as_secs_f64() * 1e6).round() / 1e3,
+            "ms": ms(self.elapsed),
             "bytes": self.bytes,
-        })
-        .to_string()
+        });
+        if let Some(event) = &self.event {
+            line["event"] = event.as_str().into();
+        }
+        if let Some(parts) = &self.parts {
+            line["jsMs"] = ms(parts.javascript).into();
+            line["storageMs"] = ms(parts.storage).into();
+            line["gateMs"] = ms(parts.gate).into();
+        }
+        line.to_string()
     }
 }
 
@@ -105,6 +148,8 @@ mod tests {
             path: path.into(),
             status,
             object: object.map(str::to_owned),
+            event: None,
+            parts: None,
             elapsed: Duration::from_micros(1234),
             bytes: Some(5),
         }
@@ -150,6 +195,26 @@ mod tests {
                 "{line:?}"
             );
         }
+    }
+
+    #[test]
+    fn where_the_time_went_is_told_behind_the_whole() {
+        let line = RequestLine {
+            event: Some("add".into()),
+            parts: Some(TimeParts {
+                javascript: Duration::from_micros(310),
+                storage: Duration::ZERO,
+                gate: Duration::from_micros(800),
+            }),
+            ..request("/", 200, Some("A/b"))
+        };
+        assert_eq!(
+            line.text(Style::PLAIN, &mut Columns::default()),
+            "GET     /                         200  A/b add             1.2 ms  js 0.31 ms  gate 0.80 ms\n",
+        );
+        let json: serde_json::Value = serde_json::from_str(&line.json(0)).unwrap();
+        let told = ["event", "jsMs", "storageMs", "gateMs"].map(|key| json[key].clone());
+        assert_eq!(told, [json!("add"), json!(0.31), json!(0.0), json!(0.8)]);
     }
 
     #[test]

@@ -23,7 +23,15 @@ pub struct PlaceArgs {
     pub json: bool,
 }
 
-/// List stored objects: class and id, size, last write
+/// Which facet of the object is meant, if not the object itself.
+#[derive(Clone, Debug, Args)]
+pub struct FacetArgs {
+    /// A facet of the object, by its name; once more for a facet of that one
+    #[arg(long = "facet", value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// List stored objects and facets: class and id, size, last write
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,6 +63,9 @@ pub struct HistoryCommand {
     #[command(flatten)]
     pub place: PlaceArgs,
 
+    #[command(flatten)]
+    pub facet: FacetArgs,
+
     /// The object: its class, a slash, and its name or id
     #[arg(value_name = "OBJECT")]
     pub object: String,
@@ -84,6 +95,9 @@ pub struct RestoreArgs {
 
     #[command(flatten)]
     pub place: PlaceArgs,
+
+    #[command(flatten)]
+    pub facet: FacetArgs,
 
     /// The object: its class, a slash, and its name or id
     #[arg(value_name = "OBJECT")]
@@ -116,6 +130,9 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
 
+    #[command(flatten)]
+    pub facet: FacetArgs,
+
     /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; OUT: the file to write
     #[arg(value_name = "WORD", num_args = 1.., required = true, value_hint = ValueHint::FilePath)]
     pub words: Vec<String>,
@@ -125,12 +142,14 @@ pub struct ExportArgs {
     pub at: Option<When>,
 }
 
-/// Make an object what a SQLite file holds; `stead restore --undo` takes it back
+/// Make an object what a SQLite file holds (`stead restore --undo` takes it back), or take over what wrangler stored
 #[derive(Clone, Debug, Args)]
 #[command(
-    override_usage = "stead import [OPTIONS] [FILE] <OBJECT> <IN>",
+    override_usage = "stead import [OPTIONS] [FILE] <OBJECT> <IN>\n       stead import --wrangler [DIR]",
     after_help = "\
 Examples:
+  stead import --wrangler                         what `wrangler dev` stored in this project, for `stead dev`
+  stead import --wrangler ../chat
   stead import chat.ts ChatRoom/lobby lobby.sqlite
   stead import ChatRoom/copy lobby.sqlite --state /var/lib/chat"
 )]
@@ -138,8 +157,17 @@ pub struct ImportArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
 
+    #[command(flatten)]
+    pub facet: FacetArgs,
+    /// Copy all objects that `wrangler dev` stored for a project, with their alarms, into the project's state
+    ///
+    /// DIR is the project's folder, or the `.wrangler/state/v3/do` to copy from. Objects that the project has already stay
+    /// as they are, and so do wrangler's files.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".", conflicts_with = "words", value_hint = ValueHint::DirPath)]
+    pub wrangler: Option<PathBuf>,
+
     /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; IN: the file to read
-    #[arg(value_name = "WORD", num_args = 1.., required = true, value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "WORD", num_args = 1.., required_unless_present = "wrangler", value_hint = ValueHint::FilePath)]
     pub words: Vec<String>,
 }
 

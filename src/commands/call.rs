@@ -46,7 +46,7 @@ async fn call_here(args: &CallArgs, call: JsonCall) -> Result<Result<String, Str
     let style = Style::of(&io::stderr());
     let clock = Arc::new(|| SystemClock.now_ms().max(0) as u64);
     let logger = Logger::start(Box::new(io::stderr()), LogFormat::Text, style, true, clock);
-    let started = super::start(&args.worker, 1, &logger, style).await;
+    let started = super::start(&args.worker, 1, &logger, style, false, None).await;
     let result = match started {
         Err(problem) => Err(problem),
         Ok(worker) => {

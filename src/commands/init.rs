@@ -77,11 +77,27 @@ fn worker_name(dir: &Path) -> String {
 }
 
 fn files(template: Template, name: &str) -> Vec<(&'static str, String)> {
-    let (class, code) = match template {
-        Template::Counter => ("Counter", include_str!("../templates/counter/index.ts")),
-        Template::Chat => ("Room", include_str!("../templates/chat/index.ts")),
-        Template::Scheduler => ("Scheduler", include_str!("../templates/scheduler/index.ts")),
-        Template::Api => ("Notes", include_str!("../templates/api/index.ts")),
+    let (class, code, test) = match template {
+        Template::Counter => (
+            "Counter",
+            include_str!("../templates/counter/index.ts"),
+            include_str!("../templates/counter/index.test.ts"),
+        ),
+        Template::Chat => (
+            "Room",
+            include_str!("../templates/chat/index.ts"),
+            include_str!("../templates/chat/index.test.ts"),
+        ),
+        Template::Scheduler => (
+            "Scheduler",
+            include_str!("../templates/scheduler/index.ts"),
+            include_str!("../templates/scheduler/index.test.ts"),
+        ),
+        Template::Api => (
+            "Notes",
+            include_str!("../templates/api/index.ts"),
+            include_str!("../templates/api/index.test.ts"),
+        ),
     };
     let more = match template {
         Template::Chat => ",\n  \"assets\": { \"directory\": \"./public\" }",
@@ -100,6 +116,7 @@ fn files(template: Template, name: &str) -> Vec<(&'static str, String)> {
     let mut files = vec![
         ("wrangler.jsonc", config),
         ("src/index.ts", code.to_owned()),
+        ("test/index.test.ts", test.to_owned()),
         (
             "tsconfig.json",
             include_str!("../templates/tsconfig.json").to_owned(),

@@ -8,6 +8,7 @@ pub mod run;
 pub mod stored;
 pub mod test;
 pub mod types;
+pub mod wrangler;
 
 use std::io::Write;
 use std::num::NonZeroU16;
@@ -23,6 +24,8 @@ use stead_storage::StateDir;
 use stead_storage::StorageError;
 
 use crate::bindings::Bindings;
+use crate::blank::Settings;
+use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::args::Durability;
@@ -44,6 +47,8 @@ use crate::compatibility::CompatibilityError;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 use crate::exports::ExportsError;
+use crate::front::Front;
+use crate::inspector::Inspector;
 use crate::process::Process;
 use crate::shard::StartError;
 use crate::shared::Code;
@@ -59,10 +64,6 @@ pub fn shard_count(asked: Option<NonZeroU16>) -> usize {
 }
 
 /// Bundles a file, or says with code frames why it does not load.
-fn load(file: &Path, style: Style) -> Result<Arc<Bundle>, Problem> {
-    load_with(file, &BundleOptions::default(), style)
-}
-
 fn load_with(file: &Path, options: &BundleOptions, style: Style) -> Result<Arc<Bundle>, Problem> {
     if let Err(error) = std::fs::metadata(file) {
         return Err(Problem::file(file, &error));
@@ -172,7 +173,8 @@ fn state_problem(path: &Path, error: &StorageError) -> Problem {
     }
 }
 
-fn eviction(evict: Evict) -> crate::eviction::Evict {
+/// When idle objects leave memory, as a command line says.
+pub fn eviction(evict: Evict) -> crate::eviction::Evict {
     match evict {
         Evict::Aggressive => crate::eviction::Evict::Aggressive,
         Evict::Prod => crate::eviction::Evict::Prod,
@@ -211,17 +213,45 @@ fn note_deviations(compatibility: &Compatibility, logger: &Logger) {
     }
 }
 
+/// Has shards begin before there is anything for them to run.
+pub fn begin_shards(
+    count: usize,
+    heap_bytes: usize,
+    compatibility: &Compatibility,
+    is_debugged: bool,
+) -> Vec<Waiting> {
+    let settings = Settings {
+        heap_bytes,
+        flags: compatibility.flags().clone(),
+        clock: Arc::new(SystemClock),
+        inspector: is_debugged,
+        seed: None,
+    };
+    (0..count)
+        .map(|index| Waiting::begin(index, settings.clone()))
+        .collect()
+}
+
 /// Starts the worker of a command line.
 async fn start(
     args: &WorkerArgs,
     shards: usize,
     logger: &Logger,
     style: Style,
+    is_https: bool,
+    inspector: Option<Arc<Inspector>>,
 ) -> Result<Worker, Problem> {
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let compatibility = compatibility(&args.compatibility)?;
     note_deviations(&compatibility, logger);
-    let bundle = load(&args.file, style)?;
+    let is_debugged = inspector.is_some();
+    let heap_bytes = args.limits.limits().heap_bytes;
+    let waiting = begin_shards(shards, heap_bytes, &compatibility, is_debugged);
+    let options = BundleOptions {
+        verbatim: is_debugged,
+        ..BundleOptions::default()
+    };
+    let bundle = load_with(&args.file, &options, style)?;
     let journal = journal_options(
         &args.history,
         args.durability,
@@ -231,6 +261,7 @@ async fn start(
     let (state, journal) = open_state(&args.state_dir(), journal, logger)?;
     let keys = args.clone();
     let config = Config {
+        waiting,
         bundle: bundle.clone(),
         shards,
         process: Process::new(state, journal),
@@ -240,24 +271,35 @@ async fn start(
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
-        front: Arc::default(),
+        front: front(is_https),
         storage: storage_options(args.durability, args.kv_limits),
         limits: args.limits.limits(),
         evict: eviction(args.evict),
         compatibility,
         unique_key: Box::new(move |class| keys.unique_key(class)),
         logger: logger.clone(),
+        is_watched: false,
         clock: Arc::new(SystemClock),
         random: Random::from_system(),
+        inspector,
         testing: None,
     };
     let started = Worker::start(config).await;
     started.map_err(|error| start_problem(&bundle, &args.file, error, style))
 }
 
+/// What a server of one file has in front of its worker.
+fn front(is_https: bool) -> Arc<Front> {
+    Arc::new(Front {
+        is_https,
+        ..Front::default()
+    })
+}
+
 /// Puts what the file holds now in the place of what runs.
 async fn reload(
     args: &WorkerArgs,
+    is_https: bool,
     worker: &Worker,
     drain: Duration,
     logger: &Logger,
@@ -265,7 +307,11 @@ async fn reload(
     let style = Style::PLAIN;
     let vars = crate::cli::env_file::load(&args.env_files, &args.vars)?;
     let file = args.file.clone();
-    let loaded = tokio::task::spawn_blocking(move || load(&file, style)).await;
+    let options = BundleOptions {
+        verbatim: worker.may_be_debugged(),
+        ..BundleOptions::default()
+    };
+    let loaded = tokio::task::spawn_blocking(move || load_with(&file, &options, style)).await;
     let bundle = loaded.map_err(|error| Problem::internal(error.to_string()))??;
     let keys = args.clone();
     let code = Code {
@@ -275,7 +321,7 @@ async fn reload(
             .map(|(name, value)| (name, value.into()))
             .collect(),
         bindings: Bindings::default(),
-        front: Arc::default(),
+        front: front(is_https),
         unique_key: Box::new(move |class| keys.unique_key(class)),
     };
     let replaced = worker.replace(code, drain).await;

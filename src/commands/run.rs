@@ -15,6 +15,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::banner::Banner;
 use crate::cli::banner::ObjectClass;
 use crate::cli::exit::ExitCode;
+use crate::cli::inspect_args::Address;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
@@ -22,6 +23,8 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::exports::ExportKind;
 use crate::exports::bindings;
+use crate::https::Https;
+use crate::inspector::Inspector;
 use crate::worker::Worker;
 
 /// How long what runs may take to end when the file is loaded again.
@@ -51,9 +54,18 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     raise_file_limit();
     let mut hangup = signal(SignalKind::hangup()).map_err(|e| Problem::internal(e.to_string()))?;
     let listener = listen(&args.host, args.port)?;
-    let shards = super::shard_count(args.shards);
+    let https = Https::start(&args.https, false, &args.host)?;
+    let inspector = Inspector::start(&args.inspect, &Address::default()).await?;
+    let shards = match args.shards {
+        None if inspector.is_some() => 1,
+        asked => super::shard_count(asked),
+    };
     let style = Style::of(&io::stderr());
-    let worker = Arc::new(super::start(&args.worker, shards, logger, style).await?);
+    let debuggers = inspector.clone();
+    let is_https = https.is_some();
+    let worker = super::start(&args.worker, shards, logger, style, is_https, debuggers).await?;
+    let worker = Arc::new(worker);
+    crate::worn::replace_worn(&worker);
     let control = crate::control::listen(&worker, &worker.state_path());
     if let Err(error) = &control {
         logger.error(
@@ -65,9 +77,15 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
         .local_addr()
         .map_err(|e| Problem::internal(e.to_string()))?;
     warn_of_unbound(&worker, logger);
-    logger.banner(banner(args, &worker, address, shards, begun));
+    let mut banner = banner(args, &worker, address, shards, begun);
+    banner.inspector = inspector.map(|inspector| inspector.address());
+    if let Some(https) = &https {
+        banner.url = format!("https://{address}");
+        banner.certificate.clone_from(&https.own);
+    }
+    logger.banner(banner);
     tokio::select! {
-        () = accept(&listener, &worker, logger) => {}
+        () = accept(&listener, https.as_ref(), &worker, logger) => {}
         () = reload_on(&mut hangup, args, &worker, logger) => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -76,7 +94,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     drop(control);
     tokio::select! {
-        () = worker.stop() => Ok(ExitCode::Ok),
+        () = crate::https::stop(worker.stop(), https.as_deref()) => Ok(ExitCode::Ok),
         // What was acknowledged is durable: nothing is lost by ending here.
         _ = interrupt.recv() => Ok(ExitCode::Ok),
     }
@@ -92,7 +110,12 @@ pub fn listen(host: &str, port: u16) -> Result<TcpListener, Problem> {
 
 /// Deals connections to the shards, one after the other. Ends only on a failure
 /// that no further connection survives.
-async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
+async fn accept(
+    listener: &TcpListener,
+    https: Option<&Arc<Https>>,
+    worker: &Worker,
+    logger: &Logger,
+) {
     let accepting = listener.try_clone().and_then(|listener| {
         listener.set_nonblocking(true)?;
         tokio::net::TcpListener::from_std(listener)
@@ -105,7 +128,11 @@ async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
     loop {
         match accepting.accept().await {
             Ok((stream, _)) => {
-                if let Ok(stream) = stream.into_std() {
+                let plain = match https {
+                    None => stream.into_std(),
+                    Some(https) => https.plain(stream),
+                };
+                if let Ok(stream) = plain {
                     worker.connect(next, stream).await;
                     next = next.wrapping_add(1);
                 }
@@ -124,7 +151,14 @@ async fn accept(listener: &TcpListener, worker: &Worker, logger: &Logger) {
 async fn reload_on(hangup: &mut Signal, args: &RunArgs, worker: &Worker, logger: &Logger) {
     while hangup.recv().await.is_some() {
         let begun = Instant::now();
-        let loaded = super::reload(&args.worker, worker, RELOAD_DRAIN, logger).await;
+        let loaded = super::reload(
+            &args.worker,
+            args.https.is_on(),
+            worker,
+            RELOAD_DRAIN,
+            logger,
+        )
+        .await;
         match loaded {
             Ok(()) => logger.note(format!(
                 "{} was loaded again in {} ms",
@@ -185,6 +219,8 @@ fn banner(
         durability: args.worker.durability,
         ready_in: begun.elapsed(),
         bundled_in: None,
+        inspector: None,
+        certificate: None,
         front_door: !worker
             .exports()
             .iter()

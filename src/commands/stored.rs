@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::exit::ExitCode;
 use crate::cli::problem::Problem;
 use crate::cli::stored::ExportArgs;
+use crate::cli::stored::FacetArgs;
 use crate::cli::stored::HistoryCommand;
 use crate::cli::stored::ImportArgs;
 use crate::cli::stored::LsArgs;
@@ -48,8 +49,9 @@ pub async fn ls(args: LsArgs) -> Result<ExitCode, Problem> {
             format!("  {}", style.red(&format!("damaged: {damage}")))
         });
         say(&format!(
-            "{}  {:>9}  {:>9} of history  {last}{damage}\n",
+            "{}{}  {:>9}  {:>9} of history  {last}{damage}\n",
             label(&object.object, object.name.as_deref()),
+            facet_label(object.facet.as_deref()),
             size(object.bytes),
             size(object.history_bytes),
         ));
@@ -59,7 +61,7 @@ pub async fn ls(args: LsArgs) -> Result<ExitCode, Problem> {
 
 /// Lists the moments of an object's past.
 pub async fn history(args: HistoryCommand) -> Result<ExitCode, Problem> {
-    let (state, object) = find(&args.place, args.file.as_deref(), &args.object)?;
+    let (state, object) = find(&args.place, args.file.as_deref(), &args.object, &args.facet)?;
     let question = Question::History {
         object,
         limit: args.limit,
@@ -94,7 +96,7 @@ pub async fn history(args: HistoryCommand) -> Result<ExitCode, Problem> {
 
 /// Takes an object to a moment of its past.
 pub async fn restore(args: RestoreArgs) -> Result<ExitCode, Problem> {
-    let (state, object) = find(&args.place, args.file.as_deref(), &args.object)?;
+    let (state, object) = find(&args.place, args.file.as_deref(), &args.object, &args.facet)?;
     let to = args.at.as_ref().map_or(Moment::BeforeRestore, now);
     let dry_run = args.dry_run;
     let question = Question::Restore {
@@ -132,7 +134,7 @@ pub async fn restore(args: RestoreArgs) -> Result<ExitCode, Problem> {
 /// Writes an object's database into a file.
 pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
     let (file, name, out) = split(&args.words).ok_or_else(|| words("OUT"))?;
-    let (state, object) = find(&args.place, file.as_deref(), name)?;
+    let (state, object) = find(&args.place, file.as_deref(), name, &args.facet)?;
     if out.exists() {
         return Err(usage(format!("`{}` exists already", out.display()))
             .help("remove it, or choose another name"));
@@ -158,8 +160,11 @@ pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
 
 /// Makes an object what a database file holds.
 pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
+    if let Some(from) = args.wrangler.clone() {
+        return super::wrangler::import(args, from).await;
+    }
     let (file, name, source) = split(&args.words).ok_or_else(|| words("IN"))?;
-    let (state, object) = find(&args.place, file.as_deref(), name)?;
+    let (state, object) = find(&args.place, file.as_deref(), name, &args.facet)?;
     if !source.is_file() {
         return Err(usage(format!("`{}` is not a file", source.display())));
     }
@@ -189,7 +194,8 @@ pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
 pub async fn verify(args: VerifyArgs) -> Result<ExitCode, Problem> {
     let state = place::state_dir(&args.place, args.file.as_deref())?;
     let object = args.object.as_deref();
-    let object = object.map(|text| place::object(&args.place, args.file.as_deref(), &state, text));
+    let object =
+        object.map(|text| place::object(&args.place, args.file.as_deref(), &state, text, &[]));
     let question = Question::Verify {
         object: object.transpose()?,
     };
@@ -230,9 +236,10 @@ fn find(
     args: &PlaceArgs,
     file: Option<&Path>,
     text: &str,
+    facet: &FacetArgs,
 ) -> Result<(PathBuf, ObjectRef), Problem> {
     let state = place::state_dir(args, file)?;
-    let object = place::object(args, file, &state, text)?;
+    let object = place::object(args, file, &state, text, &facet.names)?;
     Ok((state, object))
 }
 
@@ -281,6 +288,12 @@ fn absolute(path: &Path) -> Result<PathBuf, Problem> {
 fn label(object: &ObjectRef, name: Option<&str>) -> String {
     let class = object.unique_key.rsplit('-').next().unwrap_or_default();
     format!("{class}/{}", name.unwrap_or(&object.id))
+}
+
+/// What follows the label of an object if it is one of its facets.
+fn facet_label(names: Option<&[String]>) -> String {
+    let names = names.into_iter().flatten();
+    names.map(|name| format!("  --facet {name}")).collect()
 }
 
 fn time(ms: i64) -> String {

@@ -19,8 +19,12 @@ const HONOURED: &[&str] = &[
     "allow_eval_during_startup",
     "allow_insecure_inefficient_logged_eval",
     "delete_all_deletes_alarm",
+    "durable_object_fetch_requires_full_url",
+    "enable_ctx_exports",
     "enable_navigator_language",
     "enable_weak_ref",
+    "enhanced_error_serialization",
+    "fetcher_no_get_put_delete",
     "enable_nodejs_global_timers",
     "expose_global_message_channel",
     "global_navigator",
@@ -32,6 +36,9 @@ const HONOURED: &[&str] = &[
     "rpc_params_dup_stubs",
     "service_binding_extra_handlers",
     "temporal",
+    "web_socket_auto_reply_to_close",
+    "websocket_close_reason_byte_limit",
+    "websocket_standard_binary_type",
 ];
 
 /// Beginnings of the names of flags that concern what Stead does not have: nothing is
@@ -54,6 +61,7 @@ const ELSEWHERE: &[&str] = &[
     "html_rewriter_",
     "kv_",
     "memory_cache",
+    "nodejs_zlib",
     "no_cache_api",
     "no_cf_botmanagement",
     "no_cots",
@@ -61,6 +69,7 @@ const ELSEWHERE: &[&str] = &[
     "python_",
     "queue",
     "r2_",
+    "remove_nodejs_compat_eol",
     "request_cf",
     "rtti_api",
     "set_forwardable",

@@ -3,6 +3,7 @@
 /// Settings that are read, or mean nothing to a server on one machine.
 pub const INHERITED: &[&str] = &[
     "$schema",
+    "access",
     "account_id",
     "alias",
     "assets",

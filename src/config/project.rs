@@ -68,6 +68,7 @@ pub struct Project {
 pub struct DevSettings {
     pub ip: Option<String>,
     pub port: Option<u16>,
+    pub inspector_ip: Option<String>,
     pub inspector_port: Option<u16>,
     pub https: bool,
 }
@@ -470,6 +471,7 @@ fn dev(reader: &mut Reader<'_>, top: &Node) -> DevSettings {
     DevSettings {
         ip: reader.string(table, "dev", "ip", "\"127.0.0.1\""),
         port: reader.port(table, "dev", "port"),
+        inspector_ip: reader.string(table, "dev", "inspector_ip", "\"127.0.0.1\""),
         inspector_port: reader.port(table, "dev", "inspector_port"),
         https: protocol.as_deref() == Some("https"),
     }

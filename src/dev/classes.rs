@@ -185,11 +185,6 @@ fn has_objects(folder: &Path) -> bool {
     object_files(folder).next().is_some()
 }
 
-/// How many objects a folder holds.
-pub fn count_objects(folder: &Path) -> usize {
-    object_files(folder).count()
-}
-
 fn object_files(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| {

@@ -22,6 +22,8 @@ pub enum Key {
     Reload,
     /// Run the cron triggers.
     Cron,
+    /// Run the alarm that is due next.
+    Alarm,
     /// List the objects.
     List,
     /// Clear the terminal.
@@ -33,7 +35,7 @@ pub enum Key {
 }
 
 /// What `h` prints.
-pub const HELP: &str = "o open in the browser · r reload · s run scheduled() · l list objects · c clear · h help · q quit";
+pub const HELP: &str = "o open in the browser · r reload · s run scheduled() · a run the next alarm · l list objects · c clear · h help · q quit";
 
 impl Key {
     fn of(byte: u8) -> Option<Key> {
@@ -41,6 +43,7 @@ impl Key {
             b'o' => Some(Key::Open),
             b'r' => Some(Key::Reload),
             b's' => Some(Key::Cron),
+            b'a' => Some(Key::Alarm),
             b'l' => Some(Key::List),
             b'c' => Some(Key::Clear),
             b'h' | b'?' => Some(Key::Help),

@@ -8,6 +8,7 @@ mod classes;
 mod current;
 mod keys;
 mod links;
+mod objects;
 mod pages;
 mod server;
 pub mod session;

@@ -2,7 +2,6 @@
 //!
 //! A page waits for the next version of the code and then loads itself again.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -158,7 +157,7 @@ impl Pages {
         let version = self.state.borrow().version;
         let message = thrown.text.lines().next().unwrap_or_default();
         let mut page = Page::new("Uncaught exception", message, version);
-        if let Some(location) = first_location(thrown.text)
+        if let Some(location) = Location::of_stack(thrown.text)
             && let Ok(source) = std::fs::read_to_string(&location.file)
         {
             page.diagnostic(&Diagnostic::new(message).at(location, &source));
@@ -189,7 +188,7 @@ fn failure_page(failure: &Failure, version: u64, old_code: bool) -> String {
         Failure::Problem(problem) => {
             page = Page::new("The code does not load", &problem.what, version);
             let text = problem.text(crate::cli::style::Style::PLAIN);
-            if let Some(location) = first_location(&text)
+            if let Some(location) = Location::of_stack(&text)
                 && let Ok(source) = std::fs::read_to_string(&location.file)
             {
                 page.diagnostic(&Diagnostic::new(&problem.what).at(location, &source));
@@ -298,26 +297,6 @@ impl Page {
     }
 }
 
-/// The first line of a stack that is in a file of the user's: `… (file:///a/b.ts:1:2)`.
-fn first_location(stack: &str) -> Option<Location> {
-    stack.lines().find_map(|line| {
-        let (_, rest) = line.split_once("file://")?;
-        let rest = rest.trim_end_matches(')');
-        let (rest, column) = rest.rsplit_once(':')?;
-        let (_, line) = rest.rsplit_once(':')?;
-        let url = url::Url::parse(&format!(
-            "file://{}",
-            rest.strip_suffix(&format!(":{line}"))?
-        ));
-        Some(Location {
-            file: Path::new(&url.ok()?.to_file_path().ok()?).to_owned(),
-            line: line.parse().ok()?,
-            column: column.parse().ok()?,
-            length: 1,
-        })
-    })
-}
-
 /// Whether a person's browser wants a page, not code in a page some data.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -353,6 +332,8 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> http::Respon
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -424,13 +405,5 @@ mod tests {
             .answer_own(&Method::GET, path, Some("after=2"), stopped)
             .await;
         assert_eq!(stop.body().as_ref(), b"2");
-    }
-
-    #[test]
-    fn a_stack_points_at_the_first_file_of_the_users() {
-        let stack = "Error: x\n    at ext:core/a.js:1:1\n    at f (file:///app/a%20b.ts:12:3)\n    at file:///app/c.ts:1:1";
-        let location = first_location(stack).unwrap();
-        assert_eq!(location.to_string(), "/app/a b.ts:12:3");
-        assert!(first_location("Error: x").is_none());
     }
 }

@@ -35,6 +35,7 @@ use crate::cli::banner::ObjectClass;
 use crate::cli::banner::OtherWorker;
 use crate::cli::dev_args::DevArgs;
 use crate::cli::exit::ExitCode;
+use crate::cli::inspect_args::Address;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::request_log::milliseconds;
@@ -43,6 +44,8 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::config;
 use crate::config::Project;
+use crate::https::Https;
+use crate::inspector::Inspector;
 
 const HOST: &str = "127.0.0.1";
 const PORT: u16 = 8787;
@@ -69,10 +72,21 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     let mut server = Server::new(&args, logger)?;
     // Without a configuration and a state directory there is nothing to wait for.
     server.prepare().map_err(Failure::into_problem)?;
+    server.let_debuggers_in().await?;
     let first = server.start().await;
-    let listener = server.listen()?;
+    let (listener, host) = server.listen()?;
+    let configured = server.sessions[0]
+        .project()
+        .is_some_and(|project| project.dev.https);
+    let https = Https::start(&args.https, configured, &host)?;
     let address = listener.local_addr().map_err(internal)?;
-    logger.banner(server.banner(address, begun));
+    let mut banner = server.banner(address, begun);
+    if let Some(https) = &https {
+        banner.url = format!("https://{address}");
+        banner.certificate.clone_from(&https.own);
+    }
+    let url = banner.url.clone();
+    logger.banner(banner);
     if let Err(failure) = first {
         server.tell(failure);
     }
@@ -80,9 +94,9 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     if keys.are_read() {
         logger.note(HELP);
     }
-    let url = format!("http://{address}");
     let accepting = tokio::spawn(accept(
         listener,
+        https.clone(),
         server.front().clone(),
         server.sessions[0].pages().clone(),
         logger.clone(),
@@ -105,7 +119,7 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     accepting.abort();
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     tokio::select! {
-        () = server.stop() => Ok(ExitCode::Ok),
+        () = crate::https::stop(server.stop(), https.as_deref()) => Ok(ExitCode::Ok),
         // What was acknowledged is durable: nothing is lost by ending here.
         _ = interrupt.recv() => Ok(ExitCode::Ok),
     }
@@ -123,6 +137,8 @@ struct Server {
     bundled_in: Duration,
     /// What was said of bindings that lead nowhere.
     broken_links: Vec<String>,
+    /// Where debuggers attach.
+    inspector: Option<Arc<Inspector>>,
 }
 
 impl Server {
@@ -149,6 +165,7 @@ impl Server {
             logger: logger.clone(),
             bundled_in: Duration::ZERO,
             broken_links: Vec::new(),
+            inspector: None,
         })
     }
 
@@ -164,6 +181,23 @@ impl Server {
         self.require_names()?;
         for session in &self.sessions {
             session.prepare()?;
+        }
+        Ok(())
+    }
+
+    /// Listens for debuggers, if they may attach.
+    async fn let_debuggers_in(&mut self) -> Result<(), Problem> {
+        let project = self.sessions[0].project();
+        let dev = project
+            .map(|project| project.dev.clone())
+            .unwrap_or_default();
+        let configured = Address {
+            host: dev.inspector_ip,
+            port: dev.inspector_port,
+        };
+        self.inspector = Inspector::start(&self.args.inspect, &configured).await?;
+        for session in &mut self.sessions {
+            session.inspector.clone_from(&self.inspector);
         }
         Ok(())
     }
@@ -262,7 +296,8 @@ impl Server {
                 self.reload(all).await;
             }
             Key::Cron => self.triggers.fire_all(&self.logger),
-            Key::List => self.list_objects(),
+            Key::Alarm => super::objects::run_next_alarm(&self.sessions, &self.logger).await,
+            Key::List => super::objects::list(&self.sessions, &self.logger).await,
             Key::Clear => self.logger.clear(),
             Key::Help => self.logger.note(HELP),
             Key::Quit => {}
@@ -283,29 +318,6 @@ impl Server {
         if !opened {
             self.logger
                 .note(format!("no browser is known here: open {url} yourself"));
-        }
-    }
-
-    /// How many objects of each class are stored.
-    fn list_objects(&self) {
-        for session in &self.sessions {
-            let Some(project) = session.project() else {
-                continue;
-            };
-            for object in project
-                .objects
-                .iter()
-                .filter(|object| object.worker.is_none())
-            {
-                let folder = self.state.path().join(session.folder(&object.class));
-                let count = super::classes::count_objects(&folder);
-                let plural = if count == 1 { "" } else { "s" };
-                self.logger.note(format!(
-                    "{}: {count} object{plural}, in {}",
-                    object.class,
-                    folder.display()
-                ));
-            }
         }
     }
 
@@ -337,14 +349,15 @@ impl Server {
         }
     }
 
-    fn listen(&self) -> Result<TcpListener, Problem> {
+    fn listen(&self) -> Result<(TcpListener, String), Problem> {
         let dev = self.sessions[0]
             .project()
             .map(|project| project.dev.clone());
         let dev = dev.unwrap_or_default();
         let host = self.args.host.clone().or(dev.ip);
         let port = self.args.port.or(dev.port).unwrap_or(PORT);
-        crate::commands::run::listen(host.as_deref().unwrap_or(HOST), port)
+        let host = host.unwrap_or_else(|| HOST.to_owned());
+        Ok((crate::commands::run::listen(&host, port)?, host))
     }
 
     fn banner(&self, address: SocketAddr, begun: Instant) -> Banner {
@@ -380,6 +393,8 @@ impl Server {
             durability: self.args.durability,
             ready_in: begun.elapsed(),
             bundled_in: Some(self.bundled_in),
+            inspector: self.inspector.as_ref().map(|inspector| inspector.address()),
+            certificate: None,
             front_door: false,
         }
     }
@@ -485,7 +500,13 @@ async fn serve_pages(stream: std::net::TcpStream, pages: Arc<Pages>) {
 }
 
 /// Deals connections to the shards of the worker that is current when they come.
-async fn accept(listener: TcpListener, front: Arc<Current>, pages: Arc<Pages>, logger: Logger) {
+async fn accept(
+    listener: TcpListener,
+    https: Option<Arc<Https>>,
+    front: Arc<Current>,
+    pages: Arc<Pages>,
+    logger: Logger,
+) {
     let accepting = listener
         .set_nonblocking(true)
         .and_then(|()| tokio::net::TcpListener::from_std(listener));
@@ -497,9 +518,11 @@ async fn accept(listener: TcpListener, front: Arc<Current>, pages: Arc<Pages>, l
     loop {
         match accepting.accept().await {
             Ok((stream, _)) => {
-                let Ok(stream) = stream.into_std() else {
-                    continue;
+                let plain = match &https {
+                    None => stream.into_std(),
+                    Some(https) => https.plain(stream),
                 };
+                let Ok(stream) = plain else { continue };
                 match front.ready().await {
                     Some(worker) => worker.connect(next, stream).await,
                     None => drop(tokio::spawn(serve_pages(stream, pages.clone()))),

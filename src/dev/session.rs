@@ -26,8 +26,8 @@ use crate::compatibility::Compatibility;
 use crate::config;
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
-use crate::eviction::Evict;
 use crate::front::Front;
+use crate::inspector::Inspector;
 use crate::process::Process;
 use crate::shard::StartError;
 use crate::shared::Code;
@@ -86,6 +86,8 @@ pub struct Session {
     /// Whether the last update failed.
     broken: bool,
     current: Arc<Current>,
+    /// Where debuggers attach.
+    pub inspector: Option<Arc<Inspector>>,
     /// What browsers are shown when there is no answer.
     pages: Arc<Pages>,
     logger: Logger,
@@ -103,6 +105,7 @@ impl Session {
             running: None,
             broken: false,
             current: Arc::new(Current::new()),
+            inspector: None,
             pages: Arc::new(Pages::new()),
             logger,
         }
@@ -188,6 +191,12 @@ impl Session {
             self.read_project()?;
         }
         let project = self.project.clone().expect("read above, or before");
+        let is_rules =
+            |changed: &[PathBuf]| rule_files(&project).any(|file| changed.contains(&file));
+        if changed.is_none_or(|changed| reread || is_rules(changed)) {
+            let warnings = project.assets.iter().flat_map(Assets::warnings);
+            warnings.for_each(|warning| self.logger.diagnostic(warning));
+        }
         let bundling = Instant::now();
         let bundle = Arc::new(self.bundle(&project).await?);
         let bundled = bundling.elapsed();
@@ -218,14 +227,17 @@ impl Session {
     async fn bundle(&mut self, project: &Arc<Project>) -> Result<Bundle, Failure> {
         let Some(main) = project.main.clone() else {
             self.files.clone_from(&project.files);
+            self.files.extend(rule_files(project));
             return Ok(Bundle::without_code(&project.root));
         };
-        let options = bundle_options(project);
+        let mut options = bundle_options(project);
+        options.verbatim = self.args.inspect.is_on();
         let work = move || crate::bundle::bundle_and_files(&main, &options);
         let joined = tokio::task::spawn_blocking(work).await;
         let (result, mut files) = joined.map_err(|error| Problem::internal(error.to_string()))?;
         files.extend(project.files.iter().cloned());
         files.extend(env_files(project));
+        files.extend(rule_files(project));
         if result.is_err() {
             // What made the last good bundle may be what puts this one right.
             files.append(&mut self.files);
@@ -279,12 +291,13 @@ impl Session {
         self.state.apply(project)?;
         let code = self.code(project, bundle, &process);
         let config = Config {
+            waiting: Vec::new(),
             bundle: code.bundle,
             shards: self.args.shard_count(),
             process,
             name: project.name.clone(),
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),
-            evict: Evict::default(),
+            evict: crate::commands::eviction(self.args.evict),
             limits: self.args.limits.limits(),
             compatibility,
             vars: code.vars,
@@ -292,13 +305,17 @@ impl Session {
             front: code.front,
             unique_key: code.unique_key,
             logger: self.logger.clone(),
+            is_watched: true,
             clock: Arc::new(SystemClock),
             random: Random::from_system(),
+            inspector: self.inspector.clone(),
             testing: None,
         };
         let started = Worker::start(config).await;
         let worker = started.map_err(|error| start_problem(project, bundle, error))?;
-        Ok(Arc::new(worker))
+        let worker = Arc::new(worker);
+        crate::worn::replace_worn(&worker);
+        Ok(worker)
     }
 
     fn code(&self, project: &Project, bundle: &Arc<Bundle>, process: &Process) -> Code {
@@ -312,6 +329,7 @@ impl Session {
             front: Arc::new(Front {
                 assets: assets(project).map(Arc::new),
                 pages: Some(self.pages.clone()),
+                is_https: self.args.https.is_on() || project.dev.https,
             }),
             unique_key: Box::new(move |class| folders.folder(&name, class)),
         }
@@ -368,6 +386,11 @@ fn env_files(project: &Project) -> impl Iterator<Item = PathBuf> + use<'_> {
         .into_iter()
         .chain(own)
         .map(|name| project.root.join(name))
+}
+
+/// The files of rules that the project's static files have, or could have.
+fn rule_files(project: &Project) -> impl Iterator<Item = PathBuf> + use<'_> {
+    project.assets.iter().flat_map(Assets::rule_files)
 }
 
 /// How a project's code is bundled.

@@ -362,12 +362,17 @@ pub fn encode(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut V
     }
 }
 
-/// The payload of a Close frame.
+/// Bytes of the longest reason that fits into a control frame.
+const REASON_BYTES_MAX: usize = 123;
+
+/// The payload of a Close frame. Code of an old compatibility date may give a reason that
+/// is too long for one: the rest of it stays here.
 pub fn close_payload(code: Option<u16>, reason: &str) -> Vec<u8> {
     let mut payload = Vec::new();
     if let Some(code) = code {
         payload.extend_from_slice(&code.to_be_bytes());
-        payload.extend_from_slice(reason.as_bytes());
+        let end = reason.floor_char_boundary(REASON_BYTES_MAX);
+        payload.extend_from_slice(&reason.as_bytes()[..end]);
     }
     payload
 }

@@ -2,6 +2,8 @@
 
 pub mod connection;
 pub mod frame;
+#[cfg(test)]
+mod unvouched;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

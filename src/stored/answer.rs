@@ -5,6 +5,7 @@ use std::path::Path;
 
 use stead_storage::AlarmIndex;
 use stead_storage::Bookmark;
+use stead_storage::FacetIndex;
 use stead_storage::LocalJournal;
 use stead_storage::ObjectId;
 use stead_storage::ObjectName;
@@ -87,9 +88,21 @@ fn list(journal: &LocalJournal, state: &Path) -> Result<Vec<Listed>, Refused> {
         let known = names
             .entry(key.clone())
             .or_insert_with(|| known_names(&state.join(&key)));
-        let id = info.name.id.to_string();
+        let (id, root) = (info.name.id, info.name.id.root().to_string());
+        let facet = match id.facet() {
+            0 => None,
+            number => {
+                let index = FacetIndex::open(&state.join(&key).join(format!("{root}.facets")));
+                // An index that cannot be read is told of when the object uses it.
+                let index = index.ok();
+                let names = index.as_ref().and_then(|index| index.names_of(number));
+                Some(names.into_iter().flatten().map(str::to_owned).collect())
+            }
+        };
+        let id = id.to_string();
         listed.push(Listed {
-            name: known.get(&id).cloned(),
+            name: known.get(&root).cloned(),
+            facet,
             object: ObjectRef {
                 unique_key: key,
                 id,
@@ -210,7 +223,7 @@ fn at_of(point: Point) -> At {
 }
 
 fn name_of(object: &ObjectRef) -> Result<ObjectName, Refused> {
-    let id = ObjectId::from_hex(&object.id)
+    let id = ObjectId::from_file_name(&object.id)
         .ok_or_else(|| Refused::usage(format!("`{}` is not an object's id", object.id)))?;
     Ok(ObjectName {
         unique_key: object.unique_key.as_str().into(),

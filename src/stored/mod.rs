@@ -42,15 +42,8 @@ use question::Refused;
 /// The directory cannot be used, or what [`answer::prepare`] refuses.
 pub fn answer_stopped(path: &Path, question: &Question) -> std::result::Result<Answer, Refused> {
     let state = StateDir::open(path).map_err(Refused::from)?;
-    let options = JournalOptions {
-        // How long the past is kept is the server's to say.
-        retention: Retention {
-            keep_ms: i64::MAX / 2,
-            bytes_max: u64::MAX,
-        },
-        ..JournalOptions::new(Arc::new(|| SystemClock.now_ms()))
-    };
-    let (journal, recovery) = state.start(options).map_err(Refused::from)?;
+    let started = state.start(keeping_everything());
+    let (journal, recovery) = started.map_err(Refused::from)?;
     let answered = answer::prepare(&journal, path, question).and_then(|(answer, reopen)| {
         if let Some(name) = reopen {
             reopen_here(&journal, &state, &name)?;
@@ -63,6 +56,17 @@ pub fn answer_stopped(path: &Path, question: &Question) -> std::result::Result<A
     }
     stopped.map_err(Refused::from)?;
     answered
+}
+
+/// How a command opens a journal: how long the past is kept is the server's to say.
+pub fn keeping_everything() -> JournalOptions {
+    JournalOptions {
+        retention: Retention {
+            keep_ms: i64::MAX / 2,
+            bytes_max: u64::MAX,
+        },
+        ..JournalOptions::new(Arc::new(|| SystemClock.now_ms()))
+    }
 }
 
 /// Opens and closes an object that nobody holds, so that what was written down for its next opening happens.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use stead_storage::FacetIndex;
 use stead_storage::IdKey;
 use stead_storage::ObjectId;
 
@@ -58,26 +59,48 @@ fn only_folder(parent: &Path) -> Result<PathBuf, Problem> {
     }
 }
 
-/// The object that `Class/name` or `Class/<id>` means in a state directory.
+/// The object that `Class/name` or `Class/<id>` means in a state directory, or the one of its facets to which names
+/// lead.
 pub fn object(
     args: &PlaceArgs,
     file: Option<&Path>,
     state: &Path,
     text: &str,
+    facet: &[String],
 ) -> Result<ObjectRef, Problem> {
     let Some((class, name)) = text.split_once('/').filter(|(class, _)| !class.is_empty()) else {
         let problem = Problem::new(ExitCode::Usage, format!("`{text}` does not name an object"));
         return Err(problem.help("write its class, a slash, and its name or its id"));
     };
     let unique_key = unique_key(args, file, state, class)?;
-    let id = match ObjectId::from_hex(name) {
+    let id = match ObjectId::from_file_name(name) {
         Some(id) => id,
         None => IdKey::new(&unique_key).from_name(name),
     };
+    let id = find_facet(&state.join(&unique_key), id, facet)?;
     Ok(ObjectRef {
         id: id.to_string(),
         unique_key,
     })
+}
+
+fn find_facet(namespace: &Path, id: ObjectId, names: &[String]) -> Result<ObjectId, Problem> {
+    if names.is_empty() {
+        return Ok(id);
+    }
+    let index = FacetIndex::open(&namespace.join(format!("{}.facets", id.root())));
+    let index = index.map_err(|error| Problem::new(ExitCode::StateDirectory, error.to_string()))?;
+    let found = names
+        .iter()
+        .try_fold(id.facet(), |parent, name| index.find(parent, name));
+    let number = found.ok_or_else(|| {
+        let problem = Problem::new(
+            ExitCode::Usage,
+            format!("the object has no facet `{}`", names.join("` in `")),
+        );
+        problem.help("`stead ls` lists facets with their names")
+    })?;
+    Ok(id.with_facet(number))
 }
 
 /// The folder of a class's objects: as `run` would choose it, or the only one that ends so.

@@ -12,7 +12,7 @@ use serde::Serialize;
 pub struct ObjectRef {
     /// The folder of its namespace.
     pub unique_key: String,
-    /// Its id, in hexadecimal digits.
+    /// Its id, in hexadecimal digits; a dot and the number of a facet follow, if it is that of one.
     pub id: String,
 }
 
@@ -74,6 +74,9 @@ pub struct Listed {
     pub object: ObjectRef,
     /// Its name, where it is known: objects that had an alarm know it.
     pub name: Option<String>,
+    /// For a facet, the names that lead to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facet: Option<Vec<String>>,
     /// Bytes of its database.
     pub bytes: u64,
     /// Bytes of its history.

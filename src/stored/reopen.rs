@@ -13,8 +13,9 @@ use crate::shared::Message;
 const RESTORED: &str = "Durable Object was reset because its storage was restored.";
 
 impl Shard {
-    /// Starts an object anew, so that what was written down for its next opening happens; `done` hears when it has.
-    pub fn reopen(&self, key: ObjectKey, done: oneshot::Sender<()>) {
+    /// Starts an object anew, so that what was written down for its next opening, or for that of the facet with a
+    /// number, happens; `done` hears when it has.
+    pub fn reopen(&self, key: ObjectKey, facet: u16, done: oneshot::Sender<()>) {
         let resident = self.objects.borrow().get(&key).map(|r| r.instance.clone());
         let mut name = None;
         if let Some(instance) = resident {
@@ -23,14 +24,20 @@ impl Shard {
         }
         let shard = self.shared.placement.place(key, self.index);
         if shard != self.index {
-            let message = Message::Reopen(key, done);
+            let message = Message::Reopen(key, facet, done);
             // A shard that is too busy to hear opens the object when it is needed.
             drop(self.shared.routes.try_send(shard, message));
             return;
         }
+        let label = || {
+            let id = key.id.to_string();
+            Some(object_label(self, key.namespace, name.as_deref(), &id))
+        };
+        if let Err(error) = self.reopen_facet(key, facet) {
+            self.report(label(), &error.to_string());
+        }
         if let Err(failure) = self.instantiate(key, name.clone()) {
-            let label = object_label(self, key.namespace, name.as_deref(), &key.id.to_string());
-            self.report(Some(label), &failure.message);
+            self.report(label(), &failure.message);
         }
         // Nobody waits any more when the asker has gone.
         let _ = done.send(());

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use deno_core::OpState;
 use serde_json::Value;
 use serde_json::json;
+use stead_ops::assets::FileRequest;
+use stead_ops::body::Body;
 use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::FetchRequest;
@@ -18,6 +20,8 @@ use stead_ops::testing::TestCommand;
 use stead_ops::testing::TestControl;
 use stead_ops::testing::TestControlRef;
 use stead_ops::testing::TestNote;
+
+use crate::assets::Asked;
 
 use super::Begun;
 use super::Fault;
@@ -99,11 +103,41 @@ impl TestControl for Control {
             return;
         };
         deno_core::unsync::spawn(async move {
+            if let Some(file) = file_for(&shard, &request).await {
+                drop(reply.send(Ok(file)));
+                return;
+            }
             let answer = shard.worker_fetch(request, Default::default()).await;
             let lost = || Err(CallError::Failed(Failure::lost()));
             drop(reply.send(answer.unwrap_or_else(|_| lost())));
         });
     }
+}
+
+/// The static file that answers a request before the worker sees it.
+async fn file_for(shard: &Shard, request: &FetchRequest) -> Option<FetchResponse> {
+    shard.code.front.assets.as_ref()?;
+    let asked = Asked::from_url(FileRequest {
+        method: request.method.clone(),
+        url: request.url.clone(),
+        headers: request.headers.clone(),
+    })?;
+    // Another thread reads the file: time stands still until it has.
+    let time = shard.shared.clock.virtual_time();
+    time.inspect(|time| time.sent());
+    let found = shard.code.front.routed(asked).await;
+    arrived(shard);
+    let (head, bytes) = found?.into_parts();
+    Some(FetchResponse {
+        status: head.status.as_u16(),
+        status_text: String::new(),
+        headers: head.headers,
+        body: match bytes.is_empty() {
+            true => Body::Empty,
+            false => Body::Full(bytes),
+        },
+        socket: None,
+    })
 }
 
 pub(super) fn gone() -> String {
@@ -160,6 +194,7 @@ impl Shard {
                 self.resume_storage().await;
                 done()
             }
+            TestCommand::Waits {} => Ok(json!(self.objects_waiting()).to_string()),
             TestCommand::Gates {} => self.gates().await,
             TestCommand::Abort {
                 namespace,
@@ -215,7 +250,7 @@ impl Shard {
             .ids
             .parse(id)
             .map_err(|error| error.to_string())?;
-        Ok(ObjectKey { namespace, id })
+        Ok(ObjectKey::new(namespace, id))
     }
 
     async fn pending_alarms(&self) -> Answer {

@@ -17,7 +17,7 @@ pub enum Event {
         errors: Vec<TestError>,
     },
     /// A test has begun.
-    Start {},
+    Start { id: String },
     /// A test has ended, or does not run.
     End {
         id: String,
@@ -37,6 +37,8 @@ pub enum Event {
         path: Vec<String>,
         errors: Vec<TestError>,
     },
+    /// The code of the tests was ended, and cannot go on.
+    Ended { message: String },
     /// Nothing more will come.
     Done {
         #[serde(default)]
@@ -70,7 +72,7 @@ pub enum State {
 }
 
 /// Something that was thrown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TestError {
     /// Its class.
     pub name: Option<String>,

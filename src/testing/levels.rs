@@ -131,27 +131,50 @@ impl Levels {
             unique_key: format!("{unique_key}{}", level.suffix).into(),
             id: *id,
         };
-        let stack = self.stack();
         let name = format!("{id}.sqlite");
-        let top = stack.last().expect("there is always the ground");
-        let target = top.folder(state.path(), unique_key);
-        if target.join(&name).exists() {
+        let Some((from, to)) = self.missing(state, unique_key, &name) else {
             return Ok(());
+        };
+        let (source, target) = (
+            from.folder(state.path(), unique_key),
+            to.folder(state.path(), unique_key),
+        );
+        journal.inherit(&object(&from), &object(&to), || {
+            copy_object(&source, &target, &name)
+        })
+    }
+
+    /// Brings a file of a namespace that belongs to no journal.
+    ///
+    /// # Errors
+    /// The system's, for a file that cannot be copied.
+    pub fn bring_file(&self, state: &StateDir, unique_key: &str, name: &str) -> io::Result<()> {
+        let Some((from, to)) = self.missing(state, unique_key, name) else {
+            return Ok(());
+        };
+        let target = to.folder(state.path(), unique_key);
+        copy_object(&from.folder(state.path(), unique_key), &target, name)
+    }
+
+    /// The level from which a file is to be brought to the current one, which lacks it, and that one.
+    fn missing(&self, state: &StateDir, unique_key: &str, name: &str) -> Option<(Level, Level)> {
+        let stack = self.stack();
+        let top = stack.last().expect("there is always the ground");
+        let has = |level: &Level| level.folder(state.path(), unique_key).join(name).exists();
+        if has(top) {
+            return None;
         }
         let mut opaque = top.opaque;
         for level in stack.iter().rev().skip(1) {
             if opaque {
                 break;
             }
-            let folder = level.folder(state.path(), unique_key);
-            if folder.join(&name).exists() {
-                return journal.inherit(&object(level), &object(top), || {
-                    copy_object(&folder, &target, &name)
-                });
+            if has(level) {
+                return Some((level.clone(), top.clone()));
             }
             opaque = level.opaque;
         }
-        Ok(())
+        None
     }
 
     /// The ids of the objects that the current level has or shows.

@@ -93,17 +93,21 @@ impl Shard {
             let instances = objects.values().map(|resident| resident.instance.clone());
             instances.collect()
         };
-        for instance in &residents {
-            let reason = match leave {
-                Leave::Close => {
+        let reason = match leave {
+            Leave::Close => {
+                // All of them before the first one leaves, which its facets do not outlive.
+                for instance in &residents {
                     if let Err(error) = instance.database.close(self.shared.clock.now_ms()) {
                         self.shared.logger.error(None, error.to_string());
                     }
-                    TEST_ENDED
                 }
-                Leave::Abort(reason) => reason,
-            };
-            if !matches!(sockets, Sockets::Cut) {
+                TEST_ENDED
+            }
+            Leave::Abort(reason) => reason,
+        };
+        for instance in &residents {
+            // Nothing could wake a facet for its sockets.
+            if !matches!(sockets, Sockets::Cut) && !instance.key.is_facet() {
                 self.put_to_sleep(instance);
             }
             self.leave(instance, &Failure::reset(reason));

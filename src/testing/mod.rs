@@ -2,6 +2,7 @@
 
 mod control;
 pub mod coverage;
+pub mod crons;
 pub mod events;
 mod gates;
 pub mod levels;
@@ -69,6 +70,8 @@ pub struct Testing {
     pub counts: bool,
     /// What was counted, of each shard that has ended.
     pub counted: Mutex<Vec<ScriptCoverage>>,
+    /// The cron triggers of the project.
+    pub crons: Vec<String>,
     /// Where the state of a failed test is kept.
     pub keep_failed: Option<std::path::PathBuf>,
     /// How each level began.
@@ -119,6 +122,7 @@ impl Testing {
             levels: Levels::new(),
             counts: false,
             counted: Mutex::default(),
+            crons: Vec::new(),
             keep_failed: None,
             begun: Mutex::default(),
             unheard: Mutex::default(),
@@ -129,7 +133,7 @@ impl Testing {
 
     /// Takes a line of output for the test that runs.
     pub fn print(&self, line: Line) {
-        if line.uncaught && line.text.contains(TEST_ENDED) {
+        if line.level == Level::Error.name() && line.text.contains(TEST_ENDED) {
             return;
         }
         let mut lines = lock(&self.lines);
@@ -148,6 +152,11 @@ impl Testing {
             path: path.to_owned(),
             source: Arc::new(code.into()),
         })
+    }
+
+    /// Tells that the code of the tests was ended, which runs no more.
+    pub fn tell_ended(&self, why: &str) {
+        self.tell(serde_json::json!({ "type": "ended", "message": why }).to_string());
     }
 
     fn tell(&self, event: String) {
@@ -189,6 +198,21 @@ impl Shared {
         testing
             .levels
             .bring(&self.state, &self.journal, unique_key, id)
+    }
+
+    /// The same for the index of an object's facets.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn bring_index(&self, unique_key: &str, name: &str) -> Result<(), StorageError> {
+        let Some(testing) = &self.testing else {
+            return Ok(());
+        };
+        let brought = testing.levels.bring_file(&self.state, unique_key, name);
+        brought.map_err(|source| StorageError::Io {
+            path: self.state.path().join(unique_key).join(name),
+            source: Arc::new(source),
+        })
     }
 }
 

@@ -38,6 +38,20 @@ impl Shard {
 
     fn stalled_text(&self, runtime: &JsRuntime) -> String {
         let mut text = "nothing is left that could end this test: nothing is ready to run, and no timer or alarm is pending".to_owned();
+        text += &self.objects_waiting();
+        let pending = pending_ops(runtime);
+        for what in &pending {
+            let _ = write!(text, "\n  somebody waits for {what}");
+        }
+        if pending.is_empty() {
+            text.push_str("\n  it waits for a promise that nobody is left to resolve");
+        }
+        text
+    }
+
+    /// What the objects of this shard have not done yet, one line for each.
+    pub fn objects_waiting(&self) -> String {
+        let mut text = String::new();
         for resident in self.objects.borrow().values() {
             let instance = &resident.instance;
             let mut waits = Vec::new();
@@ -62,23 +76,22 @@ impl Shard {
                 );
             }
         }
-        let filter = RuntimeActivityStatsFilter::default().with_ops();
-        let stats = runtime.runtime_activity_stats_factory().capture(&filter);
-        let mut pending: Vec<&str> = Vec::new();
-        for activity in stats.dump().active {
-            if let RuntimeActivity::AsyncOp(_, _, name) = activity {
-                let known = WAITS.iter().find(|(op, _)| *op == name);
-                pending.push(known.map_or(name, |(_, what)| what));
-            }
-        }
-        pending.sort_unstable();
-        pending.dedup();
-        for what in &pending {
-            let _ = write!(text, "\n  somebody waits for {what}");
-        }
-        if pending.is_empty() {
-            text.push_str("\n  it waits for a promise that nobody is left to resolve");
-        }
         text
     }
+}
+
+/// What code waits for, as people call it.
+fn pending_ops(runtime: &JsRuntime) -> Vec<&'static str> {
+    let filter = RuntimeActivityStatsFilter::default().with_ops();
+    let stats = runtime.runtime_activity_stats_factory().capture(&filter);
+    let mut pending: Vec<&str> = Vec::new();
+    for activity in stats.dump().active {
+        if let RuntimeActivity::AsyncOp(_, _, name) = activity {
+            let known = WAITS.iter().find(|(op, _)| *op == name);
+            pending.push(known.map_or(name, |(_, what)| what));
+        }
+    }
+    pending.sort_unstable();
+    pending.dedup();
+    pending
 }

@@ -144,3 +144,12 @@ export const whatCannotPassFailsOnlyItsCall = withService(async (service) => {
   await assertRejects(() => service.echo(Symbol("no")), "DataCloneError: Symbol(no) could not be cloned.");
   assertEquals(await service.echo("after"), "after");
 });
+
+export const aResetNamesTheObjectWhoseTargetWasCalled = withService(async (service, env) => {
+  using target = await service.target();
+  const slow = thrown(target.slow());
+  await thrown(env.Service.get(service.id).reset());
+  const error = await slow;
+  assertEquals(error.message, "reset on purpose");
+  assertEquals({ ...error }, { remote: true, durableObjectReset: true, durableObjectId: service.id.toString() });
+});

@@ -8,17 +8,17 @@ use tempfile::TempDir;
 
 use crate::server::{Server, fixture, stead, temporary, text};
 
-const CONFIG: &str = r#"{
+pub const CONFIG: &str = r#"{
   "name": "tally",
   "main": "src/index.ts",
-  "compatibility_date": "2026-01-01",
+  "compatibility_date": "2026-05-01",
   "durable_objects": { "bindings": [{ "name": "TALLY", "class_name": "Tally" }] },
   "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Tally"] }],
   "vars": { "GREETING": "hi", "LIMITS": { "max": 3 } },
   "kv_namespaces": [{ "binding": "CACHE", "id": "1" }]
 }"#;
 
-const INDEX: &str = r#"
+pub const INDEX: &str = r#"
 import { DurableObject } from "cloudflare:workers";
 import { step } from "./step";
 
@@ -48,10 +48,10 @@ export default {
 "#;
 
 /// A project in a folder of its own.
-struct Project(TempDir);
+pub struct Project(TempDir);
 
 impl Project {
-    fn new(files: &[(&str, &str)]) -> Project {
+    pub fn new(files: &[(&str, &str)]) -> Project {
         let project = Project(temporary());
         for (name, text) in files {
             project.write(name, text);
@@ -60,7 +60,7 @@ impl Project {
     }
 
     /// One object class, two modules.
-    fn tally() -> Project {
+    pub fn tally() -> Project {
         Project::new(&[
             ("wrangler.jsonc", CONFIG),
             ("src/index.ts", INDEX),
@@ -69,18 +69,18 @@ impl Project {
         ])
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let file = self.path().join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     }
 }
 
-fn reloaded(line: &Value) -> bool {
+pub fn reloaded(line: &Value) -> bool {
     note(line, "reloaded in ")
 }
 
@@ -374,6 +374,8 @@ fn every_template_makes_a_project_that_serves() {
                 .printed()
                 .contains("up to date")
         );
+        let tested = stead(["test", text(&project)]);
+        assert!(tested.printed().contains(" passed, 0 failed"), "{tested:?}");
         let server = Server::dev(&project, &[]);
         for (method, path, body, expect) in requests {
             assert_eq!(
@@ -425,10 +427,9 @@ fn what_is_wrong_with_a_project_is_found_before_it_runs() {
     assert!(findings.stdout.contains("unexpected token"), "{findings:?}");
 }
 
-/// The state in the fixture was written by wrangler 4.164, which was killed: an object `a` of the class `Counter` of
-/// the worker `wr`, whose value `n` is 4.
-#[test]
-fn what_wrangler_stored_is_gone_on_with() {
+/// A project with what wrangler 4.164, which was killed, stored for it: an object `a` of the class `Counter` of the worker
+/// `wr`, whose value `n` is 4.
+pub fn project_of_wrangler() -> Project {
     let config = CONFIG
         .replace("\"name\": \"tally\"", "\"name\": \"wr\"")
         .replace("Tally", "Counter");
@@ -448,6 +449,13 @@ fn what_wrangler_stored_is_gone_on_with() {
         )
         .unwrap();
     }
+    project
+}
+
+#[test]
+fn what_wrangler_stored_is_gone_on_with() {
+    let project = project_of_wrangler();
+    let state = project.path().join(".wrangler/state/v3/do");
     let server = Server::dev(project.path(), &["--state", text(&state)]);
     assert_eq!(server.get("/").text(), "5");
     server.stop();
@@ -485,5 +493,39 @@ fn a_cron_trigger_is_fired_by_a_request() {
             .as_str()
             .is_some_and(|text| text.contains("as asked"))
     });
+    server.stop();
+}
+
+#[test]
+fn lines_say_which_object_did_what_where_and_for_how_long() {
+    let project = Project::tally();
+    let index = INDEX.replace(
+        "    return n;\n",
+        "    console.log('counted');\n    if (n > 1) throw new Error('too much', { cause: new TypeError('the cause') });\n    return n;\n",
+    );
+    project.write("src/index.ts", &index);
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "1");
+    let line = server.logged(|line| line["type"] == "request" && line["path"] == "/");
+    assert_eq!(line["object"], "Tally/a");
+    assert_eq!(line["event"], "count");
+    for part in ["jsMs", "storageMs", "gateMs"] {
+        assert!(line[part].as_f64().is_some_and(|ms| ms > 0.0), "{line}");
+    }
+    let printed = server.logged(|line| line["type"] == "console");
+    assert_eq!(printed["object"], "Tally/a");
+    let place = printed["place"].as_str().unwrap();
+    assert!(place.ends_with("/src/index.ts:9:13"), "{printed}");
+    server.get("/");
+    let thrown = server.logged(|line| line["type"] == "error");
+    let place = thrown["place"].as_str().unwrap();
+    assert!(place.ends_with("/src/index.ts:10:22"), "{thrown}");
+    assert!(
+        thrown["text"]
+            .as_str()
+            .unwrap()
+            .contains("\nCaused by: TypeError: the cause"),
+        "{thrown}"
+    );
     server.stop();
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::server::{Server, fixture, temporary};
+use crate::websocket::Socket;
 
 const CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
 const MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
@@ -58,6 +59,7 @@ fn code_that_never_ends_resets_its_object_alone() {
         "loopLater",
         "loopInMicrotasks",
         "loopInTimer",
+        "burnInTurns",
         "backtrack",
         "endlessQuery",
     ] {
@@ -85,6 +87,38 @@ fn memory_without_end_resets_its_object_alone() {
         "Invalid string length"
     );
     server.stop();
+}
+
+/// What `method` leaves in the module's variables stays when its object is reset: the isolate is replaced.
+#[track_caller]
+fn replaces(method: &str) {
+    let state = temporary();
+    let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
+    let mut client = Socket::connect(&server, "/listener/socket");
+    client.say("hello");
+    assert_eq!(client.hear(), "hello 1");
+    assert_eq!(
+        call(&server, "/bystander/increment"),
+        json!({ "result": 1 })
+    );
+    assert_eq!(
+        call(&server, &format!("/guilty/{method}")),
+        json!({ "error": MEMORY, "reset": true })
+    );
+    server.logged(|line| line.to_string().contains("its isolate is replaced"));
+    server.until("/bystander/leaked", |answer| {
+        answer.json() == json!({ "result": 0 })
+    });
+    assert_eq!(call(&server, "/guilty/increment"), json!({ "result": 1 }));
+    client.say("still here");
+    assert!(client.hear().starts_with("still here"));
+    server.stop();
+}
+
+#[test]
+fn an_isolate_that_the_modules_variables_fill_is_replaced() {
+    replaces("leak");
+    replaces("leakBuffers");
 }
 
 #[test]
@@ -145,7 +179,7 @@ fn an_object_that_is_called_without_end_refuses_what_does_not_fit_in_its_queue()
 fn a_worker_that_never_ends_loses_the_request_alone() {
     let state = temporary();
     let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
-    for path in ["/worker/loop", "/worker/loopLater"] {
+    for path in ["/worker/loop", "/worker/loopLater", "/worker/burnInTurns"] {
         assert_eq!(server.get(path).status, 503);
         assert_eq!(server.get("/worker/ok").text(), "ok");
     }

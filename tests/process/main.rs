@@ -4,15 +4,24 @@
 //! Each test has a state directory of its own and lets the system choose the port. Nothing waits for time to pass; what
 //! has to happen is waited for, with a deadline.
 
+mod assets;
 mod bank;
 mod calling;
 mod compatibility;
+mod crowd;
+mod debugger;
 mod dev;
+mod facets;
 mod faults;
+mod forms;
 mod frames;
 mod http;
+mod https;
+mod inspecting;
+mod keys;
 mod limits;
 mod placing;
+mod project;
 mod server;
 mod serving;
 mod sleeping;
@@ -22,5 +31,7 @@ mod stored;
 mod testing;
 mod torture;
 mod updating;
+mod watching;
+mod web;
 mod websocket;
 mod workers;

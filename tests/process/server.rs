@@ -147,6 +147,29 @@ impl Server {
         Server::wait_until_ready(command, |line| line["type"] == "ready")
     }
 
+    /// Starts a server that waits for a debugger first; its address is where debuggers attach.
+    #[track_caller]
+    pub fn start_waiting(file: &Path, state: &Path, options: &[&str]) -> Server {
+        Server::start_with(file, state, options, |line| {
+            let text = line["text"].as_str();
+            text.is_some_and(|text| text.starts_with("waiting for a debugger"))
+        })
+    }
+
+    /// The same in a process that may open so many files.
+    #[track_caller]
+    pub fn start_with_files(files: u32, file: &Path, state: &Path, options: &[&str]) -> Server {
+        let log_format = ["--log-format", "json"];
+        let whole = run_command(file, state, &[options, &log_format].concat());
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")])
+            .arg(whole.get_program())
+            .args(whole.get_args());
+        pipe(&mut limited);
+        Server::wait_until_ready(limited, |line| line["type"] == "ready")
+    }
+
     /// Starts a server and kills it when `time` has passed, wherever it has got to.
     #[track_caller]
     pub fn kill_while_it_starts(file: &Path, state: &Path, time: Duration) {
@@ -184,8 +207,9 @@ impl Server {
             let stdout = log.lines();
             panic!("the server is not ready, and printed:\n{stdout:#?}\n{stderr}");
         };
-        let line = ready["url"].as_str().or(ready.as_str()).unwrap_or_default();
-        let address = line.split_once("http://").map(|(_, address)| address);
+        let line = ready["url"].as_str().or(ready["text"].as_str());
+        let line = line.or(ready.as_str()).unwrap_or_default();
+        let address = line.rsplit_once("://").map(|(_, address)| address);
         Server {
             child,
             address: address
@@ -193,6 +217,20 @@ impl Server {
                 .expect("a URL with an address and a port"),
             ready,
             log,
+        }
+    }
+
+    /// Asks again and again until the answer is the wanted one. A connection may end unanswered
+    /// meanwhile, when the thread that it was dealt to is replaced.
+    #[track_caller]
+    pub fn until(&self, path: &str, wanted: impl Fn(&Response) -> bool) {
+        let begin = Instant::now();
+        while !self
+            .try_send("GET", path, "")
+            .is_ok_and(|answer| wanted(&answer))
+        {
+            assert!(begin.elapsed() < DEADLINE, "{path} has not answered that");
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -321,13 +359,16 @@ fn run_command(file: &Path, state: &Path, options: &[&str]) -> Command {
 
 fn command<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stead"));
+    pipe(command.args(args));
     command
-        .args(args)
+}
+
+fn pipe(command: &mut Command) {
+    command
         .env_remove("CLICOLOR_FORCE")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command
 }
 
 /// The status with which `child` ended; after the deadline it is killed and there is none.

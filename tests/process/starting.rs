@@ -36,7 +36,7 @@ fn a_syntax_error_is_shown_with_its_line_and_column() {
 }
 
 #[test]
-fn a_class_that_does_not_extend_durable_object_is_shown_with_its_place() {
+fn a_class_that_is_nothing_the_platform_knows_is_shown_with_its_place() {
     check_does_not_load(
         "class-without-extends.ts",
         &[

@@ -83,6 +83,24 @@ fn an_exception_that_nobody_caught_fails_the_test() {
 }
 
 #[test]
+fn a_test_that_does_not_end_is_ended_and_named() {
+    let finished = run("endless.test.ts", &["--cpu-ms", "500"]);
+    assert_eq!(finished.code, Some(1));
+    check(
+        &finished,
+        &[
+            "FAILED waits while a timer goes on",
+            "Test timed out in 200ms.",
+            "timers that go on: 1",
+            "FAILED never pauses",
+            "Worker exceeded CPU time limit.",
+            "did not run: the code of the tests was ended before",
+            "0 passed, 2 failed, 1 skipped",
+        ],
+    );
+}
+
+#[test]
 fn bail_stops_at_the_first_failure() {
     let finished = run("rooms.test.ts", &["--bail"]);
     assert_eq!(finished.code, Some(1));

@@ -9,7 +9,11 @@ const require = createRequire(join(packages, "x.js"));
 const esbuild = require("esbuild");
 
 /** Modules of our own, by file: `stream/web` is stream_web.js. Files that no module is named after are parts of others. */
-const PARTS = ["buffer_numbers", "encodings", "errors", "event_iterator", "comparisons", "process_env", "stream_bridges", "system_errors", "unenv"];
+const PARTS = [
+  "buffer_numbers", "comparisons", "crypto_bytes", "crypto_cipher", "crypto_hash", "crypto_kdf", "crypto_key", "crypto_random",
+  "crypto_secret", "crypto_sign", "der", "encodings", "errors", "event_iterator", "process_env", "stream_bridges", "system_errors",
+  "unenv", "zlib_constants",
+];
 
 /** Modules whose classes are there and whose functions throw, as wrangler's are where the platform has none. */
 const ABSENT = [

@@ -22,6 +22,7 @@ use crate::console::stead_console;
 use crate::digest::stead_digest;
 use crate::event::stead_event;
 use crate::exception::stead_exception;
+use crate::facet::stead_facet;
 use crate::gate::stead_gate;
 use crate::html::stead_html;
 use crate::kv::stead_kv;
@@ -62,6 +63,7 @@ deno_core::extension!(
         stead_object_socket,
         stead_turn,
         stead_assets,
+        stead_facet,
         stead_cache,
         stead_html,
         stead_node
@@ -70,6 +72,7 @@ deno_core::extension!(
     esm = [
         dir "../js",
         "body.js",
+        "body_text.js",
         "cache.js",
         "cache_policy.js",
         "bootstrap.js",
@@ -82,6 +85,7 @@ deno_core::extension!(
         "compatibility.js",
         "cloning.js",
         "console.js",
+        "content_encoding.js",
         "context.js",
         "critical_section.js",
         "crypto.js",
@@ -95,6 +99,7 @@ deno_core::extension!(
         "exceptions.js",
         "execution_context.js",
         "exported.js",
+        "facets.js",
         "fast_ops.js",
         "front_door.js",
         "global_scope.js",
@@ -102,6 +107,7 @@ deno_core::extension!(
         "handlers.js",
         "html_rewriter.js",
         "http.js",
+        "http_checks.js",
         "kv.js",
         "loopback.js",
         "message.js",
@@ -110,12 +116,14 @@ deno_core::extension!(
         "node.js",
         "object_state.js",
         "record.js",
+        "response_statics.js",
         "rpc.js",
         "rpc_promise.js",
         "rpc_stub.js",
         "scheduler.js",
         "scope.js",
         "service_stub.js",
+        "service_worker.js",
         "shape.js",
         "sql.js",
         "stored_http.js",
@@ -143,6 +151,9 @@ deno_core::extension!(
     lazy_loaded_js = [
         dir "../js",
         "ext:stead/cloudflare_workers.js" = "stubs/cloudflare_workers.js",
+        "ext:stead/cloudflare_email.js" = "stubs/cloudflare_email.js",
+        "ext:stead/cloudflare_sockets.js" = "stubs/cloudflare_sockets.js",
+        "ext:stead/cloudflare_workflows.js" = "stubs/cloudflare_workflows.js",
         "ext:stead/node_async_hooks.js" = "stubs/node_async_hooks.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
         "ext:stead/late.js" = "stubs/late.js",
@@ -157,6 +168,9 @@ deno_core::extension!(
     ],
     synthetic_esm = [
         "cloudflare:workers" = "ext:stead/cloudflare_workers.js",
+        "cloudflare:email" = "ext:stead/cloudflare_email.js",
+        "cloudflare:sockets" = "ext:stead/cloudflare_sockets.js",
+        "cloudflare:workflows" = "ext:stead/cloudflare_workflows.js",
         "node:async_hooks" = "ext:stead/node_async_hooks.js",
         "cloudflare:test" = "ext:stead/cloudflare_test.js",
         "stead:test" = "ext:stead/stead_test.js",
@@ -200,6 +214,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_websocket::init(),
         stead_object_socket::init(),
         stead_assets::init(),
+        stead_facet::init(),
         stead_turn::init(),
         stead_cache::init(),
         stead_html::init(),

@@ -401,9 +401,11 @@ const DIRTY_PAGES_MAX: u32 = 4096;
 /// and it has the file synced itself before it lets go of them.
 fn configure(connection: &Connection, is_journalled: bool) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::ZERO)?;
+    // First of all: a setting that makes SQLite look into the file would have it
+    // share the file's log with others, through a shared memory file.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let synchronous = if is_journalled { "OFF" } else { "NORMAL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_spill", DIRTY_PAGES_MAX)?;

@@ -15,36 +15,97 @@ use crate::{Result, StorageError};
 /// Bytes of an id's first half, from a name or from randomness.
 const BASE_BYTES: usize = 16;
 
-/// The identity of an object. Displays as 64 lower-case hexadecimal digits.
+/// The identity of an object, or of one of its facets, which has a database of its
+/// own beside the object's. Displays as 64 lower-case hexadecimal digits, followed
+/// by a dot and the facet's number: what the database file is named after.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectId([u8; 32]);
+pub struct ObjectId {
+    bytes: [u8; 32],
+    /// 0 for the object itself.
+    facet: u16,
+}
 
 impl ObjectId {
-    /// The id's bytes.
+    /// The id's bytes, which are the same for an object and its facets.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
     }
 
-    /// An id from its bytes, as they were stored.
+    /// The number of the facet; 0 for the object itself.
+    pub fn facet(&self) -> u16 {
+        self.facet
+    }
+
+    /// The object itself.
+    pub fn root(&self) -> ObjectId {
+        self.with_facet(0)
+    }
+
+    /// A facet of the object, by its number.
+    pub fn with_facet(&self, facet: u16) -> ObjectId {
+        ObjectId {
+            bytes: self.bytes,
+            facet,
+        }
+    }
+
+    /// An object's id from its bytes, as they were stored.
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> ObjectId {
-        ObjectId(bytes)
+        ObjectId { bytes, facet: 0 }
     }
 
-    /// An id from its digits, without asking which namespace made it. For
+    /// What a catalog keeps: the bytes, and those of the facet's number if it is one.
+    pub(crate) fn to_key(self) -> Vec<u8> {
+        let mut key = self.bytes.to_vec();
+        if self.facet != 0 {
+            key.extend_from_slice(&self.facet.to_be_bytes());
+        }
+        key
+    }
+
+    /// The id with such a key.
+    pub(crate) fn from_key(key: &[u8]) -> Option<ObjectId> {
+        let (bytes, facet) = key.split_first_chunk::<32>()?;
+        let facet = match facet {
+            [] => 0,
+            facet => u16::from_be_bytes(facet.try_into().ok()?),
+        };
+        Some(ObjectId {
+            bytes: *bytes,
+            facet,
+        })
+    }
+
+    /// An object's id from its digits, without asking which namespace made it. For
     /// names of files in a namespace's own directory; what a user supplies
     /// goes through [`IdKey::parse`].
     pub fn from_hex(digits: &str) -> Option<ObjectId> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).ok()?;
-        Some(ObjectId(bytes))
+        Some(ObjectId::from_bytes(bytes))
+    }
+
+    /// The id of which a database file, named without its ending, is that of an object
+    /// or of a facet.
+    pub fn from_file_name(name: &str) -> Option<ObjectId> {
+        let Some((digits, facet)) = name.split_once('.') else {
+            return ObjectId::from_hex(name);
+        };
+        let number = facet.parse().ok().filter(|number| *number != 0)?;
+        let id = ObjectId::from_hex(digits)?.with_facet(number);
+        (id.to_string().len() == name.len()).then_some(id)
     }
 }
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [0; 64];
-        hex::encode_to_slice(self.0, &mut digits).expect("64 digits hold 32 bytes");
-        f.write_str(std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII"))
+        hex::encode_to_slice(self.bytes, &mut digits).expect("64 digits hold 32 bytes");
+        f.write_str(std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII"))?;
+        match self.facet {
+            0 => Ok(()),
+            facet => write!(f, ".{facet}"),
+        }
     }
 }
 
@@ -166,11 +227,11 @@ fn complete(mac: &Hmac<Sha256>, base: [u8; BASE_BYTES]) -> ObjectId {
     let mut bytes = [0; 32];
     bytes[..BASE_BYTES].copy_from_slice(&base);
     bytes[BASE_BYTES..].copy_from_slice(&half(mac, &base));
-    ObjectId(bytes)
+    ObjectId::from_bytes(bytes)
 }
 
 fn is_made_by(mac: &Hmac<Sha256>, id: &ObjectId) -> bool {
-    let base = id.0[..BASE_BYTES].try_into().expect("half of 32 bytes");
+    let base = id.bytes[..BASE_BYTES].try_into().expect("half of 32 bytes");
     complete(mac, base) == *id
 }
 
@@ -248,6 +309,28 @@ mod tests {
         }
         assert!(key.from_name_in("moon", "a").is_err());
         assert!(IdKey::new("other").parse(&eu.to_string()).is_err());
+    }
+
+    #[track_caller]
+    fn check_file_name(name: &str, facet: Option<u16>) {
+        let id = ObjectId::from_file_name(name);
+        assert_eq!(id.map(|id| id.facet()), facet, "{name}");
+        if let Some(id) = id {
+            assert_eq!(id.to_string(), name);
+            assert_eq!(ObjectId::from_key(&id.to_key()), Some(id));
+        }
+    }
+
+    #[test]
+    fn a_facet_is_named_after_its_object() {
+        let id = IdKey::new("ns").from_name("a").to_string();
+        check_file_name(&id, Some(0));
+        check_file_name(&format!("{id}.1"), Some(1));
+        check_file_name(&format!("{id}.300"), Some(300));
+        for ending in [".0", ".01", ".", ".x", ".70000", ".1.2"] {
+            check_file_name(&format!("{id}{ending}"), None);
+        }
+        check_file_name("metadata", None);
     }
 
     #[test]

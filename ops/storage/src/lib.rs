@@ -20,6 +20,7 @@
 //! disk             the door to files, for tests to stand in
 //! gate             what waits for that, and what waits for a critical section
 //! id               object ids
+//! facet_index      the names and numbers of an object's facets
 //! ```
 //!
 //! Nothing here knows the time, makes randomness or starts a thread, except the
@@ -28,6 +29,7 @@
 mod alarm_index;
 mod authorizer;
 mod bookmark;
+mod bring;
 mod checkpoint;
 mod confirmation;
 pub mod counts;
@@ -36,6 +38,7 @@ mod database;
 mod deletion;
 mod disk;
 mod error;
+mod facet_index;
 #[doc(hidden)]
 pub mod fuzz;
 mod gate;
@@ -63,6 +66,7 @@ pub use cursor::Cursor;
 pub use database::{Commit, Database, Durability, Options};
 pub use disk::{Disk, DiskFile, OpenMode, Stat, SystemDisk};
 pub use error::{Result, StorageError};
+pub use facet_index::FacetIndex;
 pub use gate::{
     GateBroken, InputGate, MAX_EVENTS, MAX_OUTPUTS, MAX_SECTIONS, Output, OutputGate, Overloaded,
     SectionId,

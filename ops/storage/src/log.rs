@@ -33,7 +33,9 @@ pub struct Lane(Arc<AtomicU64>);
 /// A database's place in the journal.
 pub(crate) struct Log {
     journal: LocalJournal,
-    pub(crate) object: Arc<ObjectLog>,
+    name: ObjectName,
+    /// Until the database is closed: it holds the file open.
+    object: RefCell<Option<Arc<ObjectLog>>>,
     /// Frames in the write-ahead log that are commits. SQLite's hook writes it.
     frames: Box<Cell<u32>>,
     /// Frames that the journal was given.
@@ -70,7 +72,8 @@ impl Database {
         let log = Log {
             journal: journal.clone(),
             noted: Cell::new(opened.log.durable()),
-            object: opened.log,
+            name: name.clone(),
+            object: RefCell::new(Some(opened.log)),
             frames: Box::default(),
             given: Cell::new(0),
             frame_bytes: 0,
@@ -112,8 +115,10 @@ impl Database {
         };
         log.given.set(last);
         log.is_changed.set(true);
-        log.object.journal.append(Append {
-            log: log.object.clone(),
+        let object = log.object();
+        let journal = object.journal.clone();
+        journal.append(Append {
+            log: object,
             number: self.sequence(),
             time_ms,
             flags: 0,
@@ -159,6 +164,14 @@ impl Database {
         Ok(())
     }
 
+    /// Waits until all commits are durable that were submitted. For what is done seldom.
+    ///
+    /// # Errors
+    /// [`StorageError::Broken`] when they cannot be.
+    pub fn wait_durable(&self) -> Result<()> {
+        self.log.as_ref().map_or(Ok(()), Log::wait)
+    }
+
     /// Notes the last commit that the object's thread was told is durable.
     pub fn note_durable(&self, point: Point) {
         if let Some(log) = &self.log {
@@ -175,7 +188,7 @@ impl Database {
     /// The journal it is in, and the name it has there.
     pub fn journal(&self) -> Option<(&LocalJournal, &ObjectName)> {
         let log = self.log.as_ref()?;
-        Some((&log.journal, &log.object.name))
+        Some((&log.journal, &log.name))
     }
 }
 
@@ -186,7 +199,9 @@ impl Log {
     /// `PRAGMA wal_autocheckpoint`.
     pub(crate) fn hook(&mut self, connection: &Connection, page_bytes: u32) {
         self.frame_bytes = FRAME_HEADER_BYTES + u64::from(page_bytes);
-        self.object.page_bytes.store(page_bytes, Ordering::Relaxed);
+        self.object()
+            .page_bytes
+            .store(page_bytes, Ordering::Relaxed);
         let frames: *const Cell<u32> = &raw const *self.frames;
         // SAFETY: the connection is open; the cell is boxed, and lives until
         // the connection is closed (`Database::shut`). Both are used on one
@@ -198,11 +213,11 @@ impl Log {
 
     /// Whether everything that was committed is durable, and nothing failed.
     pub(crate) fn is_settled(&self) -> bool {
-        self.given.get() == self.frames.get() && self.object.is_settled()
+        self.given.get() == self.frames.get() && self.ask(|object| object.is_settled())
     }
 
     pub(crate) fn is_checkpoint_wanted(&self) -> bool {
-        self.object.is_checkpoint_wanted.load(Ordering::Relaxed)
+        self.ask(|object| object.is_checkpoint_wanted.load(Ordering::Relaxed))
     }
 
     pub(crate) fn wal_bytes(&self) -> u64 {
@@ -211,8 +226,9 @@ impl Log {
 
     /// Waits until everything that was given is durable, or has failed.
     pub(crate) fn wait(&self) -> Result<()> {
-        self.object.wait();
-        match self.object.failure() {
+        let object = self.object();
+        object.wait();
+        match object.failure() {
             Some(error) => Err(StorageError::Broken(error)),
             None => Ok(()),
         }
@@ -222,28 +238,37 @@ impl Log {
     pub(crate) fn emptied(&self) {
         self.frames.set(0);
         self.given.set(0);
-        self.object
-            .is_checkpoint_wanted
-            .store(false, Ordering::Relaxed);
-        self.checkpointed(false);
+        let object = self.object();
+        object.is_checkpoint_wanted.store(false, Ordering::Relaxed);
+        checkpointed(object, false);
     }
 
-    fn checkpointed(&self, is_closed: bool) {
-        self.object.journal.checkpointed(Checkpoint {
-            sequence: self.object.durable().sequence,
-            log: self.object.clone(),
-            is_closed,
-        });
+    /// The object in the journal.
+    ///
+    /// # Panics
+    /// When the database is closed.
+    fn object(&self) -> Arc<ObjectLog> {
+        let object = self.object.borrow();
+        object.clone().expect("nobody asks after the end")
+    }
+
+    /// Asks the object in the journal; false once the database is closed.
+    fn ask(&self, question: impl FnOnce(&ObjectLog) -> bool) -> bool {
+        self.object.borrow().as_deref().is_some_and(question)
     }
 
     /// The connection is closed. `is_complete` says whether everything is in
     /// the file and nothing beside it.
     pub(crate) fn closed(&self, is_complete: bool) {
         self.wal.take();
+        // Others may hold the database for longer, but not its file.
+        let Some(object) = self.object.take() else {
+            return;
+        };
         let is_changed = self.is_changed.get() || !is_complete;
-        self.journal.closed(&self.object.name, is_changed);
-        if is_complete && is_changed && self.object.durable().sequence > 0 {
-            self.checkpointed(true);
+        self.journal.closed(&self.name, is_changed);
+        if is_complete && is_changed && object.durable().sequence > 0 {
+            checkpointed(object, true);
         }
     }
 
@@ -254,11 +279,20 @@ impl Log {
         if let Some(wal) = &*wal {
             return Ok(wal.clone());
         }
-        let path = self.object.files.wal_path();
+        let path = self.object().files.wal_path();
         let opened = self.journal.disk().open(&path, OpenMode::Read);
         let opened = opened.map_err(|error| StorageError::io(&path, error))?;
         Ok(wal.insert(opened).clone())
     }
+}
+
+fn checkpointed(log: Arc<ObjectLog>, is_closed: bool) {
+    let journal = log.journal.clone();
+    journal.checkpointed(Checkpoint {
+        sequence: log.durable().sequence,
+        log,
+        is_closed,
+    });
 }
 
 /// SQLite has committed; its log holds so many frames now.

@@ -7,6 +7,8 @@
 //! <state>/history/…                       commits before that, see `history`
 //! <state>/<unique key>/metadata.sqlite    the namespace's alarms
 //! <state>/<unique key>/<id>.sqlite        one object
+//! <state>/<unique key>/<id>.facets        the names of its facets
+//! <state>/<unique key>/<id>.<n>.sqlite    one facet
 //! ```
 //!
 //! Namespaces and objects lie where workerd and wrangler put them, so that a
@@ -132,7 +134,8 @@ impl StateDir {
         for together in names.chunk_by(|a, b| a.unique_key == b.unique_key) {
             let directory = self.namespace_dir(&together[0].unique_key)?;
             let index = AlarmIndex::open(&directory)?;
-            for name in together {
+            // Facets have no alarms.
+            for name in together.iter().filter(|name| name.id.facet() == 0) {
                 let path = self.object_path(&name.unique_key, &name.id);
                 match put_alarm_right(&path, &name.id, &index, OF_WHOLE_FILE) {
                     Ok(alarms) => recovery.alarms += alarms,
@@ -252,7 +255,7 @@ fn recover_namespace(directory: &Path, recovery: &mut Recovery) -> Result<()> {
 /// The object whose log, with something in it, this file is.
 fn object_of_wal(path: &Path) -> Option<ObjectId> {
     let id = path.file_name()?.to_str()?.strip_suffix(".sqlite-wal")?;
-    let id = ObjectId::from_hex(id)?;
+    let id = ObjectId::from_file_name(id)?;
     (fs::metadata(path).ok()?.len() > 0).then_some(id)
 }
 
@@ -261,6 +264,11 @@ fn object_of_wal(path: &Path) -> Option<ObjectId> {
 const OF_WHOLE_FILE: &str = "?immutable=1";
 /// How one is opened whose log SQLite is to replay.
 const OF_FILE_AND_LOG: &str = "";
+
+/// Has the index say what a whole file says.
+pub(crate) fn put_alarm_of(path: &Path, id: &ObjectId, index: &AlarmIndex) -> Result<()> {
+    put_alarm_right(path, id, index, OF_WHOLE_FILE).map(drop)
+}
 
 /// Returns how many alarms the index had wrong: 0 or 1.
 fn put_alarm_right(path: &Path, id: &ObjectId, index: &AlarmIndex, how: &str) -> Result<usize> {
@@ -311,7 +319,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     read().map_err(|error| StorageError::io(directory, error))
 }
 
-fn sync_directory(path: &Path) -> Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> Result<()> {
     let sync = || File::open(path)?.sync_all();
     sync().map_err(|error| StorageError::io(path, error))
 }

@@ -82,6 +82,17 @@ fn what_was_committed_stays_and_the_rest_goes() {
 }
 
 #[test]
+fn no_memory_is_shared_with_other_processes() {
+    let mut f = fixture();
+    f.database.kv_put("a", b"1").unwrap();
+    f.commit();
+    f.reopen();
+    f.database.kv_put("a", b"2").unwrap();
+    f.commit();
+    assert!(!f.path.with_extension("sqlite-shm").exists());
+}
+
+#[test]
 fn an_aborted_database_answers_nothing() {
     let f = fixture();
     f.exec("CREATE TABLE t (a)");

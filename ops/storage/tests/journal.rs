@@ -4,6 +4,9 @@
 mod seeded;
 mod world;
 
+#[path = "journal/damage.rs"]
+mod damage;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -145,6 +148,10 @@ impl Fixture {
         bytes[at] ^= 1;
         std::fs::write(&segment, bytes).unwrap();
         self.restart()
+    }
+
+    fn first_segment(&self) -> Vec<u8> {
+        std::fs::read(&self.segments()[0]).unwrap()
     }
 
     fn path(&self, object: &str) -> PathBuf {
@@ -373,37 +380,6 @@ fn a_database_file_that_cannot_be_synced_is_made_anew() {
     let a = f.open("a");
     check(&a, "m", Some(&vec![1; 2_000_000]));
     f.verify("a");
-}
-
-#[test]
-fn damage_is_an_error_of_its_object_alone() {
-    let mut f = fixture();
-    let (a, b) = (f.open("a"), f.open("b"));
-    for round in 0..3u8 {
-        f.put(&a, "k", &[round; 100]);
-        f.put(&b, "k", &[round; 100]);
-    }
-    let recovery = f.damage(64 + 2000);
-    let segment = f.segments()[0].clone();
-    assert!(!recovery.failed.is_empty());
-    let error = f.try_open("a").err().unwrap().to_string();
-    assert!(error.contains(&segment.display().to_string()), "{error}");
-    assert!(error.contains(&name("a").to_string()), "{error}");
-    assert!(error.contains("stead restore"), "{error}");
-    check(&f.open("b"), "k", Some(&[2; 100]));
-}
-
-#[test]
-fn a_file_that_is_gone_is_missed() {
-    let mut f = fixture();
-    let a = f.open("a");
-    f.put(&a, "k", b"v");
-    a.close(0).unwrap();
-    f.journal.stop().unwrap();
-    std::fs::remove_file(f.path("a")).unwrap();
-    f.restart();
-    let error = f.try_open("a").err().unwrap().to_string();
-    assert!(error.contains("is gone"), "{error}");
 }
 
 #[test]

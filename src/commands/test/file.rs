@@ -15,12 +15,15 @@ use crate::bundle::VITEST;
 use crate::cli::args::Durability;
 use crate::cli::args::LogFormat;
 use crate::cli::args::TestArgs;
+use crate::cli::compatibility_args::CompatibilityArgs;
 use crate::cli::logger::Logger;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::clock::SystemClock;
+use crate::compatibility::Compatibility;
+use crate::compatibility::NEWEST_DATE;
 use crate::config::Project;
 use crate::dev::bindings;
 use crate::dev::session::assets;
@@ -116,6 +119,9 @@ async fn run_bundle(
         .fuzz_schedule
         .map(|_| Random::from_seed(report.seed ^ 1));
     testing.counts = args.coverage;
+    testing.crons = project
+        .as_ref()
+        .map_or(Vec::new(), |project| project.crons.clone());
     testing.keep_failed = args
         .keep_failed
         .then(|| PathBuf::from(".stead/failed").join(&stem));
@@ -130,9 +136,10 @@ async fn run_bundle(
     let journal =
         super::super::journal_options(&args.history, Durability::Strict, clock.clone(), &logger);
     let (state, journal) = super::super::open_state(&folder.path, journal, &logger)?;
-    let compatibility = super::super::compatibility(&args.compatibility)?;
+    let compatibility = compatibility(&args.compatibility, project.as_ref(), &logger)?;
     let process = Process::new(state, journal);
     let config = Config {
+        waiting: Vec::new(),
         bundle: bundle.clone(),
         shards,
         bindings: project
@@ -156,9 +163,11 @@ async fn run_bundle(
         }),
         unique_key: Box::new(move |class| format!("{owner}-{class}")),
         logger: logger.clone(),
+        is_watched: false,
         clock,
         // The isolates' own numbers begin with the seed itself.
         random: Random::from_seed(report.seed ^ 2),
+        inspector: None,
         testing: Some(testing),
     };
     let started = Worker::start(config).await;
@@ -179,6 +188,33 @@ async fn run_bundle(
     };
     logger.flush_and_stop();
     result
+}
+
+/// What the command line says, on top of what the project says.
+fn compatibility(
+    args: &CompatibilityArgs,
+    project: Option<&Project>,
+    logger: &Logger,
+) -> Result<Compatibility, Problem> {
+    let Some(project) = project else {
+        return super::super::compatibility(args);
+    };
+    let date = match args.compatibility_date.as_str() {
+        NEWEST_DATE => project.compatibility_date.as_deref(),
+        date => Some(date),
+    };
+    let mut flags = project.compatibility_flags.clone();
+    flags.extend(args.compatibility_flags.iter().cloned());
+    let meant = Compatibility::of_project(date, &flags);
+    let (compatibility, missing) =
+        meant.map_err(|error| Problem::does_not_load(error.to_string()))?;
+    if !missing.is_empty() {
+        logger.note(format!(
+            "compatibility flags that are not implemented in Stead yet: {}",
+            missing.join(", ")
+        ));
+    }
+    Ok(compatibility)
 }
 
 /// The state directory of one file: kept where it was asked for, else removed.

@@ -11,6 +11,7 @@ mod print;
 mod report;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::io::IsTerminal;
 use std::io::Write;
@@ -51,6 +52,8 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
         return Ok(run_files(&args, files, seed, style).await?.exit);
     }
     let mut changed = None;
+    // Each test file that has run, with the files that it was made of.
+    let mut watched = BTreeMap::new();
     loop {
         let files = find(&args)?;
         let again = |file: &PathBuf| {
@@ -59,23 +62,21 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
                 .is_none_or(|set: &Vec<PathBuf>| set.contains(file))
         };
         let files = files.into_iter().filter(again).collect();
-        let watched = match run_files(&args, files, seed, style).await {
-            Ok(outcome) => outcome.watched,
-            Err(problem) => {
-                say(&problem.text(style));
-                Vec::new()
-            }
-        };
+        match run_files(&args, files, seed, style).await {
+            Ok(outcome) => watch::note(&mut watched, outcome.watched, &args.paths),
+            Err(problem) => say(&problem.text(style)),
+        }
         say(&style.dim("waiting for changes; Ctrl-C ends\n"));
-        changed = Some(watch::changed(&args.paths, watched).await);
+        watched.retain(|test, _| test.exists());
+        changed = Some(watch::changed(&args.paths, &watched).await);
     }
 }
 
 /// What a run came to.
 struct Outcome {
     exit: ExitCode,
-    /// Each test file, with the files that it was made of.
-    watched: Vec<(PathBuf, Vec<PathBuf>)>,
+    /// Each test file, with the files that it was made of; none for one that did not load.
+    watched: Vec<(PathBuf, Option<Vec<PathBuf>>)>,
 }
 
 async fn run_files(
@@ -110,7 +111,8 @@ async fn run_files(
             Reporter::Dot => say(&print::dots(&report, style)),
             Reporter::Json | Reporter::Junit => {}
         }
-        watched.push((file, modules));
+        let is_known = report.problem.is_none();
+        watched.push((file, is_known.then_some(modules)));
         let failed = report.failures() > 0;
         reports.push(report);
         if failed && args.bail {
@@ -226,7 +228,7 @@ fn summarize(
 fn find(args: &TestArgs) -> Result<Vec<PathBuf>, Problem> {
     let mut files = Vec::new();
     for path in &args.paths {
-        collect(path, &mut files)?;
+        collect(path, &is_test_file, &mut files)?;
     }
     files.sort();
     files.dedup();
@@ -237,8 +239,12 @@ fn find(args: &TestArgs) -> Result<Vec<PathBuf>, Problem> {
     Ok(files)
 }
 
-/// Finds the test files: a file as it is named, a folder searched.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
+/// Finds files by their names: a file as it is named, a folder searched.
+fn collect(
+    path: &Path,
+    is_wanted: &dyn Fn(&str) -> bool,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), Problem> {
     let metadata = std::fs::metadata(path).map_err(|error| Problem::file(path, &error))?;
     if metadata.is_file() {
         files.push(path.to_owned());
@@ -251,21 +257,23 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
         let name = name.to_string_lossy();
         if path.is_dir() {
             if !name.starts_with('.') && name != "node_modules" && name != "target" {
-                collect(&path, files)?;
+                collect(&path, is_wanted, files)?;
             }
-        } else if is_test_file(&name) {
+        } else if is_wanted(&name) {
             files.push(path);
         }
     }
     Ok(())
 }
 
+/// How the names of modules end.
+const EXTENSIONS: [&str; 6] = ["ts", "tsx", "mts", "js", "jsx", "mjs"];
+
 fn is_test_file(name: &str) -> bool {
     let Some((stem, extension)) = name.rsplit_once('.') else {
         return false;
     };
-    ["ts", "tsx", "mts", "js", "jsx", "mjs"].contains(&extension)
-        && (stem.ends_with(".test") || stem.ends_with(".spec"))
+    EXTENSIONS.contains(&extension) && (stem.ends_with(".test") || stem.ends_with(".spec"))
 }
 
 /// A line on the terminal that says how far the run is.

@@ -143,11 +143,12 @@ fn headline(error: &TestError) -> String {
     }
 }
 
-/// What code printed, without errors that were reported: those belong to failures.
+/// What code printed, and the rejections of objects that nobody caught: other exceptions went to a caller, or failed
+/// a test.
 fn printed(lines: &[Line]) -> impl Iterator<Item = &Line> {
     lines
         .iter()
-        .filter(|line| line.level != "error" && !line.uncaught)
+        .filter(|line| !line.uncaught || line.text.starts_with("Uncaught (in promise)"))
 }
 
 fn print_lines<'a>(out: &mut String, lines: impl Iterator<Item = &'a Line>, style: Style) {

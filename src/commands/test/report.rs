@@ -57,6 +57,9 @@ pub struct FileReport {
     pub seed: u64,
     #[serde(skip)]
     by_id: HashMap<String, usize>,
+    /// The tests that run.
+    #[serde(skip)]
+    open: Vec<String>,
 }
 
 impl FileReport {
@@ -93,7 +96,14 @@ impl FileReport {
                 self.fail_suite(Vec::new(), errors);
                 self.lines.extend(lines);
             }
-            Event::Start { .. } => self.lines.extend(lines),
+            Event::Start { id } => {
+                self.open.push(id);
+                self.lines.extend(lines);
+            }
+            Event::Ended { message } => {
+                self.end_open(&message, lines);
+                return true;
+            }
             Event::End {
                 id,
                 state,
@@ -102,6 +112,7 @@ impl FileReport {
                 note,
                 kept,
             } => {
+                self.open.retain(|open| *open != id);
                 let test = self.by_id.get(&id).map(|at| &mut self.tests[*at]);
                 let Some(test) = test else { return false };
                 test.state = Some(state);
@@ -123,6 +134,35 @@ impl FileReport {
             }
         }
         false
+    }
+
+    /// Fails the tests that run, or else the file: their code was ended. Those that were to follow do not run.
+    fn end_open(&mut self, message: &str, lines: Vec<Line>) {
+        let error = TestError {
+            message: message.to_owned(),
+            ..TestError::default()
+        };
+        let open = std::mem::take(&mut self.open);
+        let open: Vec<usize> = open
+            .iter()
+            .filter_map(|id| self.by_id.get(id).copied())
+            .collect();
+        if open.is_empty() {
+            self.fail_suite(Vec::new(), vec![error.clone()]);
+        }
+        for at in &open {
+            let test = &mut self.tests[*at];
+            test.state = Some(State::Fail);
+            test.errors.push(error.clone());
+        }
+        match open.first() {
+            Some(at) => self.tests[*at].lines = lines,
+            None => self.lines.extend(lines),
+        }
+        for test in self.tests.iter_mut().filter(|test| test.state.is_none()) {
+            test.state = Some(State::Skip);
+            test.note = Some("did not run: the code of the tests was ended before".to_owned());
+        }
     }
 
     fn fail_suite(&mut self, path: Vec<String>, errors: Vec<TestError>) {

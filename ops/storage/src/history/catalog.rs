@@ -98,7 +98,7 @@ impl Catalog {
                     "SELECT sequence, chain, time_ms, tail, closed_bytes, closed_ns, damage FROM object \
                      WHERE unique_key = ? AND id = ?",
                 )?
-                .query_row(params![&*name.unique_key, name.id.as_bytes()], row)
+                .query_row(params![&*name.unique_key, name.id.to_key()], row)
                 .optional()
         };
         get().map_err(|error| self.context(error))
@@ -113,7 +113,7 @@ impl Catalog {
             let names = statement.query_map([], |row| {
                 Ok(ObjectName {
                     unique_key: row.get::<_, String>(0)?.into(),
-                    id: ObjectId::from_bytes(row.get(1)?),
+                    id: id(row, 1)?,
                 })
             })?;
             names.collect::<rusqlite::Result<Vec<_>>>()
@@ -129,7 +129,7 @@ impl Catalog {
                  FROM generation WHERE unique_key = ? AND id = ? ORDER BY sequence",
             )?;
             let rows =
-                statement.query_map(params![&*name.unique_key, name.id.as_bytes()], generation)?;
+                statement.query_map(params![&*name.unique_key, name.id.to_key()], generation)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
         all().map_err(|error| self.context(error))
@@ -155,7 +155,7 @@ impl Catalog {
         let get = || {
             self.connection
                 .prepare_cached("SELECT bookmark FROM restore WHERE unique_key = ? AND id = ?")?
-                .query_row(params![&*name.unique_key, name.id.as_bytes()], |row| {
+                .query_row(params![&*name.unique_key, name.id.to_key()], |row| {
                     row.get(0)
                 })
                 .optional()
@@ -188,7 +188,7 @@ impl Catalog {
             let rows = statement.query_map([limit as i64], |row| {
                 let name = ObjectName {
                     unique_key: row.get::<_, String>(7)?.into(),
-                    id: ObjectId::from_bytes(row.get(8)?),
+                    id: id(row, 8)?,
                 };
                 Ok((name, generation(row)?, row.get(9)?))
             })?;
@@ -209,7 +209,7 @@ impl Change<'_> {
             .prepare_cached("INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
             .execute(params![
                 &*name.unique_key,
-                name.id.as_bytes(),
+                name.id.to_key(),
                 row.head.sequence as i64,
                 row.head.chain,
                 row.head.time_ms,
@@ -226,7 +226,7 @@ impl Change<'_> {
             .prepare_cached("INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
             .execute(params![
                 &*name.unique_key,
-                name.id.as_bytes(),
+                name.id.to_key(),
                 g.base.sequence as i64,
                 g.base.chain,
                 g.base.time_ms,
@@ -249,7 +249,7 @@ impl Change<'_> {
             )?
             .execute(params![
                 &*name.unique_key,
-                name.id.as_bytes(),
+                name.id.to_key(),
                 sequence as i64
             ])
             .map(drop)
@@ -260,14 +260,14 @@ impl Change<'_> {
         name: &ObjectName,
         bookmark: Option<&str>,
     ) -> rusqlite::Result<()> {
-        let key = params![&*name.unique_key, name.id.as_bytes()];
+        let key = params![&*name.unique_key, name.id.to_key()];
         self.connection
             .prepare_cached("DELETE FROM restore WHERE unique_key = ? AND id = ?")?
             .execute(key)?;
         if let Some(bookmark) = bookmark {
             self.connection
                 .prepare_cached("INSERT INTO restore VALUES (?, ?, ?)")?
-                .execute(params![&*name.unique_key, name.id.as_bytes(), bookmark])?;
+                .execute(params![&*name.unique_key, name.id.to_key(), bookmark])?;
         }
         Ok(())
     }
@@ -305,5 +305,17 @@ fn generation(row: &SqlRow<'_>) -> rusqlite::Result<Generation> {
         log_bytes: row.get::<_, i64>(4)? as u64,
         last_sequence: row.get::<_, i64>(5)? as u64,
         last_time_ms: row.get(6)?,
+    })
+}
+
+/// The id in a column.
+fn id(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<ObjectId> {
+    let key: Vec<u8> = row.get(column)?;
+    ObjectId::from_key(&key).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Blob,
+            "not an id".into(),
+        )
     })
 }

@@ -120,7 +120,8 @@ pub(crate) fn discard(files: &ObjectFiles) -> std::io::Result<()> {
     files.file.set_len(0)
 }
 
-fn remove_logs(files: &ObjectFiles) -> std::io::Result<()> {
+/// Removes what SQLite has left beside a file.
+pub(crate) fn remove_logs(files: &ObjectFiles) -> std::io::Result<()> {
     for suffix in ["-wal", "-shm", "-journal"] {
         match std::fs::remove_file(with_suffix(&files.path, suffix)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -56,6 +56,8 @@ pub(crate) struct Known {
     pub(crate) tail: Option<Chain>,
     /// Why the object cannot be opened.
     pub(crate) damage: Option<String>,
+    /// The same, while the end of a restore that makes it good is still to come.
+    set_aside: Option<String>,
     /// Whether SQLite may have left something beside the file, or a page in it,
     /// that no mark covers.
     pub(crate) is_dirty: bool,
@@ -110,6 +112,12 @@ impl Known {
         entry: Entry,
         file: &dyn Fn() -> String,
     ) {
+        if self.damage.is_some() {
+            if !self.is_made_good_by(head) {
+                return;
+            }
+            self.set_aside = self.damage.take();
+        }
         let sequence = head.sequence;
         if let Kind::Mark(closed) = head.kind {
             if sequence > self.head.sequence {
@@ -151,13 +159,31 @@ impl Known {
             self.records.append(&mut self.parts);
             self.closed = None;
             self.tail = None;
+            self.set_aside = None;
             self.is_dirty = true;
         }
+    }
+
+    /// Whether a record takes a damaged object on from its last whole commit: a restore
+    /// has all pages, so what came after that commit counts no more.
+    fn is_made_good_by(&self, head: &Head) -> bool {
+        let is_next = head.sequence == self.head.sequence + 1 && head.previous == self.head.chain;
+        is_next && head.is_restore() && matches!(head.kind, Kind::Commit)
     }
 
     /// Forgets the parts of a commit whose end will not come.
     pub(crate) fn drop_parts(&mut self) {
         self.parts.clear();
+        if self.set_aside.is_some() {
+            self.damage = self.set_aside.take();
+        }
+    }
+
+    /// Whether a commit is known that comes after that place of the journal, and goes on
+    /// from what came before.
+    pub(crate) fn goes_on_after(&self, segment: u64, offset: u64) -> bool {
+        let last = self.records.last().map(|entry| entry.place);
+        last.is_some_and(|place| (place.segment, place.offset) > (segment, offset))
     }
 
     fn broken(&mut self, sequence: u64, name: &ObjectName, file: &dyn Fn() -> String) {

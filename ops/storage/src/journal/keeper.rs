@@ -22,7 +22,7 @@ use crate::{Result, StorageError};
 /// Objects whose records are archived together.
 const ARCHIVED_TOGETHER: usize = 256;
 /// Marks that become durable together are written at least this often.
-const CHECKPOINTS_TOGETHER: usize = 256;
+const CHECKPOINTS_TOGETHER: usize = 4096;
 
 /// What the keeper is asked to do.
 pub(crate) enum Job {
@@ -227,7 +227,11 @@ impl Keeper {
 
     /// Makes the database file of a closed object complete and durable.
     fn complete(&self, name: &ObjectName, entries: &[Entry]) -> io::Result<crate::disk::Stat> {
-        let files = ObjectFiles::open(&*self.shared.disk, &self.shared.object_path(name))?;
+        let files = ObjectFiles::open(
+            &*self.shared.disk,
+            &self.shared.object_path(name),
+            &self.shared.files_open,
+        )?;
         rebuild(&*self.shared.disk, &self.shared.directory, &files, entries)?;
         files.file.sync()?;
         if let Some(directory) = files.path.parent() {

@@ -2,7 +2,7 @@
 //! Two threads work for it, the committer and the keeper.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
@@ -83,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) index: Arc<Mutex<Index>>,
     /// Tells that an object of `Index::busy` is no longer.
     pub(crate) idle: Condvar,
+    /// Objects whose database file is open.
+    pub(crate) files_open: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -161,6 +163,7 @@ impl LocalJournal {
             options,
             index: Arc::default(),
             idle: Condvar::new(),
+            files_open: Arc::default(),
         });
         let mut recovery = Recovery::default();
         let resume = recovery::read(&shared, &mut recovery)?;
@@ -271,15 +274,22 @@ impl LocalJournal {
     ) -> Result<Opened> {
         let inner = &self.inner;
         let files = inner.take(name)?;
-        let opened = inner.prepare(name, &files).and_then(|(head, is_changed)| {
+        let opened = inner.prepare(name, &files).and_then(|prepared| {
             let journal: Arc<dyn Journal> = inner.me.upgrade().expect("the journal is in use");
-            let log = ObjectLog::new(name.clone(), files, head, lane, journal, notify);
+            let log = ObjectLog::new(name.clone(), files, prepared.head, lane, journal, notify);
+            if prepared.wrong.is_some() {
+                // No page of the file can be relied on.
+                log.is_first.store(true, Ordering::Relaxed);
+            }
             let was_restored = self.restore_if_asked(&log)?;
-            Ok(Opened {
-                log,
-                was_restored,
-                is_changed: is_changed || was_restored,
-            })
+            match prepared.wrong {
+                Some(wrong) if !was_restored => Err(wrong),
+                _ => Ok(Opened {
+                    log,
+                    was_restored,
+                    is_changed: prepared.is_changed || was_restored,
+                }),
+            }
         });
         let mut index = lock(&inner.shared.index);
         match &opened {
@@ -299,6 +309,12 @@ impl LocalJournal {
             }
         }
         opened
+    }
+
+    /// How many objects have their database file open in the journal: those that are open, and
+    /// those that were closed and are not durable in their file yet.
+    pub fn files_open(&self) -> usize {
+        self.inner.shared.files_open.load(Ordering::Relaxed)
     }
 
     /// Tells that an object's database is closed, and whether anything may have

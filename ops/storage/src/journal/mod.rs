@@ -56,6 +56,7 @@ pub(crate) use rebuild::{Reader, apply};
 pub use record::{Chain, ObjectName};
 pub use recovery::Recovery;
 pub use restore::Difference;
+pub(crate) use restore::copy_database;
 pub use tools::{At, ObjectInfo};
 
 /// Where commits become durable. Today's only one is a local file

@@ -2,7 +2,7 @@
 //! who hears what became of them.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::index::Point;
@@ -17,6 +17,14 @@ pub(crate) struct ObjectFiles {
     pub(crate) file: Arc<dyn DiskFile>,
     /// Whether the directory is known to name the file, durably.
     pub(crate) is_named: AtomicBool,
+    /// How many of these exist; counted down at the end.
+    count: Arc<AtomicUsize>,
+}
+
+impl Drop for ObjectFiles {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What tells the object's thread of its commits.
@@ -158,12 +166,19 @@ impl ObjectLog {
 }
 
 impl ObjectFiles {
-    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> std::io::Result<Arc<ObjectFiles>> {
+    /// Opens the database file of an object. `count` is that of the files which are open.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        count: &Arc<AtomicUsize>,
+    ) -> std::io::Result<Arc<ObjectFiles>> {
         let file = disk.open(path, OpenMode::Create)?;
+        count.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(ObjectFiles {
             path: path.to_owned(),
             file,
             is_named: AtomicBool::new(false),
+            count: count.clone(),
         }))
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, mpsc};
 
-use super::adopt::{Found, PAGE_BYTES, adopt, discard, examine};
+use super::adopt::{Found, PAGE_BYTES, adopt, discard, examine, remove_logs};
 use super::index::{Entry, Known, Point};
 use super::local::{Inner, Message, Shared};
 use super::object_log::ObjectFiles;
@@ -12,6 +12,15 @@ use super::record::ObjectName;
 use super::{lock, recovery};
 use crate::history::Row;
 use crate::{Result, StorageError};
+
+/// An object whose file was looked after before SQLite sees it.
+pub(super) struct Prepared {
+    pub(super) head: Point,
+    /// Whether the file was changed.
+    pub(super) is_changed: bool,
+    /// Why its file holds nothing that could be used, though it will be restored.
+    pub(super) wrong: Option<StorageError>,
+}
 
 impl Inner {
     /// Takes an object for whoever opens it: waits for what its last instance
@@ -61,19 +70,44 @@ impl Inner {
             return match last {
                 // A second handle would, when closed, release SQLite's locks.
                 Some(last) => Ok(last.files.clone()),
-                None => ObjectFiles::open(&*self.shared.disk, &path)
+                None => ObjectFiles::open(&*self.shared.disk, &path, &self.shared.files_open)
                     .map_err(|error| StorageError::io(&path, error)),
             };
         }
     }
 
-    /// Makes the database file of an object that was taken complete. Returns
-    /// its last commit, and whether the file was changed.
-    pub(super) fn prepare(
-        &self,
-        name: &ObjectName,
-        files: &Arc<ObjectFiles>,
-    ) -> Result<(Point, bool)> {
+    /// Makes the database file of an object that was taken complete. If that cannot be
+    /// done, but the object is to go back to an earlier state, it goes with what is wrong.
+    pub(super) fn prepare(&self, name: &ObjectName, files: &Arc<ObjectFiles>) -> Result<Prepared> {
+        let error = match self.complete(name, files) {
+            Ok((head, is_changed)) => {
+                return Ok(Prepared {
+                    head,
+                    is_changed,
+                    wrong: None,
+                });
+            }
+            Err(error) => error,
+        };
+        if self
+            .with_catalog(|catalog| catalog.restore(name))?
+            .is_none()
+        {
+            return Err(error);
+        }
+        remove_logs(files).map_err(|error| StorageError::io(&files.path, error))?;
+        let mut index = lock(&self.shared.index);
+        let known = index.objects.get_mut(name).expect("it was taken");
+        known.is_dirty = true;
+        Ok(Prepared {
+            head: known.head,
+            is_changed: true,
+            wrong: Some(error),
+        })
+    }
+
+    /// Returns the object's last commit, and whether the file was changed.
+    fn complete(&self, name: &ObjectName, files: &Arc<ObjectFiles>) -> Result<(Point, bool)> {
         self.fence()?;
         let (head, entries, is_known) = {
             let mut index = lock(&self.shared.index);

@@ -3,7 +3,7 @@
 //! ```text
 //!   0 magic u32 · length u32 (all of it) · first offset of its batch u32 · kind u8 · flags u8 · key length u16
 //!  16 segment u64 · sequence u64 · time in ms i64
-//!  40 pages of the database u32 · pages here u32 · bytes of a page u32 · 0 u32
+//!  40 pages of the database u32 · pages here u32 · bytes of a page u32 · facet u16 · 0 u16
 //!  56 checksum of the object's record before [16] · object id [32]
 //! 104 unique key, padded to 8 · page numbers u32, padded to 8 · pages, or a mark's 24 bytes
 //! end checksum of everything before [16]
@@ -125,7 +125,8 @@ pub(crate) fn encode<'p>(
     out.extend_from_slice(&head.db_pages.to_le_bytes());
     out.extend_from_slice(&(count as u32).to_le_bytes());
     out.extend_from_slice(&head.page_bytes.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&head.name.id.facet().to_le_bytes());
+    out.extend_from_slice(&[0; 2]);
     out.extend_from_slice(&head.previous);
     out.extend_from_slice(head.name.id.as_bytes());
     out.extend_from_slice(key);
@@ -262,7 +263,8 @@ fn parse_head(bytes: &[u8]) -> Option<(Head, usize)> {
     let head = Head {
         name: ObjectName {
             unique_key: unique_key.into(),
-            id: ObjectId::from_bytes(bytes[72..104].try_into().ok()?),
+            id: ObjectId::from_bytes(bytes[72..104].try_into().ok()?)
+                .with_facet(u16::from_le_bytes([bytes[52], bytes[53]])),
         },
         kind,
         flags: flags & (RESTORE | PART),

@@ -139,10 +139,8 @@ fn read_segment(
             }
         }
         let known = index.objects.get_mut(name).expect("it was just put there");
-        if known.damage.is_none() {
-            let file = || path.display().to_string();
-            known.note(&record.head, record.chain, Entry::of(record, offset), &file);
-        }
+        let file = || path.display().to_string();
+        known.note(&record.head, record.chain, Entry::of(record, offset), &file);
     });
     if let Some(error) = failed {
         return Err(error);
@@ -159,6 +157,9 @@ fn read_segment(
                 );
                 let row = archived(catalog, &name)?;
                 let known = index.objects.entry(name).or_insert_with(|| known(row));
+                if known.goes_on_after(number, from) {
+                    continue;
+                }
                 known.damage.get_or_insert_with(|| text.clone());
                 text
             }
@@ -257,7 +258,7 @@ fn complete_one(
 ) -> io::Result<crate::disk::Stat> {
     let parent = path.parent().unwrap_or(Path::new("."));
     shared.disk.create_dir(parent)?;
-    let files = ObjectFiles::open(&*shared.disk, path)?;
+    let files = ObjectFiles::open(&*shared.disk, path, &shared.files_open)?;
     if mark > 0 && files.file.stat()?.bytes == 0 {
         return Err(io::Error::other(super::adopt::gone(path, head)));
     }

@@ -238,7 +238,7 @@ fn make_empty(path: &Path) -> Result<()> {
 
 /// Copies what a SQLite file holds, its log included, into one whole file that
 /// is in WAL mode as objects are.
-fn copy_database(from: &Path, to: &PathBuf) -> Result<()> {
+pub(crate) fn copy_database(from: &Path, to: &PathBuf) -> Result<()> {
     let context = |error| StorageError::sqlite(from, error);
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let source = rusqlite::Connection::open_with_flags(from, flags).map_err(context)?;

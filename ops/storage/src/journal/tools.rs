@@ -364,7 +364,7 @@ fn object_files(state: &Path) -> Result<Vec<ObjectName>> {
         for file in read(&path).map_err(|error| StorageError::io(&path, error))? {
             let file = file.file_name();
             let digits = file.to_str().and_then(|file| file.strip_suffix(".sqlite"));
-            if let Some(id) = digits.and_then(ObjectId::from_hex) {
+            if let Some(id) = digits.and_then(ObjectId::from_file_name) {
                 names.push(ObjectName {
                     unique_key: unique_key.clone(),
                     id,

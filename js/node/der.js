@@ -1,0 +1,119 @@
+// @ts-check
+
+// As much of DER and PEM as keys need.
+// https://www.rfc-editor.org/rfc/rfc7468
+
+import { Buffer } from "node:buffer";
+import { coded } from "./errors.js";
+
+const SEQUENCE = 0x30;
+const INTEGER = 0x02;
+const OCTETS = 0x04;
+
+/** What keys are, by the object identifiers in them. */
+export const OIDS = { rsa: "2a864886f70d010101", "rsa-pss": "2a864886f70d01010a", ec: "2a8648ce3d0201", ed25519: "2b6570", x25519: "2b656e" };
+export const CURVES = { "P-256": "2a8648ce3d030107", "P-384": "2b81040022", "P-521": "2b81040023", secp256k1: "2b8104000a" };
+
+/** @param {number} tag @param {Uint8Array[]} parts */
+export function encode(tag, ...parts) {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...size]), content]);
+}
+
+/**
+ * The value at the beginning of some bytes.
+ * @param {any} bytes
+ * @returns {{ tag: number, content: any, rest: any }}
+ */
+export function decode(bytes) {
+  const [tag, first] = bytes;
+  const count = first < 128 ? 0 : first & 0x7f;
+  const length = count === 0 ? first : bytes.readUIntBE(2, count);
+  const start = 2 + count;
+  if (bytes.length < start + length || count > 4) throw unreadable();
+  return { tag, content: bytes.subarray(start, start + length), rest: bytes.subarray(start + length) };
+}
+
+/** All values in a sequence. @param {any} bytes */
+export function items(bytes) {
+  const { tag, content } = decode(bytes);
+  if (tag !== SEQUENCE) throw unreadable();
+  const found = [];
+  for (let rest = content; rest.length > 0;) {
+    const one = decode(rest);
+    found.push({ ...one, whole: rest.subarray(0, rest.length - one.rest.length) });
+    rest = one.rest;
+  }
+  return found;
+}
+
+export function unreadable() {
+  return coded(Error, "ERR_OSSL_UNSUPPORTED", "error:1E08010C:DECODER routines::unsupported");
+}
+
+/** A private key in the form that all are kept in. @param {"rsa" | "ec"} kind @param {any} parameters @param {any} inner */
+function pkcs8(kind, parameters, inner) {
+  const algorithm = encode(SEQUENCE, encode(0x06, Buffer.from(OIDS[kind], "hex")), parameters);
+  return encode(SEQUENCE, Buffer.from([INTEGER, 1, 0]), algorithm, encode(OCTETS, inner));
+}
+
+const NULL = Buffer.from([5, 0]);
+
+/** From the older forms of private keys. @param {string} form @param {any} der */
+export function toPkcs8(form, der) {
+  if (form === "pkcs8") return der;
+  if (form === "pkcs1") return pkcs8("rsa", NULL, der);
+  // SEC 1: the curve is the first of the optional members.
+  const curve = items(der).find(({ tag }) => tag === 0xa0);
+  if (curve === undefined) throw unreadable();
+  return pkcs8("ec", curve.content, der);
+}
+
+/** From the older form of public keys. @param {string} form @param {any} der */
+export function toSpki(form, der) {
+  if (form === "spki") return der;
+  const algorithm = encode(SEQUENCE, encode(0x06, Buffer.from(OIDS.rsa, "hex")), NULL);
+  return encode(SEQUENCE, algorithm, encode(0x03, Buffer.from([0]), der));
+}
+
+/** The public key of 32 bytes. @param {any} bytes */
+export function ed25519Spki(bytes) {
+  const algorithm = encode(SEQUENCE, encode(0x06, Buffer.from(OIDS.ed25519, "hex")));
+  return encode(SEQUENCE, algorithm, encode(0x03, Buffer.from([0]), bytes));
+}
+
+/**
+ * What a key in PKCS#8 or SubjectPublicKeyInfo is.
+ * @param {any} der
+ * @param {boolean} isPrivate
+ */
+export function describe(der, isPrivate) {
+  const [algorithm, content] = items(der).slice(isPrivate ? 1 : 0);
+  const [oid, parameters] = items(algorithm.whole);
+  const kind = Object.keys(OIDS).find((name) => OIDS[/** @type {"rsa"} */ (name)] === oid.content.toString("hex"));
+  if (kind === undefined) throw unreadable();
+  if (kind === "ec") {
+    const found = parameters.content.toString("hex");
+    const curve = Object.keys(CURVES).find((name) => CURVES[/** @type {"P-256"} */ (name)] === found);
+    return { kind, curve };
+  }
+  const inner = isPrivate ? content.content : content.content.subarray(1);
+  if (kind !== "rsa") return { kind, inner };
+  const numbers = items(inner).slice(isPrivate ? 1 : 0);
+  const modulus = BigInt(`0x${numbers[0].content.toString("hex")}`);
+  return { kind, inner, bits: modulus.toString(2).length, exponent: BigInt(`0x${numbers[1].content.toString("hex")}`) };
+}
+
+/** @param {string} text @returns {{ label: string, der: any } | undefined} */
+export function fromPem(text) {
+  const found = /-----BEGIN ([A-Z0-9 ]+)-----([^-]+)-----END \1-----/.exec(text);
+  return found === null ? undefined : { label: found[1], der: Buffer.from(found[2], "base64") };
+}
+
+/** @param {string} label @param {any} der */
+export function toPem(label, der) {
+  const lines = der.toString("base64").match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+}

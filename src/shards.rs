@@ -1,0 +1,110 @@
+//! Starting and ending the threads of a worker's shards.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use crate::blank::Settings;
+use crate::blank::Waiting;
+use crate::exports::Export;
+use crate::handover::Inheritance;
+use crate::inspector::Brake;
+use crate::placement::ShardIndex;
+use crate::shard;
+use crate::shard::StartError;
+use crate::shared::Code;
+use crate::shared::Message;
+use crate::shared::Shared;
+
+/// What the thread of a shard is started for: its number, what it is told, and the shard whose
+/// place it takes.
+pub type Slot = (ShardIndex, mpsc::Receiver<Message>, Option<Inheritance>);
+
+/// Starts the threads of shards and waits until all are ready.
+pub async fn start_shards(
+    shared: &Arc<Shared>,
+    code: &Arc<Code>,
+    slots: Vec<Slot>,
+    waiting: Vec<Waiting>,
+) -> (
+    Vec<JoinHandle<()>>,
+    Result<(Arc<[Export]>, Vec<Brake>), StartError>,
+) {
+    let mut threads = Vec::new();
+    let mut starting = Vec::new();
+    let mut waiting = waiting.into_iter();
+    for (index, messages, inheritance) in slots {
+        let (started, ready) = oneshot::channel();
+        let thread = waiting
+            .next()
+            .unwrap_or_else(|| Waiting::begin(index, Settings::of(shared)));
+        threads.push(thread.start(shard::Start {
+            index,
+            shared: shared.clone(),
+            code: code.clone(),
+            messages,
+            inheritance,
+            started,
+        }));
+        starting.push(ready);
+    }
+    let mut exports: Arc<[Export]> = Arc::new([]);
+    let mut isolates = Vec::new();
+    let mut failure = None;
+    for started in starting {
+        match started.await {
+            Ok(Ok(ready)) => {
+                exports = ready.exports.into();
+                isolates.push(ready.isolate);
+            }
+            Ok(Err(error)) => failure = Some(error),
+            Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
+        }
+    }
+    match failure {
+        None => (threads, Ok((exports, isolates))),
+        Some(error) => (threads, Err(error)),
+    }
+}
+
+/// Has shards finish what runs, and waits for that.
+pub async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
+    let mut stopped = Vec::new();
+    for shard in senders {
+        let (sender, done) = oneshot::channel();
+        if shared.message_by(&shard, Message::Stop(sender)).await {
+            stopped.push(done);
+        }
+    }
+    for done in stopped {
+        // A shard that never started has nothing to close.
+        drop(done.await);
+    }
+}
+
+/// Waits for all threads, and closes what they shared with other workers if those have ended.
+pub async fn end_process(shared: Arc<Shared>, threads: Vec<JoinHandle<()>>) {
+    shared.stopping.store(true, Ordering::Release);
+    shared.watchdog.stop();
+    let joined = tokio::task::spawn_blocking(move || {
+        join(&shared, threads);
+        if shared.process.leave(shared.worker)
+            && let Err(error) = shared.process.close()
+        {
+            shared.logger.error(None, error.to_string());
+        }
+    });
+    drop(joined.await);
+}
+
+/// Waits for threads to end.
+pub fn join(shared: &Shared, threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            shared.logger.error(None, "a thread of the worker panicked");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Facets: what they store survives the process, and the commands about stored objects know them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::server::{Server, fixture, stead, temporary, text};
+
+fn start(state: &Path, options: &[&str]) -> Server {
+    Server::start(&fixture("family.ts"), state, options)
+}
+
+#[track_caller]
+fn check(server: &Server, path: &str, expect: &str) {
+    assert_eq!(server.get(path).text(), expect, "{path}");
+}
+
+#[test]
+fn what_facets_stored_survives_the_process() {
+    let state = temporary();
+    let mut server = start(state.path(), &[]);
+    for round in 1..=4 {
+        for facet in ["", "/x", "/y", "/x/inner", "/x/inner/innermost"] {
+            check(&server, &format!("/a{facet}?do=add"), &round.to_string());
+        }
+        if round % 2 == 0 {
+            server.stop();
+        } else {
+            server.kill();
+        }
+        server = start(state.path(), &[]);
+    }
+    for facet in ["", "/x", "/y", "/x/inner", "/x/inner/innermost"] {
+        check(&server, &format!("/a{facet}"), "4");
+    }
+    check(&server, "/a/x?do=delete", "\"deleted\"");
+    check(&server, "/a/y?do=clone-to-z", "\"cloned\"");
+    server.kill();
+    let server = start(state.path(), &[]);
+    for (facet, expect) in [("x", "0"), ("x/inner", "0"), ("y", "4"), ("z", "4")] {
+        check(&server, &format!("/a/{facet}"), expect);
+    }
+    check(&server, "/a", "4");
+    server.stop();
+    let verified = stead(["verify", "--state", text(state.path())]);
+    assert!(
+        verified.printed().contains("all whole"),
+        "{}",
+        verified.stdout
+    );
+}
+
+#[test]
+fn an_endless_loop_in_a_facet_ends_the_facet_alone() {
+    let state = temporary();
+    let server = start(state.path(), &["--cpu-ms", "200"]);
+    check(&server, "/a?do=add", "1");
+    check(&server, "/a/x?do=add", "1");
+    assert_eq!(server.get("/a/x?do=spin").status, 500);
+    server.logged(|line| {
+        let text = line["text"].as_str().unwrap_or_default();
+        text.contains("exceeded its CPU time limit") && line["object"] == "Family/a:x"
+    });
+    check(&server, "/a?do=add", "2");
+    check(&server, "/a/x?do=add", "2");
+    server.stop();
+}
+
+#[track_caller]
+fn json(state: &Path, args: &[&str]) -> Value {
+    let place = ["--json", "--state", text(state)];
+    let finished = stead(args.iter().copied().chain(place));
+    serde_json::from_str(finished.printed()).expect("JSON")
+}
+
+fn check_tools(is_running: bool) {
+    let state = temporary();
+    let state = state.path();
+    let mut server = Some(start(state, &[]));
+    let running = server.as_ref().unwrap();
+    for count in ["1", "2", "3"] {
+        check(running, "/a/x?do=add", count);
+        check(running, "/a/x/inner?do=add", count);
+    }
+    check(running, "/a?do=add", "1");
+    if !is_running {
+        server.take().unwrap().stop();
+    }
+
+    let listed = json(state, &["ls"]);
+    let listed = listed.as_array().unwrap();
+    let facets: Vec<&Value> = listed.iter().map(|object| &object["facet"]).collect();
+    assert_eq!(
+        serde_json::json!(facets),
+        serde_json::json!([null, ["x"], ["x", "inner"]])
+    );
+
+    let of_inner = ["Family/a", "--facet", "x", "--facet", "inner"];
+    let history = json(state, &[&["history"], &of_inner[..]].concat());
+    let first = &history.as_array().unwrap()[0];
+    let bookmark = first["bookmark"].as_str().unwrap();
+    let out = state.join("inner.sqlite");
+    json(state, &[&["export"], &of_inner[..], &[text(&out)]].concat());
+    let at = ["--at", bookmark];
+    json(state, &[&["restore"], &of_inner[..], &at].concat());
+    if let Some(running) = &server {
+        check(running, "/a/x/inner", "1");
+        check(running, "/a/x/inner?do=add", "2");
+    }
+    let import = ["import", "Family/a", "--facet", "x", text(&out)];
+    json(state, &import);
+    let verified = json(state, &["verify"]);
+    for object in verified.as_array().unwrap() {
+        assert_eq!(object["problems"], serde_json::json!([]), "{object}");
+    }
+    let server = server.unwrap_or_else(|| start(state, &[]));
+    check(&server, "/a/x", "3");
+    check(&server, "/a/x/inner", if is_running { "2" } else { "1" });
+    check(&server, "/a", "1");
+    server.stop();
+}
+
+#[test]
+fn the_tools_know_facets_of_a_running_server() {
+    check_tools(true);
+}
+
+#[test]
+fn the_tools_know_facets_in_a_state_directory() {
+    check_tools(false);
+}
+
+#[test]
+fn a_facet_that_is_not_there_is_named() {
+    let state = temporary();
+    let server = start(state.path(), &[]);
+    check(&server, "/a/x?do=add", "1");
+    let state = text(state.path());
+    let args = ["history", "Family/a", "--facet", "y", "--state", state];
+    stead(args).failed(2, &["the object has no facet `y`"]);
+    server.stop();
+}

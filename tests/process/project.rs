@@ -1,0 +1,189 @@
+//! `stead dev`: what is taken over from elsewhere, what a save leaves running, what settings mean for code.
+
+use crate::dev::{CONFIG, INDEX, Project, project_of_wrangler, reloaded};
+use crate::server::{Server, stead, temporary, text};
+
+#[test]
+fn what_wrangler_stored_is_copied_once() {
+    let project = project_of_wrangler();
+    let import = || stead(["import", "--wrangler", text(project.path())]);
+    let first = import();
+    assert!(
+        first.printed().contains("wr-Counter  1 object\n"),
+        "{first:?}"
+    );
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "5");
+    // The server has the state to itself.
+    import().failed(5, &["is in use"]);
+    server.stop();
+    let second = import();
+    let kept = "wr-Counter  0 objects, 1 there already\n";
+    assert!(second.printed().contains(kept), "{second:?}");
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "6");
+    server.stop();
+    let elsewhere = temporary();
+    let nothing = stead(["import", "--wrangler", text(elsewhere.path())]);
+    nothing.failed(2, &["there is no `.wrangler/state/v3/do`"]);
+}
+
+#[test]
+fn a_broken_configuration_keeps_the_code_before_it_serving() {
+    let project = Project::tally();
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "1");
+    project.write("wrangler.jsonc", "{ \"name\": ");
+    server.logged(|line| line["type"] == "problem");
+    assert_eq!(server.get("/").text(), "2");
+    project.write(
+        "wrangler.jsonc",
+        &CONFIG.replace("src/index.ts", "src/none.ts"),
+    );
+    server.logged_times(2, |line| line["type"] == "problem");
+    assert_eq!(server.get("/").text(), "3");
+    project.write("wrangler.jsonc", &CONFIG.replace("\"hi\"", "\"again\""));
+    server.logged(reloaded);
+    assert_eq!(server.get("/vars").text(), r#"["again",3,"hush"]"#);
+    assert_eq!(server.get("/").text(), "4");
+    server.stop();
+}
+
+#[test]
+fn a_save_ends_nothing_that_runs_and_overdue_alarms_ring() {
+    let project = Project::tally();
+    let alarm = "  async alarm() { console.log('rang in', VERSION); }\n  async count() {\n    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + 1000);\n";
+    let slow = "    if (pathname === \"/slow\") {\n      console.log('slow');\n      await new Promise((done) => setTimeout(done, 300));\n      return new Response(`from ${VERSION}`);\n    }\n";
+    let index = INDEX
+        .replace("  async count() {\n", alarm)
+        .replace(
+            "    if (pathname === \"/vars\")",
+            &format!("{slow}    if (pathname === \"/vars\")"),
+        )
+        .replace(
+            "import { step }",
+            "const VERSION = 'the first';\nimport { step }",
+        );
+    project.write("src/index.ts", &index);
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "1");
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| server.get("/slow").text().to_owned());
+        server.logged(|line| line["text"] == "slow");
+        project.write("src/index.ts", &index.replace("the first", "the second"));
+        server.logged(reloaded);
+        assert_eq!(slow.join().unwrap(), "from the first");
+    });
+    assert_eq!(server.get("/slow").text(), "from the second");
+    server.logged(|line| {
+        line["text"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("rang in"))
+    });
+    // One that waits when the process ends rings in the next one.
+    assert_eq!(server.get("/").text(), "2");
+    server.kill();
+    let server = Server::dev(project.path(), &[]);
+    server.logged(|line| line["text"] == "rang in the second");
+    server.stop();
+}
+
+#[test]
+fn rules_alias_and_define_shape_the_code_and_environments_inherit_as_for_wrangler() {
+    let config = r#"
+name = "kinds"
+main = "index.js"
+define = { WHO = "'the definition'" }
+alias = { "a-package" = "./replacement.js" }
+
+[vars]
+A = "top"
+
+[[rules]]
+type = "Text"
+globs = ["**/*.md"]
+
+[[rules]]
+type = "Data"
+globs = ["**/*.dat"]
+
+[env.other]
+vars = { A = "other" }
+"#;
+    let project = Project::new(&[
+        ("wrangler.toml", config),
+        (
+            "index.js",
+            "import text from './page.md';
+             import data from './bytes.dat';
+             import { name } from 'a-package';
+             const who = typeof WHO === 'undefined' ? 'nothing' : WHO;
+             export default {
+               fetch: (_, env) => Response.json([text, new Uint8Array(data).length, name, who, env.A]),
+             };",
+        ),
+        ("replacement.js", "export const name = 'the replacement';"),
+        ("page.md", "# Title"),
+        ("bytes.dat", "12345"),
+    ]);
+    let server = Server::dev(project.path(), &[]);
+    let all = r##"["# Title",5,"the replacement","the definition","top"]"##;
+    assert_eq!(server.get("/").text(), all);
+    server.stop();
+    // Rules and aliases are inherited, variables and definitions are not.
+    let server = Server::dev(project.path(), &["--env", "other"]);
+    let other = r##"["# Title",5,"the replacement","nothing","other"]"##;
+    assert_eq!(server.get("/").text(), other);
+    server.logged(|line| {
+        line["type"] == "warning"
+            && line["what"] == "`define` is not inherited by environments, and `env.other` has none"
+    });
+    server.stop();
+}
+
+#[test]
+fn a_class_moves_to_another_worker_with_its_objects() {
+    let old = Project::tally();
+    let server = Server::dev(old.path(), &[]);
+    assert_eq!(server.get("/").text(), "1");
+    server.stop();
+    let state = old.path().join(".stead/state");
+    let moved =
+        r#""transferred_classes": [{ "from": "Tally", "from_script": "tally", "to": "Count" }]"#;
+    let declared = r#""exports": { "Count": { "type": "durable-object", "state": "expecting-transfer", "storage": "sqlite", "transfer_from": "tally/Tally" } }"#;
+    for (name, lifecycle, expect) in [
+        (
+            "by-migration",
+            format!(r#""migrations": [{{ "tag": "v1", {moved} }}]"#),
+            "2",
+        ),
+        ("by-exports", declared.to_owned(), "3"),
+    ] {
+        let (before, after) = CONFIG.split_once("\"migrations\"").unwrap();
+        let (_, after) = after.split_once("}],").unwrap();
+        let config = format!("{before}{lifecycle},{after}")
+            .replace("\"name\": \"tally\"", &format!("\"name\": \"{name}\""))
+            .replace("\"class_name\": \"Tally\"", "\"class_name\": \"Count\"");
+        let new = Project::new(&[
+            ("wrangler.jsonc", &config),
+            ("src/index.ts", &INDEX.replace("class Tally", "class Count")),
+            ("src/step.ts", "export const step: number = 1;"),
+        ]);
+        let server = Server::dev(new.path(), &["--state", text(&state)]);
+        assert_eq!(server.get("/").text(), expect, "{name}");
+        server.stop();
+    }
+}
+
+#[test]
+fn an_unknown_setting_is_told_with_its_place_and_what_was_meant() {
+    let project = Project::tally();
+    let config = CONFIG.replace("\"vars\": {", "\"var\": {");
+    project.write("wrangler.jsonc", &config);
+    let server = Server::dev(project.path(), &[]);
+    let warning =
+        server.logged(|line| line["type"] == "warning" && line["help"] == "did you mean `vars`?");
+    let place = warning["place"].as_str().unwrap();
+    assert!(place.ends_with("wrangler.jsonc:7:3"), "{warning}");
+    server.stop();
+}
