@@ -12,7 +12,9 @@ import { tagClass } from "ext:stead/scope.js";
 import { bytesOf } from "ext:stead/streams.js";
 
 const { op_html_check_selector, Rewriter } = core.ops;
-const { ReadableStream } = core.loadExtScript("ext:deno_web/06_streams.js");
+const { ReadableStream, readableStreamDisturb } = core.loadExtScript(
+  "ext:deno_web/06_streams.js",
+);
 
 /** What the rewriter says when it needs input. */
 const NEEDS_INPUT = -1;
@@ -125,7 +127,7 @@ class Rewriting {
       if (done) return;
       const bytes = bytesOf(value);
       if (bytes === null) throw new TypeError("This ReadableStream did not return bytes.");
-      this.native.write_stream(bytes);
+      this.native.writeStream(bytes);
       const output = this.native.output();
       if (output.byteLength > 0) yield output;
     }
@@ -179,7 +181,7 @@ function insert(token, method, place, content, options) {
   const source = content instanceof Response ? content.body ?? "" : content;
   if (source instanceof ReadableStream) {
     if (source.locked) throw new TypeError(LOCKED);
-    rewriting.native.insert_stream(place, rewriting.addStream(source.getReader()), html);
+    rewriting.native.insertStream(place, rewriting.addStream(source.getReader()), html);
   } else {
     rewriting.native.insert(place, `${source}`, html);
   }
@@ -222,11 +224,11 @@ function remove() {
 
 class Element extends Token {
   get tagName() {
-    return nativeOf(this).tag_name();
+    return nativeOf(this).tagName();
   }
 
   set tagName(name) {
-    nativeOf(this).set_tag_name(`${name}`);
+    nativeOf(this).setTagName(`${name}`);
   }
 
   get attributes() {
@@ -238,7 +240,7 @@ class Element extends Token {
   }
 
   get namespaceURI() {
-    return nativeOf(this).namespace_uri();
+    return nativeOf(this).namespaceUri();
   }
 
   /** @param {string} name */
@@ -250,7 +252,7 @@ class Element extends Token {
   /** @param {string} name */
   hasAttribute(name) {
     if (arguments.length < 1) refuseArgument("Element", "hasAttribute", 1, "string");
-    return nativeOf(this).has_attribute(`${name}`);
+    return nativeOf(this).hasAttribute(`${name}`);
   }
 
   /**
@@ -260,19 +262,19 @@ class Element extends Token {
   setAttribute(name, value) {
     const { length } = arguments;
     if (length < 2) refuseArgument("Element", "setAttribute", length + 1, "string");
-    nativeOf(this).set_attribute(`${name}`, `${value}`);
+    nativeOf(this).setAttribute(`${name}`, `${value}`);
     return this;
   }
 
   /** @param {string} name */
   removeAttribute(name) {
     if (arguments.length < 1) refuseArgument("Element", "removeAttribute", 1, "string");
-    nativeOf(this).remove_attribute(`${name}`);
+    nativeOf(this).removeAttribute(`${name}`);
     return this;
   }
 
   removeAndKeepContent() {
-    nativeOf(this).remove_and_keep_content();
+    nativeOf(this).removeAndKeepContent();
     return this;
   }
 
@@ -280,7 +282,7 @@ class Element extends Token {
   onEndTag(callback) {
     if (typeof callback !== "function") refuseArgument("Element", "onEndTag", 1, "function");
     const rewriting = Token.rewriting(this);
-    rewriting.native.on_end_tag(rewriting.addEndTag(callback));
+    rewriting.native.onEndTag(rewriting.addEndTag(callback));
   }
 }
 define(Element, {
@@ -322,11 +324,11 @@ class AttributesIterator extends /** @type {any} */ (Iterator) {
 
 class EndTag extends Token {
   get name() {
-    return nativeOf(this).tag_name();
+    return nativeOf(this).tagName();
   }
 
   set name(name) {
-    nativeOf(this).set_tag_name(`${name}`);
+    nativeOf(this).setTagName(`${name}`);
   }
 }
 define(EndTag, { before: inserter("before"), after: inserter("after"), remove });
@@ -337,7 +339,7 @@ class Comment extends Token {
   }
 
   set text(text) {
-    nativeOf(this).set_comment(`${text}`);
+    nativeOf(this).setComment(`${text}`);
   }
 
   get removed() {
@@ -351,7 +353,7 @@ class Text extends Token {
   }
 
   get lastInTextNode() {
-    return nativeOf(this).last_in_text_node();
+    return nativeOf(this).lastInTextNode();
   }
 
   get removed() {
@@ -470,6 +472,8 @@ export class HTMLRewriter {
     if (response.bodyUsed || body.locked) throw new TypeError(LOCKED);
     const [, charset] = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(response.headers.get("content-type") ?? "") ?? [];
     const reader = body.getReader();
+    // Rewriting has begun, though nothing was read yet.
+    readableStreamDisturb(body);
     const rewriting = new Rewriting(charset ?? "utf-8", this.#registrations, reader);
     const made = new Response(streamOf(rewriting, reader), response);
     // The length is another one.

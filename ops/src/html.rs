@@ -242,7 +242,12 @@ impl Rewriter {
             let tag = std::ptr::from_mut(tag).cast::<EndTag<'static>>();
             shared.pause(Token::EndTag(tag), number)
         };
-        self.element()?
+        let element = self.element()?;
+        // The last one counts, as on the platform.
+        if let Some(handlers) = element.end_tag_handlers() {
+            handlers.clear();
+        }
+        element
             .on_end_tag(Box::new(handler))
             .map_err(|_| parser_error("No end tag."))
     }
