@@ -6,7 +6,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use deno_core::v8;
-use stead_ops::facet::Admission;
 use stead_ops::facet::Facet;
 use stead_ops::facet::Nest;
 use stead_ops::instance::Instance;
@@ -38,7 +37,7 @@ impl Shard {
             event.fail(Failure::lost());
             return None;
         };
-        let Admission::Make(event, start) = facet.admit(event) else {
+        let Some((event, start)) = facet.admit(event) else {
             return None;
         };
         let now_ms = self.shared.clock.now_ms();
