@@ -37,9 +37,7 @@ impl Shard {
             event.fail(Failure::lost());
             return None;
         };
-        let Some((event, start)) = facet.admit(event) else {
-            return None;
-        };
+        let (event, start) = facet.admit(event)?;
         let now_ms = self.shared.clock.now_ms();
         if let Err(failure) = self.shared.kills.check(key.root(), now_ms) {
             event.fail(failure);
