@@ -19,7 +19,7 @@ use crate::shard::Shard;
 use crate::shared::Message;
 
 /// The events that wait for an object, each with the object's name if it is known.
-type Waiting = VecDeque<(Option<String>, ObjectEvent)>;
+type Events = VecDeque<(Option<String>, ObjectEvent)>;
 
 /// Files of an object in memory, besides that which the journal counts: the database, its
 /// write-ahead log, and the journal's own handle of that.
@@ -90,7 +90,7 @@ impl Drop for Seat {
 #[derive(Default)]
 struct Waiting {
     order: VecDeque<(ObjectKey, i64)>,
-    events: HashMap<ObjectKey, Waiting>,
+    events: HashMap<ObjectKey, Events>,
     count: usize,
 }
 
@@ -136,7 +136,7 @@ impl WaitingRoom {
     }
 
     /// Takes out who waits for longest.
-    fn take(&self) -> Option<(ObjectKey, Waiting)> {
+    fn take(&self) -> Option<(ObjectKey, Events)> {
         let mut waiting = self.0.borrow_mut();
         let (key, _) = waiting.order.pop_front()?;
         let events = waiting.events.remove(&key).unwrap_or_default();
