@@ -6,7 +6,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use deno_core::v8;
-use stead_ops::facet::Admission;
 use stead_ops::facet::Facet;
 use stead_ops::facet::Nest;
 use stead_ops::instance::Instance;
@@ -38,9 +37,7 @@ impl Shard {
             event.fail(Failure::lost());
             return None;
         };
-        let Admission::Make(event, start) = facet.admit(event) else {
-            return None;
-        };
+        let (event, start) = facet.admit(event)?;
         let now_ms = self.shared.clock.now_ms();
         if let Err(failure) = self.shared.kills.check(key.root(), now_ms) {
             event.fail(failure);

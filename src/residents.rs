@@ -18,6 +18,9 @@ use stead_ops::message::ObjectKey;
 use crate::shard::Shard;
 use crate::shared::Message;
 
+/// The events that wait for an object, each with the object's name if it is known.
+type Events = VecDeque<(Option<String>, ObjectEvent)>;
+
 /// Files of an object in memory, besides that which the journal counts: the database, its
 /// write-ahead log, and the journal's own handle of that.
 const FILES_BESIDE: usize = 3;
@@ -87,7 +90,7 @@ impl Drop for Seat {
 #[derive(Default)]
 struct Waiting {
     order: VecDeque<(ObjectKey, i64)>,
-    events: HashMap<ObjectKey, VecDeque<(Option<String>, ObjectEvent)>>,
+    events: HashMap<ObjectKey, Events>,
     count: usize,
 }
 
@@ -133,7 +136,7 @@ impl WaitingRoom {
     }
 
     /// Takes out who waits for longest.
-    fn take(&self) -> Option<(ObjectKey, VecDeque<(Option<String>, ObjectEvent)>)> {
+    fn take(&self) -> Option<(ObjectKey, Events)> {
         let mut waiting = self.0.borrow_mut();
         let (key, _) = waiting.order.pop_front()?;
         let events = waiting.events.remove(&key).unwrap_or_default();

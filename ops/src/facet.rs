@@ -77,14 +77,6 @@ enum State {
     Broken(Failure),
 }
 
-/// What becomes of an event for a facet that has no instance.
-pub enum Admission {
-    /// It waits, or was answered.
-    Done,
-    /// An instance is to be made for it, with what the parent's code told.
-    Make(ObjectEvent, Rc<[u8]>),
-}
-
 impl Facet {
     /// The facet's name.
     pub fn name(&self) -> &str {
@@ -101,17 +93,18 @@ impl Facet {
         matches!(&*self.state.borrow(), State::Broken(_))
     }
 
-    /// Takes an event while there is no instance.
-    pub fn admit(&self, event: ObjectEvent) -> Admission {
+    /// Takes an event while there is no instance. It comes back if one is to be made for it, with
+    /// what the parent's code told; else it waits, or was answered.
+    pub fn admit(&self, event: ObjectEvent) -> Option<(ObjectEvent, Rc<[u8]>)> {
         match &mut *self.state.borrow_mut() {
             State::Starting { waiting, .. } if waiting.len() >= WAITING_MAX => {
                 event.fail(Failure::overloaded());
             }
             State::Starting { waiting, .. } => waiting.push(event),
-            State::Started(start) => return Admission::Make(event, start.clone()),
+            State::Started(start) => return Some((event, start.clone())),
             State::Broken(failure) => event.fail(failure.clone()),
         }
-        Admission::Done
+        None
     }
 
     /// Ends this start: what waits for it, and whoever calls it later, gets `failure`.

@@ -93,8 +93,11 @@ pub struct DetachedSockets {
 pub struct RememberedSet {
     auto_response: Option<AutoResponse>,
     event_timeout_ms: u32,
-    sockets: BTreeMap<u32, (Option<Box<[u8]>>, Option<i64>)>,
+    sockets: BTreeMap<u32, RememberedSocket>,
 }
+
+/// Attachment of a socket, and when it was last answered automatically.
+type RememberedSocket = (Option<Box<[u8]>>, Option<i64>);
 
 impl DetachedSockets {
     /// Which object's they are.

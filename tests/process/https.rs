@@ -123,6 +123,9 @@ fn sockets_of_objects_are_served() {
     }
     let stream = https.connect(&certificate, "localhost");
     let (mut socket, _) = tungstenite::client("wss://localhost/a", stream).unwrap();
+    // Only an answer tells that the object has the socket.
+    socket.send(Message::text("three")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("three"));
     https.server.interrupt();
     let Message::Close(Some(close)) = socket.read().unwrap() else {
         panic!("not a Close frame");

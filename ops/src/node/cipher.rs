@@ -287,7 +287,7 @@ impl Gcm {
 }
 
 enum Mode {
-    Blocks(Blocks),
+    Blocks(Box<Blocks>),
     Stream(Box<dyn StreamCipher>),
     Gcm(Gcm),
 }
@@ -319,13 +319,13 @@ impl NodeCipher {
         #[buffer] iv: &[u8],
     ) -> Result<NodeCipher, CipherError> {
         let blocks = |chain| -> Result<Mode, CipherError> {
-            Ok(Mode::Blocks(Blocks {
+            Ok(Mode::Blocks(Box::new(Blocks {
                 aes: Aes::new(key)?,
                 encrypt,
                 chain,
                 rest: Vec::new(),
                 padding: true,
-            }))
+            })))
         };
         let mode = match mode {
             "cbc" => blocks(Some(iv.try_into().map_err(|_| CipherError::Iv)?))?,

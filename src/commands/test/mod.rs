@@ -62,13 +62,18 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
                 .is_none_or(|set: &Vec<PathBuf>| set.contains(file))
         };
         let files = files.into_iter().filter(again).collect();
+        // What is saved while they run counts as changed.
+        let mut seen = watch::look(&watched);
         match run_files(&args, files, seed, style).await {
             Ok(outcome) => watch::note(&mut watched, outcome.watched, &args.paths),
             Err(problem) => say(&problem.text(style)),
         }
-        say(&style.dim("waiting for changes; Ctrl-C ends\n"));
         watched.retain(|test, _| test.exists());
-        changed = Some(watch::changed(&args.paths, &watched).await);
+        for (file, time) in watch::look(&watched) {
+            seen.entry(file).or_insert(time);
+        }
+        say(&style.dim("waiting for changes; Ctrl-C ends\n"));
+        changed = Some(watch::changed(&args.paths, &watched, &seen).await);
     }
 }
 

@@ -10,6 +10,9 @@ use std::time::SystemTime;
 /// Test files, each with the files that it was made of.
 pub type Watched = BTreeMap<PathBuf, Vec<PathBuf>>;
 
+/// When each file was changed last.
+pub type Seen = HashMap<PathBuf, Option<SystemTime>>;
+
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_millis(300);
 
@@ -33,14 +36,13 @@ pub fn note(watched: &mut Watched, ran: Vec<(PathBuf, Option<Vec<PathBuf>>)>, ro
     }
 }
 
-/// Waits until files change, and answers which test files are made of them. A test file that is new
-/// below `roots` counts.
-pub async fn changed(roots: &[PathBuf], watched: &Watched) -> Vec<PathBuf> {
-    let before = look(watched);
+/// Waits until files are not as they were `seen`, and answers which test files are made of them. A test file that is
+/// new below `roots` counts.
+pub async fn changed(roots: &[PathBuf], watched: &Watched, seen: &Seen) -> Vec<PathBuf> {
     loop {
         tokio::time::sleep(INTERVAL).await;
         let now = look(watched);
-        let is_changed = |file: &PathBuf| now.get(file) != before.get(file);
+        let is_changed = |file: &PathBuf| now.get(file) != seen.get(file);
         let mut tests: Vec<PathBuf> = watched
             .iter()
             .filter(|(test, modules)| test.exists() && modules.iter().any(is_changed))
@@ -63,7 +65,7 @@ pub async fn changed(roots: &[PathBuf], watched: &Watched) -> Vec<PathBuf> {
 }
 
 /// When each file was changed last; nothing for one that is not there.
-fn look(watched: &Watched) -> HashMap<PathBuf, Option<SystemTime>> {
+pub fn look(watched: &Watched) -> Seen {
     let files = watched.values().flatten();
     files.map(|file| (file.clone(), modified(file))).collect()
 }
