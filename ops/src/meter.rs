@@ -192,8 +192,10 @@ mod tests {
             ..Elsewhere::default()
         };
         let before = read();
-        let began = Instant::now();
-        storage(|| while began.elapsed() < Duration::from_millis(2) {});
+        storage(|| {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_millis(2) {}
+        });
         elsewhere.add_since(before);
         assert!(elsewhere.total().0.storage >= Duration::from_millis(2));
     }
