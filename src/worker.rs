@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::alarms::Alarms;
 use crate::bindings::Bindings;
+use crate::blank::Settings;
 use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
@@ -220,8 +221,30 @@ impl Worker {
     /// What the new module threw, or why it cannot be served: the old code goes on
     /// serving as if nothing had happened.
     pub async fn replace(&self, code: Code, drain: Duration) -> Result<Replaced, StartError> {
+        self.replace_by(Vec::new(), code, drain).await
+    }
+
+    /// Has shards begin that [`Worker::replace_by`] is to put in the place of all of these.
+    pub fn begin_shards(&self) -> Vec<Waiting> {
+        let settings = Settings::of(&self.shared);
+        (0..self.shared.routes.len())
+            .map(|index| Waiting::begin(index, settings.clone()))
+            .collect()
+    }
+
+    /// [`Worker::replace`] by shards that have begun already.
+    ///
+    /// # Errors
+    /// As [`Worker::replace`].
+    pub async fn replace_by(
+        &self,
+        waiting: Vec<Waiting>,
+        code: Code,
+        drain: Duration,
+    ) -> Result<Replaced, StartError> {
         let every = (0..self.shared.routes.len()).collect();
-        self.replace_shards(every, Arc::new(code), drain).await
+        let code = Arc::new(code);
+        self.replace_shards(every, waiting, code, drain).await
     }
 
     /// Puts a new isolate, with the same code, in the place of one shard's, on the
@@ -235,12 +258,14 @@ impl Worker {
         drain: Duration,
     ) -> Result<Replaced, StartError> {
         let code = self.generation().code.clone();
-        self.replace_shards(vec![shard], code, drain).await
+        self.replace_shards(vec![shard], Vec::new(), code, drain)
+            .await
     }
 
     async fn replace_shards(
         &self,
         shards: Vec<ShardIndex>,
+        waiting: Vec<Waiting>,
         code: Arc<Code>,
         drain: Duration,
     ) -> Result<Replaced, StartError> {
@@ -258,7 +283,7 @@ impl Worker {
             retiring.push((shard, handover));
             slots.push((shard, receiver, Some(Inheritance::new(inheritance))));
         }
-        let (threads, started) = start_shards(&self.shared, &code, slots, Vec::new()).await;
+        let (threads, started) = start_shards(&self.shared, &code, slots, waiting).await;
         self.keep_threads(threads);
         let (exports, isolates) = match started {
             Ok(started) => started,

@@ -100,6 +100,10 @@ impl Rewriter {
         }
     }
 
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "the element lives on the rewriter's stack, not in this, and one op at a time has it"
+    )]
     fn element(&self) -> Result<&mut Element<'static, 'static>, JsErrorBox> {
         match self.shared.token.get() {
             // SAFETY: the rewriter waits for this handler, and each op ends before the next begins.

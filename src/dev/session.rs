@@ -14,6 +14,7 @@ use super::current::Current;
 use super::pages::Pages;
 use super::state::State;
 use crate::assets::Assets;
+use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::cli::dev_args::DevArgs;
@@ -197,10 +198,11 @@ impl Session {
             let warnings = project.assets.iter().flat_map(Assets::warnings);
             warnings.for_each(|warning| self.logger.diagnostic(warning));
         }
+        let waiting = self.begin_shards(&project);
         let bundling = Instant::now();
         let bundle = Arc::new(self.bundle(&project).await?);
         let bundled = bundling.elapsed();
-        self.start(&project, &bundle).await?;
+        self.start(&project, &bundle, waiting).await?;
         self.running = Some(Running { project, bundle });
         Ok(bundled)
     }
@@ -248,16 +250,45 @@ impl Session {
         result.map_err(Failure::Diagnosed)
     }
 
-    /// Puts the code to work: in the worker that runs, or in a new one where the
-    /// folders of its objects may change.
-    async fn start(&mut self, project: &Project, bundle: &Arc<Bundle>) -> Result<(), Failure> {
-        let keeps_folders = self.running.as_ref().is_some_and(|running| {
-            let before = &running.project;
-            before.name == project.name && before.lifecycle == project.lifecycle
-        });
-        if keeps_folders && let Some(worker) = self.current.running() {
+    /// The worker that runs, if it can go on with what the project says now: where the folders of
+    /// its objects may change, or what its code means, there has to be a new one.
+    fn replaceable(&self, project: &Project) -> Option<Arc<Worker>> {
+        let before = &self.running.as_ref()?.project;
+        let stays = before.name == project.name
+            && before.lifecycle == project.lifecycle
+            && before.compatibility_date == project.compatibility_date
+            && before.compatibility_flags == project.compatibility_flags;
+        stays.then(|| self.current.running()).flatten()
+    }
+
+    /// Has the shards begin that are to run what is about to be bundled.
+    fn begin_shards(&self, project: &Project) -> Vec<Waiting> {
+        if let Some(worker) = self.replaceable(project) {
+            return worker.begin_shards();
+        }
+        let (date, flags) = (&project.compatibility_date, &project.compatibility_flags);
+        let Ok((compatibility, _)) = Compatibility::of_project(date.as_deref(), flags) else {
+            // Starting the worker says why.
+            return Vec::new();
+        };
+        crate::commands::begin_shards(
+            self.args.shard_count(),
+            self.args.limits.limits().heap_bytes,
+            &compatibility,
+            self.inspector.is_some(),
+        )
+    }
+
+    /// Puts the code to work: in the worker that runs, or in a new one.
+    async fn start(
+        &mut self,
+        project: &Project,
+        bundle: &Arc<Bundle>,
+        waiting: Vec<Waiting>,
+    ) -> Result<(), Failure> {
+        if let Some(worker) = self.replaceable(project) {
             let code = self.code(project, bundle, &*self.state.process()?);
-            let replaced = worker.replace(code, DRAIN).await;
+            let replaced = worker.replace_by(waiting, code, DRAIN).await;
             return replaced
                 .map(drop)
                 .map_err(|error| Failure::from(start_problem(project, bundle, error)));
@@ -265,7 +296,7 @@ impl Session {
         if let Some(before) = self.current.take() {
             before.stop().await;
         }
-        let failure = match self.try_start(project, bundle).await {
+        let failure = match self.try_start(project, bundle, waiting).await {
             Ok(worker) => {
                 self.current.put(Some(worker));
                 return Ok(());
@@ -273,7 +304,8 @@ impl Session {
             Err(failure) => failure,
         };
         if let Some(running) = &self.running {
-            let again = self.try_start(&running.project, &running.bundle).await;
+            let (project, bundle) = (&running.project, &running.bundle);
+            let again = self.try_start(project, bundle, Vec::new()).await;
             self.current.put(again.ok());
         } else {
             self.current.put(None);
@@ -285,13 +317,14 @@ impl Session {
         &self,
         project: &Project,
         bundle: &Arc<Bundle>,
+        waiting: Vec<Waiting>,
     ) -> Result<Arc<Worker>, Failure> {
         let compatibility = self.compatibility(project)?;
         let process = self.state.process()?;
         self.state.apply(project)?;
         let code = self.code(project, bundle, &process);
         let config = Config {
-            waiting: Vec::new(),
+            waiting,
             bundle: code.bundle,
             shards: self.args.shard_count(),
             process,
