@@ -55,8 +55,11 @@ impl State {
     /// The directory is in use or cannot be written.
     pub fn process(&self) -> Result<Arc<Process>, Problem> {
         let mut opened = self.lock();
-        if let Some(process) = opened.process.as_ref().filter(|p| !p.is_closed()) {
-            return Ok(process.clone());
+        // A closed one goes before the directory is opened again, and its lock with it.
+        let running = opened.process.take().filter(|process| !process.is_closed());
+        if let Some(process) = running {
+            opened.process = Some(process.clone());
+            return Ok(process);
         }
         let journal = crate::commands::journal_options(
             &self.args.history,

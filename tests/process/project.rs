@@ -187,3 +187,30 @@ fn an_unknown_setting_is_told_with_its_place_and_what_was_meant() {
     assert!(place.ends_with("wrangler.jsonc:7:3"), "{warning}");
     server.stop();
 }
+
+#[test]
+fn a_change_of_the_compatibility_date_starts_the_code_anew() {
+    let project = Project::tally();
+    let on = "Cloudflare.compatibilityFlags.enhanced_error_serialization";
+    let index = INDEX.replace(
+        "    if (pathname === \"/vars\")",
+        &format!("    if (pathname === \"/flag\") return Response.json({on});\n    if (pathname === \"/vars\")"),
+    );
+    project.write("src/index.ts", &index);
+    let server = Server::dev(project.path(), &[]);
+    assert_eq!(server.get("/").text(), "1");
+    assert_eq!(server.get("/flag").text(), "true");
+    project.write(
+        "wrangler.jsonc",
+        &CONFIG.replace("2026-05-01", "2026-01-01"),
+    );
+    server.logged(reloaded);
+    assert_eq!(server.get("/flag").text(), "false");
+    assert_eq!(server.get("/").text(), "2");
+    // And so does a change of its name, under which there are other objects.
+    project.write("wrangler.jsonc", &CONFIG.replace("\"tally\"", "\"other\""));
+    server.logged_times(2, reloaded);
+    assert_eq!(server.get("/flag").text(), "true");
+    assert_eq!(server.get("/").text(), "1");
+    server.stop();
+}
