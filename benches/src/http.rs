@@ -208,7 +208,8 @@ async fn keep_busy(
             let text = String::from_utf8_lossy(&body).into_owned();
             return Err(io::Error::other(format!("answered {status}: {text}")));
         }
-        latency.saturating_record(from.elapsed().as_nanos() as u64);
+        let nanoseconds = from.elapsed().as_nanos() as u64;
+        latency.record(nanoseconds).map_err(io::Error::other)?;
     }
     Ok(latency)
 }
