@@ -103,6 +103,13 @@ impl Waiting {
         }
     }
 
+    /// Starts the threads of so many shards.
+    pub fn begin_all(count: usize, settings: &Settings) -> Vec<Waiting> {
+        (0..count)
+            .map(|index| Waiting::begin(index, settings.clone()))
+            .collect()
+    }
+
     /// Has the thread serve as a shard.
     pub fn start(mut self, start: Start) -> JoinHandle<()> {
         let sender = self.start.take().expect("taken once, here");

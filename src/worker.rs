@@ -226,10 +226,7 @@ impl Worker {
 
     /// Has shards begin that [`Worker::replace_by`] is to put in the place of all of these.
     pub fn begin_shards(&self) -> Vec<Waiting> {
-        let settings = Settings::of(&self.shared);
-        (0..self.shared.routes.len())
-            .map(|index| Waiting::begin(index, settings.clone()))
-            .collect()
+        Waiting::begin_all(self.shared.routes.len(), &Settings::of(&self.shared))
     }
 
     /// [`Worker::replace`] by shards that have begun already.

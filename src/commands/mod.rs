@@ -227,9 +227,7 @@ pub fn begin_shards(
         inspector: is_debugged,
         seed: None,
     };
-    (0..count)
-        .map(|index| Waiting::begin(index, settings.clone()))
-        .collect()
+    Waiting::begin_all(count, &settings)
 }
 
 /// Starts the worker of a command line.
