@@ -286,6 +286,7 @@ interface WebSocketOps {
   op_socket_next(end: PairEnd): Promise<SocketFrame | undefined>;
   op_socket_send(end: PairEnd, data: string | ArrayBufferLike | ArrayBufferView): void;
   op_socket_close(end: PairEnd, code: number, reason: string): void;
+  op_socket_drop(end: PairEnd): void;
   op_socket_connect(
     url: string,
     protocols: string[],

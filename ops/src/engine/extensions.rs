@@ -109,6 +109,7 @@ deno_core::extension!(
         "http.js",
         "http_checks.js",
         "kv.js",
+        "listeners.js",
         "loopback.js",
         "message.js",
         "namespace.js",
