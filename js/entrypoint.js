@@ -116,8 +116,10 @@ export function workerCall(native, name, props) {
   const { sharer: event, value } = found;
   if (!(event instanceof WorkerEvent)) return op_call_refuse(native);
   event.hold();
+  event.addCall(native);
   enterContext(event, async () => {
     await answerCall(native, { root: value, kind: VALUE, objectId: null });
+    event.removeCall(native);
     event.release();
   });
 }

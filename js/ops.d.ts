@@ -273,6 +273,9 @@ interface EventOps {
     attachments: any[] | null,
     root: StubHandle | null,
   ): void;
+  op_event_fail(native: any, thrown: Uint8Array): void;
+  op_code_end(): void;
+  op_isolate_abort(message: string): void;
   op_call_refuse(call: IncomingCall): void;
   op_call_throw(call: IncomingCall, thrown: Uint8Array): void;
   op_report_error(object: ObjectHandle | null, error: string): void;

@@ -19,7 +19,6 @@ use crate::verdict::OBJECT_CPU;
 use crate::verdict::Speaker;
 use crate::verdict::WORKER_CPU;
 use crate::verdict::exceeded;
-use crate::verdict::worker_exceeded;
 
 /// Processor time that some code has taken.
 pub struct Sample {
@@ -61,11 +60,6 @@ impl Shard {
         }
         // Its code has no object that would end with it.
         self.isolate.guard.condemn(&sample.mapping);
-        if owed.is_open() {
-            self.report(None, WORKER_CPU);
-            owed.give(Err(stead_ops::message::CallError::Failed(worker_exceeded(
-                WORKER_CPU,
-            ))));
-        }
+        self.fail_owed(owed, &sample.mapping, WORKER_CPU);
     }
 }

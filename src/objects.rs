@@ -460,6 +460,15 @@ impl Host for Shard {
         self.isolate.guard.abort();
     }
 
+    fn end_code(&self) {
+        self.isolate.guard.abort();
+    }
+
+    fn abort_isolate(&self, failure: Failure) {
+        self.end_isolate(&failure);
+        self.isolate.guard.abort();
+    }
+
     fn connect(
         &self,
         request: ConnectRequest,
