@@ -117,6 +117,7 @@ deno_core::extension!(
         "message.js",
         "namespace.js",
         "navigator.js",
+        "network_errors.js",
         "node.js",
         "object_state.js",
         "record.js",
