@@ -43,7 +43,7 @@ import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
-import { reportUncaught } from "ext:stead/errors.js";
+import { describeError, reportUncaught } from "ext:stead/errors.js";
 import { prepareTests, runTests, setTestedWorker, testsStalled } from "ext:stead/test_run.js";
 import { runInside } from "ext:stead/test_worker.js";
 import { runDueTimer } from "ext:stead/virtual_time.js";
@@ -98,28 +98,6 @@ let listening;
 
 /** The object classes, by namespace index. @type {any[]} */
 let classes = [];
-
-/** The text under which an error is reported: its stack, if it has one. @param {any} error */
-function describeError(error) {
-  try {
-    if (typeof error === "object" && error !== null && typeof error.stack === "string") {
-      let text = withoutOurFrames(error.stack);
-      if (error.cause !== undefined) text += `\nCaused by: ${describeError(error.cause)}`;
-      return text;
-    }
-    return `Uncaught ${String(error)}`;
-  } catch {
-    return "Uncaught value without a text";
-  }
-}
-
-/**
- * The shim's own frames say nothing to the author of the code that they surround.
- * @param {string} stack
- */
-function withoutOurFrames(stack) {
-  return stack.split("\n").filter((line) => !/^\s+at .*\bext:/.test(line)).join("\n");
-}
 
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.

@@ -132,3 +132,25 @@ export function reportError(error) {
   }
   unwatched(() => reportUncaught(error));
 }
+
+/** The text under which an error is reported: its stack, if it has one. @param {any} error */
+export function describeError(error) {
+  try {
+    if (typeof error === "object" && error !== null && typeof error.stack === "string") {
+      let text = withoutOurFrames(error.stack);
+      if (error.cause !== undefined) text += `\nCaused by: ${describeError(error.cause)}`;
+      return text;
+    }
+    return `Uncaught ${String(error)}`;
+  } catch {
+    return "Uncaught value without a text";
+  }
+}
+
+/**
+ * The shim's own frames say nothing to the author of the code that they surround.
+ * @param {string} stack
+ */
+function withoutOurFrames(stack) {
+  return stack.split("\n").filter((line) => !/^\s+at .*\bext:/.test(line)).join("\n");
+}
