@@ -276,6 +276,13 @@ interface EventOps {
   op_event_fail(native: any, thrown: Uint8Array): void;
   op_code_end(): void;
   op_isolate_abort(message: string): void;
+  op_tcp_open(handle: ObjectHandle | null, host: string, port: number, secure: boolean): Promise<any>;
+  op_tcp_read(socket: any): Promise<Uint8Array | null>;
+  op_tcp_read_stop(socket: any): void;
+  op_tcp_write(socket: any, bytes: Uint8Array): Promise<void>;
+  op_tcp_shutdown(socket: any): Promise<void>;
+  op_tcp_secure(socket: any, host: string): Promise<any>;
+  op_tcp_close(socket: any): void;
   op_call_refuse(call: IncomingCall): void;
   op_call_throw(call: IncomingCall, thrown: Uint8Array): void;
   op_report_error(object: ObjectHandle | null, error: string): void;

@@ -23,6 +23,8 @@ export class WorkerEvent {
   #held = null;
   /** Calls of values that the event's code exported, while they run. @type {Set<any> | null} */
   #calls = null;
+  /** What is to end with it. @type {(() => void)[] | null} */
+  #endings = null;
   #calledOverRpc;
   #ended = false;
   /** What a person is told if the event is aborted. @type {((reason: any) => void) | null} */
@@ -105,6 +107,11 @@ export class WorkerEvent {
     this.#end();
   }
 
+  /** Has something done when the event has ended. @param {() => void} ending */
+  addEnding(ending) {
+    (this.#endings ??= []).push(ending);
+  }
+
   /** @param {any} stub */
   addStub(stub) {
     (this.#held ??= new SafeSet()).add(stub);
@@ -125,6 +132,8 @@ export class WorkerEvent {
     this.#ended = true;
     if (this.#held !== null) { for (const stub of this.#held) op_stub_drop(stub); }
     this.#held = null;
+    if (this.#endings !== null) { for (const ending of this.#endings) ending(); }
+    this.#endings = null;
   }
 }
 

@@ -54,6 +54,7 @@ mod sockets;
 mod stack;
 mod stalled;
 mod stored;
+mod tcp;
 mod testing;
 mod thread_clock;
 mod verdict;

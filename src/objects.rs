@@ -17,8 +17,10 @@ use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
 use stead_ops::facet::Facet;
 use stead_ops::facet::Facets;
+use stead_ops::host::ByteStream;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
+use stead_ops::host::Dialing;
 use stead_ops::host::Host;
 use stead_ops::host::Namespace;
 use stead_ops::instance::AlarmRun;
@@ -478,6 +480,15 @@ impl Host for Shard {
             self.phase.subscribe(),
             self.shared.clone(),
         ))
+    }
+
+    fn dial(&self, host: String, port: u16, secure: bool) -> Dialing {
+        Box::pin(crate::tcp::dial(host, port, secure))
+    }
+
+    fn secure(&self, stream: ByteStream, host: String) -> Dialing {
+        let roots = stead_ops::engine::root_certificates().clone();
+        Box::pin(async move { crate::tcp::secure(stream, &host, roots).await })
     }
 
     fn fetch_file(&self, request: FileRequest) -> FileFuture {

@@ -31,10 +31,13 @@ const ROUNDS: u32 = 4;
 
 /// Beginnings of the names of ops whose end comes from outside of the process, or from its other
 /// threads.
-const WORLDLY_OPS: [&str; 7] = [
+const WORLDLY_OPS: [&str; 10] = [
     "op_fetch",
     "op_crypto",
     "op_socket_connect",
+    "op_tcp_open",
+    "op_tcp_secure",
+    "op_tcp_write",
     "op_dns",
     "op_bookmark",
     "op_node",

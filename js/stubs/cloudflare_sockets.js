@@ -1,7 +1,5 @@
-// The module `cloudflare:sockets`. Packages import it that may never connect.
+// The backing script of the module `cloudflare:sockets`, whose members are made in tcp.js.
 (function () {
-  function connect() {
-    throw new Error("connect() is not implemented in Stead yet.");
-  }
-  return { connect };
+  const { internals } = __bootstrap;
+  return internals.cloudflareSockets;
 })();

@@ -34,6 +34,7 @@ use crate::stub::Answer;
 use crate::stub::Receiver;
 use crate::stub::answer;
 use crate::stub::key;
+use crate::tcp::TcpCutter;
 
 deno_core::extension!(
     stead_callee,
@@ -108,10 +109,14 @@ unsafe impl GarbageCollected for StubHandle {
     }
 }
 
-/// The stubs that one object's code holds, and the sockets on which it listens. They are let go when the object leaves
+/// The stubs that one object's code holds, the sockets on which it listens, and its TCP connections. They are let go when the object leaves
 /// memory, without waiting for the garbage collector.
 #[derive(Default)]
-pub struct Held(RefCell<Vec<Weak<Cell>>>, RefCell<Vec<SocketCutter>>);
+pub struct Held(
+    RefCell<Vec<Weak<Cell>>>,
+    RefCell<Vec<SocketCutter>>,
+    RefCell<Vec<TcpCutter>>,
+);
 
 impl Held {
     /// Below this length the list is not searched for stubs that are gone.
@@ -135,10 +140,22 @@ impl Held {
         list.push(sender.cutter());
     }
 
+    /// Notes a connection that the object's code has opened.
+    pub fn add_connection(&self, cutter: TcpCutter) {
+        let mut list = self.2.borrow_mut();
+        if list.len() == list.capacity() && list.len() > Self::PRUNE_ABOVE {
+            list.retain(|connection| !connection.is_over());
+        }
+        list.push(cutter);
+    }
+
     /// Lets all of them go.
     pub fn drop_all(&self) {
         for socket in self.1.take() {
             socket.cut();
+        }
+        for connection in self.2.take() {
+            connection.cut();
         }
         for cell in self.0.take() {
             if let Some(cell) = cell.upgrade() {

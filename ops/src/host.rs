@@ -55,6 +55,17 @@ pub struct Connected {
     pub protocol: String,
 }
 
+/// A connection that carries bytes both ways.
+pub type ByteStream = Box<dyn Duplex>;
+
+/// What a [`ByteStream`] can do.
+pub trait Duplex: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Duplex for T {}
+
+/// A connection that is being opened, or what failed, as text.
+pub type Dialing = std::pin::Pin<Box<dyn Future<Output = Result<ByteStream, String>>>>;
+
 /// The process as an op sees it. One per shard; lives on the shard's thread.
 pub trait Host {
     /// The number of this shard.
@@ -132,6 +143,12 @@ pub trait Host {
         &self,
         request: ConnectRequest,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<Connected, String>>>>;
+
+    /// Opens a TCP connection, `secure` from the beginning or not.
+    fn dial(&self, host: String, port: u16, secure: bool) -> Dialing;
+
+    /// Begins TLS on a connection, with a server of a name.
+    fn secure(&self, stream: ByteStream, host: String) -> Dialing;
 
     /// Asks for a static file of the project.
     fn fetch_file(&self, request: FileRequest) -> FileFuture;

@@ -39,6 +39,7 @@ pub mod socket;
 pub mod socket_set;
 mod sql;
 mod stub;
+mod tcp;
 pub mod testing;
 pub mod time;
 mod transaction;

@@ -12,7 +12,6 @@ import { createECDH } from "node:crypto";
 // @ts-ignore: the same
 import { parseArgs } from "node:util";
 // @ts-ignore: the same
-import { connect } from "cloudflare:sockets";
 // @ts-ignore: the same
 import { EmailMessage } from "cloudflare:email";
 import { NonRetryableError } from "cloudflare:workflows";
@@ -36,7 +35,6 @@ export const whatIsAbsentThrowsItsName = {
     assertThrows(() => http.createServer(), /is not implemented in Stead yet\.$/);
     assertThrows(() => path.win32.join("a", "b"), "Error: path.win32.join() is not implemented in Stead yet.");
     assertThrows(() => createECDH("prime256v1"), "Error: crypto.createECDH() is not implemented in Stead yet.");
-    assertThrows(() => connect("a:1"), "Error: connect() is not implemented in Stead yet.");
     assertThrows(() => new EmailMessage("a", "b", "c"), "Error: EmailMessage is not implemented in Stead yet.");
   },
 };

@@ -28,6 +28,7 @@ mod sleeping;
 mod starting;
 mod stopping;
 mod stored;
+mod tcp;
 mod testing;
 mod torture;
 mod updating;

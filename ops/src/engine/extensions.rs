@@ -30,6 +30,7 @@ use crate::kv::stead_kv;
 use crate::object_socket::stead_object_socket;
 use crate::sql::stead_sql;
 use crate::stub::stead_stub;
+use crate::tcp::stead_tcp;
 use crate::testing::stead_testing;
 use crate::time::stead_time;
 use crate::transaction::stead_transaction;
@@ -56,6 +57,7 @@ deno_core::extension!(
         stead_gate,
         stead_attachment,
         stead_stub,
+        stead_tcp,
         stead_callee,
         stead_event,
         stead_event_abort,
@@ -135,6 +137,8 @@ deno_core::extension!(
         "storage.js",
         "streams.js",
         "tasks.js",
+        "tcp.js",
+        "tcp_address.js",
         "test_clock.js",
         "test_fetch_mock.js",
         "test_library.js",
@@ -212,6 +216,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_gate::init(),
         stead_attachment::init(),
         stead_stub::init(),
+        stead_tcp::init(),
         stead_callee::init(),
         stead_event::init(),
         stead_event_abort::init(),

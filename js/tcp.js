@@ -1,0 +1,324 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// The module `cloudflare:sockets`: TCP connections.
+// https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/
+
+import { core, internals, primordials } from "ext:core/mod.js";
+import { bindOps } from "ext:stead/fast_ops.js";
+import { currentContext } from "ext:stead/context.js";
+import { requireHandler } from "ext:stead/global_scope.js";
+import { connectionLost } from "ext:stead/network_errors.js";
+import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { tagClass } from "ext:stead/scope.js";
+import { bytesOf } from "ext:stead/streams.js";
+import { parseAddress, parseOptions, unreachable } from "ext:stead/tcp_address.js";
+import { WorkerEvent } from "ext:stead/worker_event.js";
+
+const { Error, PromisePrototypeThen, PromiseWithResolvers, TypeError } = primordials;
+const { ReadableStream, WritableStream, writableStreamClose } = core.loadExtScript(
+  "ext:deno_web/06_streams.js",
+);
+
+let {
+  op_output_open,
+  op_output_wait,
+  op_tcp_close,
+  op_tcp_open,
+  op_tcp_read,
+  op_tcp_read_stop,
+  op_tcp_secure,
+  op_tcp_shutdown,
+  op_tcp_write,
+} = core.ops;
+bindOps((ops) =>
+  ({
+    op_output_open,
+    op_output_wait,
+    op_tcp_close,
+    op_tcp_open,
+    op_tcp_read,
+    op_tcp_read_stop,
+    op_tcp_secure,
+    op_tcp_shutdown,
+    op_tcp_write,
+  } = ops)
+);
+
+const INTERNAL = Symbol("internal");
+const CLOSED = "This socket has been closed.";
+const NO_BYTES =
+  "This TransformStream is being used as a byte stream, but received an object of non-ArrayBuffer/ArrayBufferView type on its writable side.";
+
+const doNothing = () => {};
+
+/** A promise whose failure nobody has to look at. */
+function quietly() {
+  const made = PromiseWithResolvers();
+  PromisePrototypeThen(made.promise, undefined, doNothing);
+  return made;
+}
+
+/** Waits until all that the speaking object has written is durable. */
+async function outputGate() {
+  const handle = currentHandle();
+  if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
+}
+
+/** A connection, or one that is being opened. */
+export class Socket {
+  #address;
+  #options;
+  #upgraded;
+  #opened = quietly();
+  #closed = quietly();
+  /** The open connection. @type {Promise<any>} */ #connection;
+  /** @type {any} */ #native = null;
+  #readable;
+  #writable;
+  /** @type {any} */ #reads;
+  /** @type {any} */ #writes;
+  /** What a read that is under way ends with. @type {Promise<any> | null} */ #reading = null;
+  #isOver = false;
+  #isHandedOn = false;
+
+  /**
+   * @param {symbol} token
+   * @param {import("./tcp_address.js").Address} address
+   * @param {import("./tcp_address.js").Options} options
+   * @param {boolean} upgraded
+   * @param {Promise<any>} connection
+   */
+  constructor(token, address, options, upgraded, connection) {
+    if (token !== INTERNAL) throw new TypeError("Illegal constructor");
+    this.#address = address;
+    this.#options = options;
+    this.#upgraded = upgraded;
+    this.#readable = new ReadableStream({
+      type: "bytes",
+      start: (/** @type {any} */ controller) => void (this.#reads = controller),
+      pull: () => this.#pull(),
+      cancel: () => this.#endReading(),
+    }, { highWaterMark: 0 });
+    const { highWaterMark } = options;
+    this.#writable = new WritableStream({
+      start: (/** @type {any} */ controller) => void (this.#writes = controller),
+      write: (/** @type {any} */ chunk) => this.#write(chunk),
+      close: () => this.#endWriting(),
+      abort: () => this.#endWriting(),
+    }, highWaterMark === undefined ? {} : { highWaterMark, size: sizeOf });
+    this.#connection = this.#open(connection);
+    PromisePrototypeThen(this.#connection, undefined, doNothing);
+    const context = currentContext();
+    if (context instanceof WorkerEvent) context.addEnding(() => this.#drop());
+  }
+
+  get readable() {
+    return this.#readable;
+  }
+
+  get writable() {
+    return this.#writable;
+  }
+
+  get closed() {
+    return this.#closed.promise;
+  }
+
+  get opened() {
+    return this.#opened.promise;
+  }
+
+  get upgraded() {
+    return this.#upgraded;
+  }
+
+  get secureTransport() {
+    return this.#options.secureTransport;
+  }
+
+  /** Closes both directions. */
+  async close() {
+    if (this.#isOver) return;
+    this.#readsFail(new TypeError(CLOSED));
+    this.#writes.error(new TypeError(CLOSED));
+    this.#isOver = true;
+    await PromisePrototypeThen(this.#connection, undefined, doNothing);
+    this.#drop();
+    this.#closed.resolve(undefined);
+  }
+
+  /**
+   * Goes on with TLS. What follows is said on the socket that is returned.
+   * @param {{ expectedServerHostname?: string }} [options]
+   */
+  startTls(options) {
+    if (options !== undefined && (typeof options !== "object" || options === null)) {
+      throw new TypeError(
+        "Failed to execute 'startTls' on 'Socket': parameter 1 is not of type 'TlsOptions'.",
+      );
+    }
+    if (this.secureTransport === "on") throw new TypeError("Cannot startTls on a TLS socket.");
+    if (this.#isHandedOn) {
+      throw new TypeError(
+        "startTls has already been called on this socket, or the socket was transferred over RPC.",
+      );
+    }
+    if (this.secureTransport !== "starttls") {
+      throw new TypeError(
+        "The `secureTransport` socket option must be set to 'starttls' for startTls to be used.",
+      );
+    }
+    if (this.#isOver) {
+      throw new TypeError("The connection was closed before startTls could be started.");
+    }
+    this.#isHandedOn = true;
+    const host = options?.expectedServerHostname;
+    const secured = this.#secure(host === undefined ? this.#address.host : `${host}`);
+    const secure = { ...this.#options, secureTransport: /** @type {const} */ ("on") };
+    return new Socket(INTERNAL, this.#address, secure, false, secured);
+  }
+
+  /** @param {string} host */
+  async #secure(host) {
+    const native = await this.#connection;
+    // What was written before goes out as it is.
+    if (!this.#writable.locked) await this.#writable.close().catch(doNothing);
+    op_tcp_read_stop(native);
+    if (this.#reading !== null) await this.#reading;
+    this.#isOver = true;
+    this.#closed.resolve(undefined);
+    return await resumeAfter(op_tcp_secure(native, host));
+  }
+
+  /** @param {Promise<any>} connection */
+  async #open(connection) {
+    try {
+      const native = await connection;
+      this.#native = native;
+      this.#opened.resolve({ remoteAddress: this.#address.text });
+      return native;
+    } catch (error) {
+      const failure = unreachable(this.#address, error);
+      this.#isOver = true;
+      this.#opened.reject(failure);
+      this.#closed.reject(failure);
+      if (this.#reading === null) this.#endReads();
+      else this.#readsFail(new Error("Stream was cancelled."));
+      this.#writes.error(failure);
+      throw failure;
+    }
+  }
+
+  #drop() {
+    if (this.#native !== null) op_tcp_close(this.#native);
+  }
+
+  async #pull() {
+    const reading = quietly();
+    this.#reading = reading.promise;
+    try {
+      const native = await this.#connection;
+      const bytes = await resumeAfter(op_tcp_read(native));
+      if (this.#isOver) return;
+      if (bytes !== null) return this.#reads.enqueue(bytes);
+      this.#endReads();
+      if (!this.#isHandedOn && !this.#options.allowHalfOpen) await this.#endBoth();
+    } catch (error) {
+      if (this.#isOver) return;
+      this.#isOver = true;
+      this.#readsFail(connectionLost(error));
+      this.#writes.error(connectionLost(error));
+      this.#closed.resolve(undefined);
+      this.#drop();
+    } finally {
+      this.#reading = null;
+      reading.resolve(undefined);
+    }
+  }
+
+  #endReads() {
+    try {
+      this.#reads.close();
+      this.#reads.byobRequest?.respond(0);
+    } catch {
+      // It was cancelled.
+    }
+  }
+
+  /** @param {any} error */
+  #readsFail(error) {
+    try {
+      this.#reads.error(error);
+    } catch {
+      // It has ended.
+    }
+  }
+
+  /** The other side has ended: so does this one, after what was written. */
+  async #endBoth() {
+    if (this.#isOver) return;
+    await writableStreamClose(this.#writable).catch(doNothing);
+    this.#isOver = true;
+    this.#drop();
+    this.#closed.resolve(undefined);
+  }
+
+  async #endReading() {
+    await PromisePrototypeThen(this.#connection, op_tcp_read_stop, doNothing);
+  }
+
+  /** @param {any} chunk */
+  async #write(chunk) {
+    if (chunk === undefined) return;
+    const bytes = bytesOf(chunk);
+    if (bytes === null) throw new TypeError(NO_BYTES);
+    const native = await this.#connection;
+    await outputGate();
+    try {
+      if (bytes.byteLength > 0) await resumeAfter(op_tcp_write(native, bytes));
+    } catch (error) {
+      throw this.#isOver ? new TypeError(CLOSED) : connectionLost(error);
+    }
+  }
+
+  async #endWriting() {
+    const native = await this.#connection;
+    if (this.#isHandedOn) return;
+    await outputGate();
+    await op_tcp_shutdown(native).catch(doNothing);
+  }
+}
+tagClass(Socket);
+
+/** @param {any} chunk */
+function sizeOf(chunk) {
+  return bytesOf(chunk)?.byteLength ?? 0;
+}
+
+/**
+ * Opens a connection.
+ * @param {any} address
+ * @param {any} [options]
+ */
+function connect(address, options) {
+  requireHandler();
+  const parsed = parseAddress(address);
+  const how = parseOptions(options);
+  return new Socket(INTERNAL, parsed, how, false, dial(parsed, how.secureTransport === "on"));
+}
+
+/**
+ * @param {import("./tcp_address.js").Address} address
+ * @param {boolean} isSecure
+ */
+async function dial({ host, port }, isSecure) {
+  await outputGate();
+  return await resumeAfter(op_tcp_open(currentHandle(), host, port, isSecure));
+}
+
+function internalNewHttpClient() {
+  throw new Error("internalNewHttpClient() is not implemented in Stead yet.");
+}
+
+internals.cloudflareSockets = { connect, internalNewHttpClient };
