@@ -5,9 +5,11 @@ import { assert, assertEquals } from "./assert.ts";
 let ran: string[] = [];
 
 export class Aborting extends WorkerEntrypoint {
+  #ctx: any = this.ctx;
+
   now(...reason: unknown[]) {
     try {
-      this.ctx.abort(...(reason as [any]));
+      this.#ctx.abort(...reason);
     } catch {
       ran.push("catch");
     } finally {
@@ -20,11 +22,11 @@ export class Aborting extends WorkerEntrypoint {
     setTimeout(() => ran.push("timer"), 20);
     this.ctx.waitUntil(scheduler.wait(10).then(() => ran.push("waitUntil")));
     await scheduler.wait(1);
-    this.ctx.abort("later");
+    this.#ctx.abort("later");
   }
 
   async inBackground() {
-    setTimeout(() => this.ctx.abort("in the background"), 1);
+    setTimeout(() => this.#ctx.abort("in the background"), 1);
     await new Promise(() => {});
   }
 
@@ -40,7 +42,7 @@ export class Aborting extends WorkerEntrypoint {
   }
 
   override async fetch(): Promise<Response> {
-    this.ctx.abort(new RangeError("in fetch"));
+    this.#ctx.abort(new RangeError("in fetch"));
     return new Response("not ended");
   }
 }
@@ -96,12 +98,13 @@ export const callsOfWhatTheEventReturnedGetTheReason = withAborting(async (abort
 
 export const aWorkflowsClassCanBeExtended = {
   test(_: unknown, env: any, ctx: any) {
-    class Flow extends (WorkflowEntrypoint as any) {
+    const Base: any = WorkflowEntrypoint;
+    class Flow extends Base {
       run() {
         return "ran";
       }
     }
-    const flow = new Flow(ctx, env);
+    const flow: any = new (Flow as any)(ctx, env);
     assertEquals([flow.run(), flow.ctx === ctx, flow.env === env], ["ran", true, true]);
     assert(flow instanceof WorkflowEntrypoint);
   },

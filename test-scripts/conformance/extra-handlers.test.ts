@@ -34,11 +34,11 @@ export class Handling extends WorkerEntrypoint {
     }
   }
 
-  tail(events: unknown[]) {
+  override tail(events: any): any {
     return events.length;
   }
 
-  tailStream(event: unknown) {
+  override tailStream(event: any): any {
     return event;
   }
 }

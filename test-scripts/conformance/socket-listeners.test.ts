@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "./assert.ts";
 
 type Log = unknown[];
+const scope = globalThis as any;
 
 /** What listeners throw is nobody's mistake here. */
 const expected = (event: ErrorEvent) => event.preventDefault();
@@ -16,9 +17,9 @@ function withPair(steps: (client: any, server: any, heard: Log) => Promise<void>
       server.accept();
       client.addEventListener("message", ({ data }) => heard.push(data));
       client.addEventListener("close", ({ code, reason, wasClean }) => heard.push([code, reason, wasClean]));
-      addEventListener("error", expected);
+      scope.addEventListener("error", expected);
       await steps(client, server, heard);
-      removeEventListener("error", expected);
+      scope.removeEventListener("error", expected);
       for (const end of [client, server]) if (end.readyState < 2) end.close();
     },
   };
