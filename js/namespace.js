@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/durable-objects/api/namespace/
 
 import { core } from "ext:core/mod.js";
+import { checkOptions } from "ext:stead/arguments.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { tagClass } from "ext:stead/scope.js";
 import {
@@ -128,6 +129,7 @@ export class DurableObjectNamespace {
         "Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'.",
       );
     }
+    checkOptions("DurableObjectNamespace", "get", 2, "GetDurableObjectOptions", options);
     const mode = options?.routingMode;
     if (mode !== undefined && mode !== "primary-only") {
       throw new RangeError(`unknown routingMode: ${mode}`);
@@ -147,6 +149,7 @@ export class DurableObjectNamespace {
    * @param {any} [options]
    */
   getByName(name, options) {
+    checkOptions("DurableObjectNamespace", "getByName", 2, "GetDurableObjectOptions", options);
     return this.get(this.idFromName(name), options);
   }
 

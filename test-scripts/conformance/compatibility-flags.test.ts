@@ -1,5 +1,5 @@
 // What compatibility flags change. Every test holds for any date: it asks which flags are on.
-import { DurableObject } from "cloudflare:workers";
+import { DurableObject, RpcStub } from "cloudflare:workers";
 import { assertEquals, assertRejects, assertThrows } from "./assert.ts";
 
 const scope = globalThis as any;
@@ -58,6 +58,10 @@ export class Answering extends DurableObject {
 
   answer() {
     return 42;
+  }
+
+  async callTwice(callback: any) {
+    return [await callback(), await callback()];
   }
 
   alarm() {}
@@ -144,6 +148,26 @@ export const stubsHadHelpers = {
     await assertRejects(() => stub.get("http://object/fail"), "Error: HTTP GET request failed: 500 Not Today");
     await assertRejects(() => stub.put("http://object/fail", ""), "Error: HTTP PUT request failed: 500 Not Today");
     await assertRejects(() => stub.delete("http://object/fail"), "Error: HTTP DELETE request failed: 500 Not Today");
+  },
+};
+
+export const stubsInArguments = {
+  async test(_: unknown, env: Env) {
+    if (!flags.rpc) return;
+    const object: any = env.Answering.get(env.Answering.idFromName("arguments"));
+    let calls = 0;
+    let disposed = 0;
+    const count: any = Object.assign(() => ++calls, { [Symbol.dispose]: () => void disposed++ });
+    const stub: any = new RpcStub(count);
+    assertEquals(await object.callTwice(stub), [1, 2]);
+    if (flags.rpc_params_dup_stubs) {
+      assertEquals(await stub(), 3);
+      stub[Symbol.dispose]();
+    } else {
+      await assertRejects(() => stub(), "Error: RPC stub used after being disposed.");
+    }
+    await scheduler.wait(10);
+    assertEquals(disposed, 1);
   },
 };
 

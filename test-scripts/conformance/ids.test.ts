@@ -146,6 +146,11 @@ export const getTakesALocationHintAndARoutingMode = {
   async test(_: unknown, { Room }: Env) {
     const id = Room.idFromName("hint");
     assertEquals((await Room.get(id, { locationHint: "weur" }).self()).name, "hint");
+    assertEquals((await Room.get(id, { routingMode: "primary-only" } as any).self()).name, "hint");
     assertThrows(() => Room.get(id, { routingMode: "x" } as any), "RangeError: unknown routingMode: x");
+    const refused = (method: string) =>
+      `TypeError: Failed to execute '${method}' on 'DurableObjectNamespace': parameter 2 is not of type 'GetDurableObjectOptions'.`;
+    assertThrows(() => Room.get(id, 5 as any), refused("get"));
+    assertThrows(() => Room.getByName("hint", "x" as any), refused("getByName"));
   },
 };

@@ -24,7 +24,7 @@ fn an_old_date_brings_old_behaviour_back() {
     ] {
         let finished = test_flags(&["--compatibility-date", date]);
         assert!(
-            finished.printed().contains("10 passed, 0 failed"),
+            finished.printed().contains("11 passed, 0 failed"),
             "{date}: {finished:?}"
         );
     }
@@ -36,13 +36,14 @@ fn a_flag_may_be_turned_on_and_off_by_name() {
         "no_global_navigator",
         "disable_weak_ref",
         "no_rpc",
+        "rpc_params_transfer_stubs",
         "delete_all_preserves_alarm",
         "disallow_eval_during_startup",
         "no_expose_global_message_channel",
     ] {
         let finished = test_flags(&["--compatibility-flag", flag]);
         assert!(
-            finished.printed().contains("10 passed, 0 failed"),
+            finished.printed().contains("11 passed, 0 failed"),
             "{flag}: {finished:?}"
         );
     }
