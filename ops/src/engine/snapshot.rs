@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use deno_core::Extension;
 use deno_core::ExtensionFileSource;
@@ -109,6 +110,7 @@ impl SnapshotOutput {
 ///
 /// When an extension script throws, or has a byte that is not ASCII.
 pub fn create_snapshot() -> SnapshotOutput {
+    super::hot::allow();
     let extensions = extensions(String::new(), None);
     let lazy_scripts = lazy_scripts(&extensions);
 
@@ -117,7 +119,7 @@ pub fn create_snapshot() -> SnapshotOutput {
             cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
             startup_snapshot: None,
             extensions,
-            extension_transpiler: None,
+            extension_transpiler: Some(Rc::new(super::hot::compile_hot_functions)),
             with_runtime_cb: None,
             skip_op_registration: false,
         },
