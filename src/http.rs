@@ -49,7 +49,7 @@ impl Shard {
         note: RequestNote,
     ) -> oneshot::Receiver<Result<FetchResponse, CallError>> {
         let (reply, receiver) = oneshot::channel();
-        self.isolate.enter(|scope| {
+        let (owed, used) = self.isolate.enter_for(|scope| {
             let native = IncomingRequest::for_worker(request, reply, note);
             let owed = native.owed();
             self.requests.add(&owed);
@@ -63,8 +63,10 @@ impl Shard {
                     .error(None, "internal error: the request was not handled");
                 owed.give(Err(CallError::Failed(Failure::lost())));
             }
+            owed
         });
         self.end_turn();
+        self.count_owed(&owed, used, None);
         self.wake();
         receiver
     }

@@ -1,5 +1,6 @@
 //! `stead`: runs Cloudflare Workers and Durable Objects on your own machine.
 
+mod accounts;
 mod admission;
 mod alarms;
 mod assets;
@@ -59,6 +60,7 @@ mod stopping;
 mod stored;
 mod testing;
 mod thread_clock;
+mod turn_time;
 mod verdict;
 mod virtual_time;
 mod watchdog;

@@ -136,8 +136,8 @@ impl Shard {
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
         instance.cpu_used.take();
-        let (broken, instance) = (instance.clone(), instance.clone());
-        self.isolate.enter(|scope| {
+        let (entered, instance) = (instance.clone(), instance.clone());
+        let ((), used) = self.isolate.enter_for(|scope| {
             let record = v8::Local::new(scope, record);
             let result = match event {
                 ObjectEvent::Fetch { request, reply } => {
@@ -190,12 +190,13 @@ impl Shard {
             // the stack in our own code, costs the object and nobody else.
             if result.is_err() && !self.isolate.guard.is_killed() {
                 self.reset(
-                    &broken,
+                    &entered,
                     Failure::reset("internal error: the event was not handled"),
                 );
             }
         });
         self.end_turn();
+        self.count(&entered, used);
     }
 
     /// Commits what the turn wrote, and has it made durable.
