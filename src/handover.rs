@@ -345,6 +345,7 @@ impl Shard {
     pub fn has_handed_over(&self) -> bool {
         !self.has_more()
             && self.waiting.is_empty()
+            && !self.facet_works.any()
             && self.objects.borrow().is_empty()
             && self.sleeping.borrow().is_empty()
     }

@@ -21,6 +21,7 @@ mod dev;
 mod diagnostic;
 mod eviction;
 mod exports;
+mod facet_work;
 mod facets;
 mod front;
 mod guard;

@@ -206,12 +206,17 @@ impl Shard {
             if instance.failure().is_some() {
                 continue;
             }
-            if instance.database.is_held_back() {
+            if self.keeps_back(&instance) {
                 self.held.borrow_mut().insert(instance.key, instance);
                 continue;
             }
             self.commit(&instance);
         }
+    }
+
+    /// Whether an instance's commits are to wait.
+    fn keeps_back(&self, instance: &Instance) -> bool {
+        instance.database.is_held_back() || self.facet_works.has(instance.key)
     }
 
     /// Commits what was kept back, as soon as there is room for it.
@@ -224,7 +229,7 @@ impl Shard {
             if instance.failure().is_some() {
                 continue;
             }
-            if instance.database.is_held_back() {
+            if self.keeps_back(&instance) {
                 self.held.borrow_mut().insert(key, instance);
             } else {
                 self.commit(&instance);
@@ -445,7 +450,10 @@ impl Host for Shard {
             let resident = objects.remove(&instance.key);
             drop(objects);
             drop(resident);
-            self.shared.placement.release(instance.key, self.index);
+            // Works on its facets are done here.
+            if instance.key.is_facet() || !self.facet_works.has(instance.key) {
+                self.shared.placement.release(instance.key, self.index);
+            }
         }
     }
 

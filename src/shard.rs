@@ -41,6 +41,7 @@ use crate::blank::Blank;
 use crate::clock::Random;
 use crate::eviction::IdleObjects;
 use crate::exports::Export;
+use crate::facet_work::FacetWorks;
 use crate::guard::Guard;
 use crate::handover::Inheritance;
 use crate::handover::Retiring;
@@ -139,6 +140,8 @@ pub struct Shard {
     pub forgotten: RefCell<Vec<u64>>,
     /// The starts of facets.
     pub facets: Facets,
+    /// What is being done for them on other threads.
+    pub facet_works: FacetWorks,
     /// The answers that entrypoints have not given yet.
     pub worker_owes: Owes,
     /// Connections that are being served.
@@ -306,6 +309,7 @@ async fn bring_up(
         exports: Exports::default(),
         forgotten: RefCell::default(),
         facets: Facets::default(),
+        facet_works: FacetWorks::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
         debugged,
@@ -578,6 +582,7 @@ impl Shard {
             && !self.has_more()
             && !self.holds_back()
             && self.waiting.is_empty()
+            && !self.facet_works.any()
             && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }
