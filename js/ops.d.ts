@@ -315,7 +315,9 @@ interface ObjectSocketOps {
 
 /** `ops/src/turn.rs`, and of deno_core. */
 interface TurnOps {
-  op_turn_next(): void;
+  op_turn_is_watched(): boolean;
+  op_turn_look(): void;
+  op_turn_next(): boolean;
   op_timer_due(): boolean;
   op_run_microtasks(): void;
 }

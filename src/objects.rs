@@ -136,8 +136,8 @@ impl Shard {
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
         instance.cpu_used.take();
-        let (broken, instance) = (instance.clone(), instance.clone());
-        self.isolate.enter(|scope| {
+        let (entered, instance) = (instance.clone(), instance.clone());
+        let ((), used) = self.isolate.enter_for(|scope| {
             let record = v8::Local::new(scope, record);
             let result = match event {
                 ObjectEvent::Fetch { request, reply } => {
@@ -190,12 +190,13 @@ impl Shard {
             // the stack in our own code, costs the object and nobody else.
             if result.is_err() && !self.isolate.guard.is_killed() {
                 self.reset(
-                    &broken,
+                    &entered,
                     Failure::reset("internal error: the event was not handled"),
                 );
             }
         });
         self.end_turn();
+        self.count(&entered, used);
     }
 
     /// Commits what the turn wrote, and has it made durable.
@@ -205,12 +206,17 @@ impl Shard {
             if instance.failure().is_some() {
                 continue;
             }
-            if instance.database.is_held_back() {
+            if self.keeps_back(&instance) {
                 self.held.borrow_mut().insert(instance.key, instance);
                 continue;
             }
             self.commit(&instance);
         }
+    }
+
+    /// Whether an instance's commits are to wait.
+    fn keeps_back(&self, instance: &Instance) -> bool {
+        instance.database.is_held_back() || self.facet_works.has(instance.key)
     }
 
     /// Commits what was kept back, as soon as there is room for it.
@@ -223,7 +229,7 @@ impl Shard {
             if instance.failure().is_some() {
                 continue;
             }
-            if instance.database.is_held_back() {
+            if self.keeps_back(&instance) {
                 self.held.borrow_mut().insert(key, instance);
             } else {
                 self.commit(&instance);
@@ -444,7 +450,10 @@ impl Host for Shard {
             let resident = objects.remove(&instance.key);
             drop(objects);
             drop(resident);
-            self.shared.placement.release(instance.key, self.index);
+            // Works on its facets are done here.
+            if instance.key.is_facet() || !self.facet_works.has(instance.key) {
+                self.shared.placement.release(instance.key, self.index);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use crate::shard::Started;
 use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
+use crate::stopping::Stop;
 
 /// What the thread of a shard is started for: its number, what it is told, and the shard whose
 /// place it takes.
@@ -80,16 +81,15 @@ pub fn start_shards(
 
 /// Has shards finish what runs, and waits for that.
 pub async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
-    let mut stopped = Vec::new();
-    for shard in senders {
-        let (sender, done) = oneshot::channel();
-        if shared.message_by(&shard, Message::Stop(sender)).await {
-            stopped.push(done);
-        }
+    let stops = Stop::for_shards(senders.len());
+    let mut endings = Vec::new();
+    for (shard, (stop, ended)) in senders.into_iter().zip(stops) {
+        shared.message_by(&shard, Message::Stop(stop)).await;
+        endings.push(ended);
     }
-    for done in stopped {
+    for ended in endings {
         // A shard that never started has nothing to close.
-        drop(done.await);
+        drop(ended.await);
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::Value;
 use stead_ops::cache::Caches;
 use stead_ops::message::ObjectKey;
@@ -27,6 +28,7 @@ use crate::blank::Settings;
 use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::compatibility::Compatibility;
@@ -270,7 +272,7 @@ impl Worker {
     /// code has the class, and are closed with 1012 if it does not. Sockets and
     /// timers that only the old isolate knew end with it.
     ///
-    /// A replacement that is under way is cut short first. The old threads end and
+    /// A replacement that is under way is cut short first, to half a second. The old threads end and
     /// free their isolates without anybody waiting for them; who wants to,
     /// waits for [`Replaced::ended`].
     ///
@@ -455,8 +457,12 @@ impl Worker {
     pub async fn connect(&self, shard: usize, stream: std::net::TcpStream) {
         let ready = self.generation().isolates.len();
         let shard = shard % ready;
+        let client = Client {
+            stream,
+            read: Bytes::new(),
+        };
         self.shared
-            .message(shard, Message::Connection(stream))
+            .message(shard, Message::Connection(client))
             .await;
     }
 

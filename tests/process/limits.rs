@@ -60,6 +60,9 @@ fn code_that_never_ends_resets_its_object_alone() {
         "loopInMicrotasks",
         "loopInTimer",
         "burnInTurns",
+        "burnInShortTurns",
+        "burnBetweenCalls",
+        "burnBetweenDigests",
         "backtrack",
         "endlessQuery",
     ] {
@@ -135,6 +138,18 @@ fn what_other_objects_wait_for_arrives_though_one_is_ended() {
 }
 
 #[test]
+fn who_shares_a_thread_with_code_that_burns_is_not_blamed_for_it() {
+    let state = temporary();
+    let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
+    std::thread::scope(|scope| {
+        let idling = scope.spawn(|| call(&server, "/idling/idlesInTurns"));
+        resets(&server, "burnInShortTurns", CPU);
+        assert_eq!(idling.join().unwrap(), json!({ "result": "idled" }));
+    });
+    server.stop();
+}
+
+#[test]
 fn abort_ends_the_code_that_called_it() {
     let state = temporary();
     let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
@@ -179,7 +194,12 @@ fn an_object_that_is_called_without_end_refuses_what_does_not_fit_in_its_queue()
 fn a_worker_that_never_ends_loses_the_request_alone() {
     let state = temporary();
     let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
-    for path in ["/worker/loop", "/worker/loopLater", "/worker/burnInTurns"] {
+    for path in [
+        "/worker/loop",
+        "/worker/loopLater",
+        "/worker/burnInTurns",
+        "/worker/burnInShortTurns",
+    ] {
         assert_eq!(server.get(path).status, 503);
         assert_eq!(server.get("/worker/ok").text(), "ok");
     }

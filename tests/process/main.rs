@@ -22,6 +22,7 @@ mod keys;
 mod limits;
 mod placing;
 mod project;
+mod replacing;
 mod server;
 mod serving;
 mod sleeping;
