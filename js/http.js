@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/response/
 
 import { requireHandler } from "ext:stead/global_scope.js";
+import { checkScheme, connectionLost, fetchFailure } from "ext:stead/network_errors.js";
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
@@ -531,11 +532,16 @@ Object.defineProperty(Headers.prototype, "getAll", {
 export async function fetch(input, init) {
   requireHandler();
   const made = new Request(input, init);
+  checkScheme(made.url);
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
   if (made.headers.get("upgrade")?.toLowerCase() === "websocket") return await connect(made);
   gateBody(request.toInnerRequest(made).body);
-  return await resumeAfter(denoFetch(made));
+  try {
+    return await resumeAfter(denoFetch(made));
+  } catch (error) {
+    throw fetchFailure(error);
+  }
 }
 
 /**
@@ -560,7 +566,10 @@ async function connect(made) {
     }
   }
   const flat = flatten(Array.from(headers));
-  const [end, protocol] = await resumeAfter(op_socket_connect(made.url, protocols, flat));
+  const connecting = op_socket_connect(made.url, protocols, flat);
+  const [end, protocol] = await resumeAfter(connecting).catch((/** @type {any} */ error) => {
+    throw connectionLost(error);
+  });
   const inner = response.newInnerResponse(101, "Switching Protocols");
   inner.headerList = protocol === "" ? [] : [["sec-websocket-protocol", protocol]];
   const answer = response.fromInnerResponse(inner, "immutable");

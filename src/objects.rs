@@ -25,7 +25,6 @@ use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::message::AlarmOutcome;
 use stead_ops::message::Call;
-use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
@@ -112,7 +111,7 @@ impl Shard {
         let event = match event {
             // The value went with the instance that exported it.
             ObjectEvent::Call(call) if call.target.is_some() && !self.owns(&instance, &call) => {
-                return call.fail(CallError::Failed(Failure::owner_gone()));
+                return call.fail_gone();
             }
             event => event,
         };
@@ -467,6 +466,15 @@ impl Host for Shard {
 
     fn abort(&self, instance: &Rc<Instance>, failure: Failure) {
         self.reset(instance, failure);
+        self.isolate.guard.abort();
+    }
+
+    fn end_code(&self) {
+        self.isolate.guard.abort();
+    }
+
+    fn abort_isolate(&self, failure: Failure) {
+        self.end_isolate(&failure);
         self.isolate.guard.abort();
     }
 
