@@ -99,6 +99,9 @@ let listening;
 /** The object classes, by namespace index. @type {any[]} */
 let classes = [];
 
+/** The namespace index of each class that the code exports. @type {Map<string, number>} */
+const ownClasses = new Map();
+
 /** The text under which an error is reported: its stack, if it has one. @param {any} error */
 function describeError(error) {
   try {
@@ -190,6 +193,7 @@ function configure(module, namespaces, others, worker) {
   }
   classes = namespaces.map(({ class: name, exported }) => exported ? module[name] : undefined);
   namespaces.forEach((namespace, index) => {
+    if (namespace.exported) ownClasses.set(namespace.class, index);
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
   const exported = namespaces.filter((namespace) => namespace.exported && namespace.bindings.length > 0);
@@ -276,7 +280,10 @@ function runTimer() {
  */
 function callForJson(className, name, method, args, outcome) {
   runAsEvent(outcome, async () => {
-    const result = await env[className].getByName(name)[method](...JSON.parse(args));
+    const index = ownClasses.get(className);
+    if (index === undefined) throw new Error(`the code exports no object class \`${className}\``);
+    const stub = /** @type {any} */ (makeNamespace(index).getByName(name));
+    const result = await stub[method](...JSON.parse(args));
     return JSON.stringify(result, jsonValue) ?? "null";
   });
 }

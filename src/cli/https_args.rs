@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 /// Whether clients speak HTTPS.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct HttpsArgs {
     /// Speak HTTPS and WSS, with a certificate for this machine that is made once
     ///

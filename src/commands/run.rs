@@ -66,7 +66,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     let worker = super::start(&args.worker, shards, logger, style, is_https, debuggers).await?;
     let worker = Arc::new(worker);
     crate::worn::replace_worn(&worker);
-    let control = crate::control::listen(&worker, &worker.state_path());
+    let control = crate::control::listen(Arc::downgrade(&worker), &worker.state_path());
     if let Err(error) = &control {
         logger.error(
             None,

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
-use std::path::Path;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
+use super::control::Projects;
 use super::current::Current;
 use super::keys::HELP;
 use super::keys::Key;
@@ -26,6 +26,7 @@ use super::pages::Pages;
 use super::session::Failure;
 use super::session::Session;
 use super::state::State;
+use super::state::state_dir;
 use super::triggers::Triggers;
 use super::watch::Watch;
 use crate::cli::args::LogFormat;
@@ -90,6 +91,11 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     if let Err(failure) = first {
         server.tell(failure);
     }
+    let control = crate::control::listen(server.projects(), server.state.path());
+    if let Err(error) = &control {
+        let text = format!("`stead call` and `stead ls` will not find this server: {error}");
+        logger.error(None, text);
+    }
     let mut keys = Keys::new();
     if keys.are_read() {
         logger.note(HELP);
@@ -116,6 +122,7 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
         }
     }
     drop(keys);
+    drop(control);
     accepting.abort();
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     tokio::select! {
@@ -148,9 +155,8 @@ impl Server {
             let file = config::find(&path).ok_or_else(|| Problem::no_configuration(&path))?;
             files.push(std::path::absolute(&file).unwrap_or(file));
         }
-        let beside = files[0].parent().unwrap_or(Path::new("."));
         let path = args.state.clone();
-        let path = path.unwrap_or_else(|| beside.join(".stead").join("state"));
+        let path = path.unwrap_or_else(|| state_dir(&files[0]));
         let state = Arc::new(State::new(path, args.clone(), logger.clone()));
         let session = |file| Session::new(args.clone(), file, state.clone(), logger.clone());
         let sessions = files.into_iter().map(session).collect();
@@ -167,6 +173,12 @@ impl Server {
             broken_links: Vec::new(),
             inspector: None,
         })
+    }
+
+    /// What answers the commands that ask this process.
+    fn projects(&self) -> Projects {
+        let current = self.sessions.iter().map(|session| session.current());
+        Projects::new(current.cloned().collect(), self.state.clone())
     }
 
     fn front(&self) -> &Arc<Current> {

@@ -4,6 +4,7 @@
 //! Each test has a state directory of its own and lets the system choose the port. Nothing waits for time to pass; what
 //! has to happen is waited for, with a deadline.
 
+mod asking;
 mod assets;
 mod bank;
 mod calling;
