@@ -636,7 +636,7 @@ mod tests {
             args.arguments.iter().map(Json::as_str).collect::<Vec<_>>(),
             ["-5", r#"{"n":1.00}"#]
         );
-        assert_eq!(args.worker.state.as_deref(), Some(Path::new("/x")));
+        assert_eq!(args.served.state.as_deref(), Some(Path::new("/x")));
         check_refused(
             &["stead", "call", "c.ts", "Counter", "a", "add", "text"],
             "a string needs its own quotes",

@@ -41,6 +41,12 @@ pub struct TypesArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
 
+    /// Another worker that bindings lead to: its configuration file or folder; may be repeated
+    ///
+    /// Bindings of its objects and entrypoints get their types from its code.
+    #[arg(long = "with", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub others: Vec<PathBuf>,
+
     /// Write nothing; fail if the file is not up to date
     #[arg(long)]
     pub check: bool,
@@ -65,6 +71,7 @@ pub struct DoctorArgs {
 const TYPES_EXAMPLES: &str = "\
 Examples:
   stead types
+  stead types --with ../users                     bindings of the worker in ../users get its types
   stead types --check                             for CI: fails if the file is not up to date";
 
 const CHECK_EXAMPLES: &str = "\

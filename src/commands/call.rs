@@ -134,8 +134,8 @@ async fn call_project(
         durability: served.durability,
         kv_limits: served.kv_limits,
         evict: served.evict,
-        limits: served.limits.clone(),
-        history: served.history.clone(),
+        limits: served.limits,
+        history: served.history,
         https: HttpsArgs::default(),
         inspect: InspectArgs::default(),
         log: LogArgs {
