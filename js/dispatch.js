@@ -59,6 +59,7 @@ let {
   op_object_reset,
   op_object_socket_remove,
   op_object_socket_timeout_get,
+  op_object_socket_told,
   op_report_error,
   op_respond_error,
   op_outcome,
@@ -74,6 +75,7 @@ bindOps((ops) =>
     op_object_reset,
     op_object_socket_remove,
     op_object_socket_timeout_get,
+    op_object_socket_told,
     op_report_error,
     op_respond_error,
     op_outcome,
@@ -395,7 +397,8 @@ function objectCall(record, native) {
  */
 function objectAlarm(record, native, scheduledTime, retryCount) {
   return enterObject(record, async () => {
-    let threw = false;
+    /** @type {string | null} */
+    let thrown = null;
     try {
       const handler = record.handlers?.alarm;
       if (handler === undefined) {
@@ -408,10 +411,10 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
         await Reflect.apply(handler, record.instance, [info]);
       }
     } catch (error) {
-      threw = true;
-      op_report_error(record.handle, describeError(error));
+      thrown = describeError(error);
+      op_report_error(record.handle, thrown);
     }
-    op_alarm_end(record.handle, native, threw);
+    op_alarm_end(record.handle, native, thrown);
   });
 }
 
@@ -419,9 +422,12 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
  * @param {ObjectRecord} record
  * @param {number} number
  * @param {any} frame
+ * @param {any} told whoever wants to know when the handler has ended; undefined if nobody does
  */
-function objectSocket(record, number, frame) {
+function objectSocket(record, number, frame, told) {
   const { handle } = record;
+  /** @type {string | null} */
+  let thrown = null;
   return enterObject(record, async () => {
     op_object_active(handle, false);
     const timeout = op_object_socket_timeout_get(handle);
@@ -431,8 +437,10 @@ function objectSocket(record, number, frame) {
     try {
       await deliverFrame(record, number, frame);
     } catch (error) {
-      op_report_error(handle, describeError(error));
+      thrown = describeError(error);
+      op_report_error(handle, thrown);
     } finally {
+      if (told !== undefined) op_object_socket_told(told, thrown);
       if (timer !== 0) clearTimer(timer);
       op_object_inactive(handle, false);
     }

@@ -56,6 +56,7 @@ mod stalled;
 mod stored;
 mod testing;
 mod thread_clock;
+mod told;
 mod types;
 mod verdict;
 mod virtual_time;

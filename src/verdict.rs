@@ -179,7 +179,7 @@ impl Shard {
 /// the retry counts.
 pub fn exceeded(text: &str) -> Failure {
     Failure {
-        alarm: AlarmOutcome::Threw,
+        alarm: AlarmOutcome::Threw(text.to_owned()),
         ..Failure::reset(text)
     }
 }

@@ -29,6 +29,7 @@ mod sleeping;
 mod starting;
 mod stopping;
 mod stored;
+mod telling;
 mod testing;
 mod torture;
 mod updating;
