@@ -88,7 +88,7 @@ PROJECTS = $(STEAD_CACHE)/projects
 packages: build ## Run the sample projects of test-scripts/projects, with their packages from npm
 	@mkdir -p $(PROJECTS) && cp test-scripts/projects/package.json $(PROJECTS)/
 	npm install --prefix $(PROJECTS) --no-audit --no-fund --loglevel=error
-	node test-scripts/projects.mjs --stead $(STEAD) --folder $(PROJECTS)
+	node --experimental-websocket test-scripts/projects.mjs --stead $(STEAD) --folder $(PROJECTS)
 
 # What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22: NODE22=PATH if `node` is older.
 NODE22 ?= node
