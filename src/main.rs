@@ -29,6 +29,7 @@ mod https;
 mod inspector;
 mod isolate;
 mod kills;
+mod lan;
 mod limits;
 mod linger;
 mod memory;

@@ -81,6 +81,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     banner.inspector = inspector.map(|inspector| inspector.address());
     if let Some(https) = &https {
         banner.url = format!("https://{address}");
+        banner.network = crate::lan::urls("https", address);
         banner.certificate.clone_from(&https.own);
     }
     logger.banner(banner);
@@ -210,6 +211,7 @@ fn banner(
     Banner {
         version: env!("CARGO_PKG_VERSION"),
         url: format!("http://{address}"),
+        network: crate::lan::urls("http", address),
         objects: worker.classes().into_iter().map(class).collect(),
         workers: Vec::new(),
         bindings: Vec::new(),

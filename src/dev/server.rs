@@ -84,6 +84,7 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     let mut banner = server.banner(address, begun);
     if let Some(https) = &https {
         banner.url = format!("https://{address}");
+        banner.network = crate::lan::urls("https", address);
         banner.certificate.clone_from(&https.own);
     }
     let url = banner.url.clone();
@@ -396,6 +397,7 @@ impl Server {
         Banner {
             version: env!("CARGO_PKG_VERSION"),
             url: format!("http://{address}"),
+            network: crate::lan::urls("http", address),
             objects: session.project().map(objects).unwrap_or_default(),
             workers: self.sessions[1..].iter().filter_map(other_worker).collect(),
             bindings: lines.unwrap_or_default(),
