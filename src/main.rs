@@ -17,6 +17,7 @@ mod control;
 mod crons;
 mod dev;
 mod diagnostic;
+mod doctor;
 mod eviction;
 mod exports;
 mod facets;

@@ -61,11 +61,25 @@ pub struct CheckArgs {
 }
 
 /// Look at the machine, the project, its state and the port, and say what to do
+///
+/// Fails if something does not work; what only may surprise is a note.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DOCTOR_EXAMPLES)]
 pub struct DoctorArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
+
+    /// The state directory, if it is not the project's own, as of a server of one file
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+
+    /// The port, if it is not the one of the configuration
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+
+    /// Print JSON for machines
+    #[arg(long)]
+    pub json: bool,
 }
 
 const TYPES_EXAMPLES: &str = "\
@@ -82,7 +96,9 @@ Examples:
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
   stead doctor
-  stead doctor gateway/";
+  stead doctor gateway/
+  stead doctor --state /var/lib/chat --port 3000  a server of one file
+  stead doctor --json | jq '.[] | select(.level == \"wrong\")'";
 
 /// Which project.
 #[derive(Clone, Debug, Args)]

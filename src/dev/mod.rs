@@ -23,6 +23,7 @@ pub use classes::recorded;
 pub use control::call_alone;
 pub use pages::Pages;
 pub use pages::Thrown;
+pub use server::PORT;
 pub use server::run;
 pub use session::bundle_options;
 pub use state::state_dir;

@@ -49,7 +49,8 @@ use crate::https::Https;
 use crate::inspector::Inspector;
 
 const HOST: &str = "127.0.0.1";
-const PORT: u16 = 8787;
+/// The port of `stead dev`, if nobody says another one.
+pub const PORT: u16 = 8787;
 
 /// Serves the projects; returns after Ctrl-C, or at once with a problem.
 pub async fn run(args: DevArgs, begun: Instant) -> Result<ExitCode, Problem> {

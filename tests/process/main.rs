@@ -12,6 +12,7 @@ mod compatibility;
 mod crowd;
 mod debugger;
 mod dev;
+mod doctor;
 mod facets;
 mod faults;
 mod forms;
