@@ -17,6 +17,7 @@ use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
 use stead_ops::facet::Facet;
 use stead_ops::facet::Facets;
+use stead_ops::frame::Frame;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::host::Host;
@@ -180,9 +181,17 @@ impl Shard {
                     ..
                 } => {
                     drop(permit);
+                    let told = self.socket_told(&instance, socket, &frame);
                     let Ok(frame) = deno_core::ToV8::to_v8(JsFrame(Some(frame)), scope);
                     let number = v8::Integer::new_from_unsigned(scope, socket).into();
-                    call(scope, &dispatch.object_socket, &[record, number, frame])
+                    match told {
+                        None => call(scope, &dispatch.object_socket, &[record, number, frame]),
+                        Some(told) => {
+                            let told = make_cppgc_object(scope, told).into();
+                            let arguments = [record, number, frame, told];
+                            call(scope, &dispatch.object_socket, &arguments)
+                        }
+                    }
                 }
             };
             // The functions answer what user code throws. What is left, such as the end of
@@ -496,6 +505,10 @@ impl Host for Shard {
 
     fn caches(&self) -> &stead_ops::cache::Caches {
         &self.shared.caches
+    }
+
+    fn socket_says(&self, instance: &Instance, socket: u32, frame: &Frame) {
+        self.tell_sent(instance, socket, frame);
     }
 
     fn report(&self, object: Option<String>, error: &str) {

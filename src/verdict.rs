@@ -80,8 +80,8 @@ impl Shard {
                     .note(instance.key.root(), self.shared.clock.now_ms());
                 self.reset(&instance, exceeded(object_text));
             }
-            Speaker::Request(owed) => self.fail_owed(&owed, &kill.mapping, worker_text),
-            Speaker::Call(owed) => self.fail_owed(&owed, &kill.mapping, worker_text),
+            Speaker::Request(owed) => self.fail_owed(&owed, Some(&kill.mapping), worker_text),
+            Speaker::Call(owed) => self.fail_owed(&owed, Some(&kill.mapping), worker_text),
             Speaker::Nobody => {
                 self.report(None, worker_text);
                 self.fail_calls(&kill.mapping, worker_text);
@@ -228,7 +228,7 @@ impl Shard {
 /// the retry counts.
 pub fn exceeded(text: &str) -> Failure {
     Failure {
-        alarm: AlarmOutcome::Threw,
+        alarm: AlarmOutcome::Threw(text.to_owned()),
         ..Failure::reset(text)
     }
 }

@@ -14,8 +14,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use stead_ops::cache::Caches;
-use stead_ops::message::ObjectKey;
-use stead_storage::ObjectName;
 use stead_storage::Options;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
@@ -61,7 +59,6 @@ use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
-use crate::stored::answer;
 use crate::stored::question::Answer;
 use crate::stored::question::Question;
 use crate::stored::question::Refused;
@@ -448,6 +445,11 @@ impl Worker {
         self.shared.inspector.is_some()
     }
 
+    /// The worker's name.
+    pub fn name(&self) -> String {
+        self.shared.process.name(self.shared.worker)
+    }
+
     /// The path of the state directory.
     pub fn state_path(&self) -> PathBuf {
         self.shared.state.path().to_owned()
@@ -495,44 +497,10 @@ impl Worker {
     ///
     /// # Errors
     /// What [`answer::prepare`] refuses.
+    ///
+    /// [`answer::prepare`]: crate::stored::answer::prepare
     pub async fn answer(&self, question: Question) -> Result<Answer, Refused> {
-        let shared = self.shared.clone();
-        let prepare = move || answer::prepare(&shared.journal, shared.state.path(), &question);
-        let prepared = tokio::task::spawn_blocking(prepare).await;
-        let (answer, reopen) = prepared.map_err(|error| Refused {
-            what: error.to_string(),
-            is_usage: false,
-        })??;
-        if let Some(name) = reopen {
-            self.reopen(name).await?;
-        }
-        Ok(answer)
-    }
-
-    async fn reopen(&self, name: ObjectName) -> Result<(), Refused> {
-        let shared = self.shared.clone();
-        let Some(namespace) = shared.numbers.find(&name.unique_key) else {
-            // None of the classes that are served, so nobody holds the object.
-            let reopen = move || crate::stored::reopen_here(&shared.journal, &shared.state, &name);
-            let reopened = tokio::task::spawn_blocking(reopen).await;
-            return match reopened {
-                Ok(result) => result.map_err(Refused::from),
-                Err(error) => Err(Refused {
-                    what: error.to_string(),
-                    is_usage: false,
-                }),
-            };
-        };
-        let key = ObjectKey::new(namespace, name.id.root());
-        let placement = &self.shared.placement;
-        let shard = placement.place(key, placement.least_busy());
-        let (sender, done) = oneshot::channel();
-        self.shared
-            .message(shard, Message::Reopen(key, name.id.facet(), sender))
-            .await;
-        // Without a word the shard is stopping: the object is restored when it is opened the next time.
-        drop(done.await);
-        Ok(())
+        crate::stored::answer_running(&self.shared.process, question).await
     }
 
     /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,

@@ -66,7 +66,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     let worker = super::start(&args.worker, shards, logger, style, is_https, debuggers).await?;
     let worker = Arc::new(worker);
     crate::worn::replace_worn(&worker);
-    let control = crate::control::listen(&worker, &worker.state_path());
+    let control = crate::control::listen(Arc::downgrade(&worker), &worker.state_path());
     if let Err(error) = &control {
         logger.error(
             None,
@@ -81,6 +81,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     banner.inspector = inspector.map(|inspector| inspector.address());
     if let Some(https) = &https {
         banner.url = format!("https://{address}");
+        banner.network = crate::lan::urls("https", address);
         banner.certificate.clone_from(&https.own);
     }
     logger.banner(banner);
@@ -214,6 +215,7 @@ fn banner(
     Banner {
         version: env!("CARGO_PKG_VERSION"),
         url: format!("http://{address}"),
+        network: crate::lan::urls("http", address),
         objects: worker.classes().into_iter().map(class).collect(),
         workers: Vec::new(),
         bindings: Vec::new(),

@@ -294,7 +294,9 @@ impl Session {
                 .map_err(|error| Failure::from(start_problem(project, bundle, error)));
         }
         if let Some(before) = self.current.take() {
+            let alone = self.state.alone().await;
             before.stop().await;
+            drop(alone);
         }
         let failure = match self.try_start(project, bundle, waiting).await {
             Ok(worker) => {
