@@ -28,6 +28,14 @@ const CONCURRENT_MAX = 5;
  * @property {boolean} bail
  */
 
+/**
+ * @typedef {object} RunParts
+ * @property {any} expect
+ * @property {(test: any) => any} makeExpect an `expect` of one test
+ * @property {import("./test_snapshots.js").Snapshots} snapshots
+ * @property {() => void} resetVi
+ */
+
 /** @param {object} event */
 function tellEvent(event) {
   op_test_tell({ tell: "event", event: JSON.stringify(event) });
@@ -47,8 +55,7 @@ export class TestRunner {
   pool = "stead";
   viteEnvironment = "worker";
   #library;
-  #expect;
-  #resetVi;
+  #parts;
   #options;
   /** Resolves with the tests that the module exports, once it is evaluated. */
   #loaded = Promise.withResolvers();
@@ -61,14 +68,12 @@ export class TestRunner {
 
   /**
    * @param {any} library
-   * @param {any} expect
-   * @param {() => void} resetVi
+   * @param {RunParts} parts
    * @param {RunOptions} options
    */
-  constructor(library, expect, resetVi, options) {
+  constructor(library, parts, options) {
     this.#library = library;
-    this.#expect = expect;
-    this.#resetVi = resetVi;
+    this.#parts = parts;
     this.#options = options;
     this.config = {
       root: "/",
@@ -129,24 +134,39 @@ export class TestRunner {
 
   /** @param {any} context */
   extendTaskContext(context) {
-    context.expect = this.#expect;
+    const { makeExpect } = this.#parts;
+    /** @type {any} */
+    let own;
+    Object.defineProperty(context, "expect", { get: () => (own ??= makeExpect(context.task)) });
+    Object.defineProperty(context, "_local", { get: () => own !== undefined });
     return context;
   }
 
   /** @param {any} suite */
   async onBeforeRunSuite(suite) {
+    if (suite === suite.file && suite.mode !== "skip") await this.#parts.snapshots.begin(suite);
     if (this.#isLevel(suite)) await ask({ ask: "push" });
   }
 
   /** @param {any} suite */
   async onAfterRunSuite(suite) {
     await this.#endOpen();
+    if (suite === suite.file && suite.mode !== "skip") await this.#endSnapshots(suite);
     const { errors } = suite.result;
     if (errors?.length > 0) {
       this.#failed = true;
       tellEvent({ type: "suiteFailed", path: suite === suite.file ? [] : namesOf(suite), errors });
     }
     if (this.#isLevel(suite)) await ask({ ask: "pop", failed: false, name: "" });
+  }
+
+  /** @param {any} file */
+  async #endSnapshots(file) {
+    const { counts, error } = await this.#parts.snapshots.end(file);
+    tellEvent({ type: "snapshots", ...counts });
+    if (error === null) return;
+    (file.result.errors ??= []).push(this.#library.processError(error));
+    file.result.state = "fail";
   }
 
   /** Whether the suite's hooks write on a level of their own. The file's write on the ground. @param {any} suite */
@@ -173,7 +193,8 @@ export class TestRunner {
 
   /** @param {any} test */
   onBeforeTryTask(test) {
-    resetAssertions(this.#library, this.#expect, namesOf(test).join(" > "));
+    const { expect, snapshots } = this.#parts;
+    resetAssertions(this.#library, expect, namesOf(test).join(" > "), snapshots.beginTry(test));
   }
 
   /** Runs the body of a test; it also ends when nothing is left that could end it. @param {any} test */
@@ -189,8 +210,9 @@ export class TestRunner {
     }
   }
 
-  onAfterTryTask() {
-    checkAssertions(this.#expect);
+  /** @param {any} test */
+  onAfterTryTask(test) {
+    checkAssertions(test.context._local ? test.context.expect : this.#parts.expect);
   }
 
   /**
@@ -236,7 +258,7 @@ export class TestRunner {
     if (failed) this.#failed = true;
     if (failed) await this.#explainTimeout(errors);
     if (this.#open.size === 0) {
-      this.#resetVi();
+      this.#parts.resetVi();
       clearVirtualTimers(this.#newestTimer);
       kept = await ask({ ask: "pop", failed, name: namesOf(test).join(" > ") });
     }

@@ -30,7 +30,8 @@ try {
 }
 
 function conformance() {
-  for (const suite of ["vitest", "cache"]) {
+  cpSync(join(here, "testing/__snapshots__"), join(folder, "suite/__snapshots__"), { recursive: true });
+  for (const suite of ["vitest", "cache", "snapshots"]) {
     cpSync(join(here, `testing/${suite}.test.ts`), join(folder, `suite/${suite}.test.ts`));
   }
   return plugin("inherit").status;

@@ -135,6 +135,7 @@ deno_core::extension!(
         "test_library.js",
         "test_run.js",
         "test_runner.js",
+        "test_snapshots.js",
         "test_vi.js",
         "test_worker.js",
         "timers.js",

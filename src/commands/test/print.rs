@@ -9,6 +9,7 @@ use crate::cli::style::Style;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Location;
 use crate::testing::events::Line;
+use crate::testing::events::SnapshotCounts;
 use crate::testing::events::State;
 use crate::testing::events::TestError;
 
@@ -57,6 +58,44 @@ pub fn dots(report: &FileReport, style: Style) -> String {
     let path = report.path.display().to_string();
     let _ = writeln!(out, " {path}");
     failures(&mut out, report, style);
+    out
+}
+
+/// What became of the snapshots of all files, if there is something to say; `updated` says whether they were to be updated.
+pub fn snapshots(reports: &[FileReport], updated: bool, style: Style) -> String {
+    let sum = |count: fn(&SnapshotCounts) -> u32| {
+        let counts = reports.iter().map(|report| count(&report.snapshots));
+        counts.sum::<u32>()
+    };
+    let obsolete: usize = reports.iter().map(|r| r.snapshots.obsolete.len()).sum();
+    let mut parts = Vec::new();
+    let mut part = |count: usize, what: &str| {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    };
+    part(sum(|s| s.added) as usize, "written");
+    part(sum(|s| s.updated) as usize, "updated");
+    let unmatched = sum(|s| s.unmatched) as usize;
+    part(unmatched, "not as expected");
+    part(obsolete, if updated { "removed" } else { "obsolete" });
+    if parts.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("snapshots: {}\n", parts.join(", "));
+    for report in reports.iter().filter(|_| !updated) {
+        for key in &report.snapshots.obsolete {
+            let path = report.path.display();
+            let _ = writeln!(out, "  {}", style.dim(&format!("obsolete: {path}: {key}")));
+        }
+    }
+    if unmatched + obsolete > 0 && !updated {
+        let _ = writeln!(
+            out,
+            "  {}",
+            style.dim("--update writes them as they are now")
+        );
+    }
     out
 }
 
