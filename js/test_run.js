@@ -8,6 +8,7 @@ import { fetchMock } from "ext:stead/test_fetch_mock.js";
 import { makeClock } from "ext:stead/test_clock.js";
 import { createExpect, createLibrary, extendChai } from "ext:stead/test_library.js";
 import { TestRunner } from "ext:stead/test_runner.js";
+import { makeMocks } from "ext:stead/test_mocks.js";
 import { Snapshots } from "ext:stead/test_snapshots.js";
 import { makeVi } from "ext:stead/test_vi.js";
 import * as worker from "ext:stead/test_worker.js";
@@ -57,6 +58,10 @@ export function prepareTests(module, options) {
     else await new Promise((resolve) => setTimeout(resolve, ms));
   };
   fake = makeVi(library, clock, options.virtualTime, wait);
+  const { ofVi, steadMocks } = makeMocks(library, wait);
+  for (const [name, method] of Object.entries(ofVi)) {
+    fake.vi[name] = (/** @type {any[]} */ ...args) => /** @type {any} */ (method)(...args) ?? fake.vi;
+  }
   const snapshots = new Snapshots(library, options.updateSnapshots);
   extendChai(library, snapshots);
   const expect = createExpect(library, wait);
@@ -69,10 +74,12 @@ export function prepareTests(module, options) {
   const writing = vitestModule(library, expect, makeExpect, fake.vi);
   const { absent, faults, gates, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
   const platform = { env, SELF: self, exports, fetchMock, ...reaching, ...absent };
-  internals.vitest = writing;
+  internals.vitest = { ...writing, steadMocks };
   internals.cloudflareTest = platform;
   internals.steadTest = { ...writing, ...platform, clock, faults, gates };
-  runner = new TestRunner(library, { expect, makeExpect, snapshots, resetVi: fake.reset }, options);
+  runner = new TestRunner(library, { expect, makeExpect, snapshots, vi: fake.vi, resetVi: fake.reset }, options);
+  fake.vi.setConfig = runner.setConfig.bind(runner);
+  fake.vi.resetConfig = runner.resetConfig.bind(runner);
   // Tests are the worker's own code: what they hold is held by this event.
   enterContext(new WorkerEvent(null, false), () => runner?.start());
 }

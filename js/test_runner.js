@@ -18,6 +18,8 @@ const TEST_MS_MAX = 5_000;
 const HOOK_MS_MAX = 10_000;
 /** The same for a test in workerd's form, which has no way to ask for more. */
 const EXPORTED_TEST_MS_MAX = 30_000;
+/** What vi.setConfig() may change. */
+const SETTINGS = ["testTimeout", "hookTimeout", "maxConcurrency", "retry", "clearMocks", "mockReset", "restoreMocks", "unstubEnvs", "unstubGlobals"];
 /** How many concurrent tests of a suite run at once, as in vitest. */
 const CONCURRENT_MAX = 5;
 
@@ -33,6 +35,7 @@ const CONCURRENT_MAX = 5;
  * @property {any} expect
  * @property {(test: any) => any} makeExpect an `expect` of one test
  * @property {import("./test_snapshots.js").Snapshots} snapshots
+ * @property {any} vi
  * @property {() => void} resetVi
  */
 
@@ -57,6 +60,8 @@ export class TestRunner {
   #library;
   #parts;
   #options;
+  /** The settings that vi.setConfig() changes, as they are in the beginning. */
+  #settings;
   /** Resolves with the tests that the module exports, once it is evaluated. */
   #loaded = Promise.withResolvers();
   /** The tests that have begun and not been reported. @type {Set<any>} */
@@ -88,7 +93,40 @@ export class TestRunner {
       retry: 0,
       tags: [],
       diffOptions: { expand: false },
+      clearMocks: false,
+      mockReset: false,
+      restoreMocks: false,
+      unstubEnvs: false,
+      unstubGlobals: false,
     };
+    const all = /** @type {any} */ (this.config);
+    this.#settings = Object.fromEntries(SETTINGS.map((name) => [name, all[name]]));
+  }
+
+  /**
+   * Changes settings of the run, until resetConfig().
+   * @param {Record<string, any>} settings
+   */
+  setConfig(settings) {
+    for (const name of Object.keys(settings)) {
+      if (!SETTINGS.includes(name)) throw new Error(`vi.setConfig({ ${name} }) is not implemented in Stead yet.`);
+    }
+    Object.assign(this.config, settings);
+  }
+
+  resetConfig() {
+    Object.assign(this.config, this.#settings);
+  }
+
+  /** What is undone before each test, if the settings say so. */
+  #clearMocks() {
+    const { clearMocks, mockReset, restoreMocks, unstubEnvs, unstubGlobals } = /** @type {any} */ (this.config);
+    const { vi } = this.#parts;
+    if (restoreMocks) vi.restoreAllMocks();
+    if (mockReset) vi.resetAllMocks();
+    if (clearMocks) vi.clearAllMocks();
+    if (unstubEnvs) vi.unstubAllEnvs();
+    if (unstubGlobals) vi.unstubAllGlobals();
   }
 
   /** Begins: from here on `describe` and `it` collect, and the rest waits for the module. */
@@ -193,6 +231,7 @@ export class TestRunner {
 
   /** @param {any} test */
   onBeforeTryTask(test) {
+    this.#clearMocks();
     const { expect, snapshots } = this.#parts;
     resetAssertions(this.#library, expect, namesOf(test).join(" > "), snapshots.beginTry(test));
   }

@@ -18,9 +18,6 @@ const TIMERS_MAX = 10_000;
 /** Variables that are not texts, as Vite has them. */
 const ENV_BOOLEANS = ["PROD", "DEV", "SSR"];
 
-/** Members of `vi` that replace modules or the runner's settings. */
-const ABSENT = ["mock", "doMock", "unmock", "doUnmock", "importActual", "importMock", "resetModules", "dynamicImportSettled", "setConfig", "resetConfig"];
-
 /**
  * @param {any} library
  * @param {any} clock `clock` of stead:test
@@ -77,7 +74,12 @@ export function makeVi(library, clock, virtual, wait) {
       return vi;
     },
     mockObject: (/** @type {any} */ value, /** @type {any} */ options) => mockOf(library, { value }, options?.spy).value,
-    defineHelper: (/** @type {(...args: any[]) => any} */ helper) => helper,
+    defineHelper: (/** @type {(...args: any[]) => any} */ helper) =>
+      // Places in stacks begin below a function of this name, so that a failure shows who called the helper.
+      /** @this {any} @param {any[]} args */
+      function __VITEST_HELPER__(...args) {
+        return helper.apply(this, args);
+      },
 
     /** @param {() => any} callback @param {any} [options] */
     waitFor(callback, options) {
@@ -106,11 +108,6 @@ export function makeVi(library, clock, virtual, wait) {
     vi[name] = async (/** @type {any[]} */ ...args) => {
       await /** @type {any} */ (timers)[name](...args);
       return vi;
-    };
-  }
-  for (const name of ABSENT) {
-    vi[name] = () => {
-      throw new Error(`vi.${name}() is not implemented in Stead yet.`);
     };
   }
   return { vi, reset: timers.useRealTimers };

@@ -25,6 +25,7 @@ mod project;
 mod server;
 mod serving;
 mod sleeping;
+mod snapshots;
 mod starting;
 mod stopping;
 mod stored;

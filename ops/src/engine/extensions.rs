@@ -133,6 +133,7 @@ deno_core::extension!(
         "test_clock.js",
         "test_fetch_mock.js",
         "test_library.js",
+        "test_mocks.js",
         "test_run.js",
         "test_runner.js",
         "test_snapshots.js",

@@ -13,6 +13,9 @@ use crate::testing::events::SnapshotCounts;
 use crate::testing::events::State;
 use crate::testing::events::TestError;
 
+/// Names the calls in a stack that `vi.defineHelper()` has made.
+const HELPER: &str = "__VITEST_HELPER__";
+
 /// A file with each of its tests; with `picked`, tests that were not picked by name are left out.
 pub fn spec(report: &FileReport, picked: bool, style: Style) -> String {
     let mut out = format!("{}\n", style.bold(&report.path.display().to_string()));
@@ -154,7 +157,8 @@ fn print_failure(out: &mut String, test: &TestReport, style: Style) {
 fn print_error(out: &mut String, error: &TestError, style: Style) {
     let message = headline(error);
     let mut diagnostic = Diagnostic::new(message);
-    let place = error.stack.as_deref().and_then(place_of);
+    let stack = error.stack.as_deref().map(below_helpers);
+    let place = stack.as_deref().and_then(place_of);
     if let Some((location, source)) = place {
         diagnostic = diagnostic.at(location, &source);
     }
@@ -164,7 +168,7 @@ fn print_error(out: &mut String, error: &TestError, style: Style) {
         indent(out, &plain(diff, style), "  ");
         out.push('\n');
     }
-    let frames = error.stack.as_deref().unwrap_or_default().lines();
+    let frames = stack.as_deref().unwrap_or_default().lines();
     for frame in frames.filter(|line| is_frame(line) && !is_ours(line)) {
         let _ = writeln!(out, "    {}", style.dim(&shorten(frame.trim())));
     }
@@ -172,6 +176,13 @@ fn print_error(out: &mut String, error: &TestError, style: Style) {
         let _ = writeln!(out, "  {}", style.dim("caused by:"));
         print_error(out, cause, style);
     }
+}
+
+/// The stack as the caller of a helper sees it, which `vi.defineHelper()` has made.
+fn below_helpers(stack: &str) -> String {
+    let lines: Vec<&str> = stack.lines().collect();
+    let helper = lines.iter().rposition(|line| line.contains(HELPER));
+    lines[helper.map_or(0, |at| at + 1)..].join("\n")
 }
 
 fn headline(error: &TestError) -> String {
