@@ -28,6 +28,7 @@ mod replacing;
 mod server;
 mod serving;
 mod sleeping;
+mod snapshots;
 mod starting;
 mod stopping;
 mod stored;
