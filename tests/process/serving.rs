@@ -211,5 +211,7 @@ fn a_worker_is_a_client_of_other_servers() {
     let heard = json!(["echo hello", "bytes 3,2,1", "closed 4000 enough true"]);
     assert_eq!(server.get("/by-constructor").json(), heard);
     assert_eq!(server.get("/by-upgrade").json(), heard);
+    let chosen = json!([[0, true, ""], [1, "fancy", ""]]);
+    assert_eq!(server.get("/protocol").json(), chosen);
     assert_eq!(server.get("/refused").json(), json!(1006));
 }
