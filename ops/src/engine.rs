@@ -7,6 +7,7 @@
 mod extensions;
 mod runtime;
 mod snapshot;
+mod wording;
 
 pub use extensions::extensions;
 pub use extensions::root_certificates;

@@ -156,6 +156,7 @@ deno_core::extension!(
         "ext:stead/cloudflare_workflows.js" = "stubs/cloudflare_workflows.js",
         "ext:stead/node_async_hooks.js" = "stubs/node_async_hooks.js",
         "ext:stead/core_view.js" = "stubs/core_view.js",
+        "ext:stead/refusals.js" = "stubs/refusals.js",
         "ext:stead/late.js" = "stubs/late.js",
         "ext:stead/cloudflare_test.js" = "stubs/cloudflare_test.js",
         "ext:stead/stead_test.js" = "stubs/stead_test.js",

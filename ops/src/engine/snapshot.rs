@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use deno_core::Extension;
 use deno_core::ExtensionFileSource;
@@ -13,6 +14,7 @@ use deno_core::ExtensionFileSourceCode;
 use deno_core::snapshot::CreateSnapshotOptions;
 
 use super::extensions::extensions;
+use super::wording::reword;
 
 /// Scripts of the deno packages that no Worker can reach, so that the binary need not carry them.
 const UNREACHABLE: &[&str] = &[
@@ -117,7 +119,10 @@ pub fn create_snapshot() -> SnapshotOutput {
             cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
             startup_snapshot: None,
             extensions,
-            extension_transpiler: None,
+            extension_transpiler: Some(Rc::new(|specifier, script| {
+                let script = reword(&specifier, script.as_str().to_owned());
+                Ok((script.into(), None))
+            })),
             with_runtime_cb: None,
             skip_op_registration: false,
         },
@@ -134,6 +139,7 @@ pub fn create_snapshot() -> SnapshotOutput {
         }
         let source = fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        let source = reword(specifier, source);
         assert!(source.is_ascii(), "{} is not ASCII", path.display());
         late_scripts.push((
             specifier.to_owned(),
