@@ -112,7 +112,7 @@ export const aSocketIsATargetOfEvents = inside(async () => {
   server.close(4000, "done");
   const { code, reason, wasClean } = await closed;
   assertEquals([heard, code, reason, wasClean], [[["message", "first", true]], 4000, "done", true]);
-  client.addEventListener("own", (event) => void heard.push(event.type));
+  (client as EventTarget).addEventListener("own", (event) => void heard.push(event.type));
   assertEquals([client.dispatchEvent(new Event("own")), heard.length], [true, 2]);
 });
 

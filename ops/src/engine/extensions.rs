@@ -89,6 +89,7 @@ deno_core::extension!(
         "context.js",
         "critical_section.js",
         "crypto.js",
+        "crypto_refusals.js",
         "dispatch.js",
         "entrypoint.js",
         "environment.js",

@@ -112,6 +112,10 @@ const EVENTS: &[Replacement] = &[
 
 const BASE64: &[Replacement] = &[
     (
+        "if (ObjectPrototypeIsPrototypeOf(TypeErrorPrototype, e)) {",
+        "{",
+    ),
+    (
         "\"Failed to decode base64: invalid character\"",
         "\"atob() called with invalid base64-encoded data. (Only whitespace, '+', '/', alphanumeric ASCII, and up to \
          two terminal '=' signs when the input data length is divisible by 4 are allowed.)\"",
