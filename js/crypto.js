@@ -9,11 +9,11 @@ import {
   checkImport,
   explain,
   explainRandomValues,
-  ILLEGAL_INVOCATION,
   isBufferSource,
   METHODS,
 } from "ext:stead/crypto_refusals.js";
 import { restrict, restrictAsync } from "ext:stead/global_scope.js";
+import { ILLEGAL_INVOCATION } from "ext:stead/receiver.js";
 import { bytesOf } from "ext:stead/streams.js";
 import { tagClass } from "ext:stead/scope.js";
 

@@ -10,9 +10,6 @@ import { refuseArgument } from "ext:stead/arguments.js";
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const { CryptoKey } = /** @type {any} */ (core.ops);
 
-export const ILLEGAL_INVOCATION =
-  "Illegal invocation: function called with incorrect `this` reference. See https://developers.cloudflare.com/workers/observability/errors/#illegal-invocation-errors for details.";
-
 /** What each parameter is. @type {Record<string, string[]>} */
 const PARAMETERS = {
   decrypt: ["string or EncryptAlgorithm", "CryptoKey", "BufferSource"],

@@ -20,7 +20,7 @@ import { queueMicrotask, structuredClone } from "ext:stead/tasks.js";
 import { cloudflare, Navigator, navigator } from "ext:stead/navigator.js";
 import { FixedLengthStream, IdentityTransformStream } from "ext:stead/streams.js";
 import { webCrypto } from "ext:stead/crypto.js";
-import { Body, Crypto, CryptoKey, SubtleCrypto } from "ext:stead/shape.js";
+import { Body, Crypto, CryptoKey, PromiseRejectionEvent, SubtleCrypto } from "ext:stead/shape.js";
 import { PerformanceResourceTiming } from "ext:stead/timing.js";
 import * as platformEvents from "ext:stead/events.js";
 
@@ -130,7 +130,7 @@ defineClasses({
   PerformanceObserver: timing.PerformanceObserver,
   PerformanceObserverEntryList: timing.PerformanceObserverEntryList,
   PerformanceResourceTiming,
-  PromiseRejectionEvent: event.PromiseRejectionEvent,
+  PromiseRejectionEvent,
   ReadableByteStreamController: streams.ReadableByteStreamController,
   ReadableStream: streams.ReadableStream,
   ReadableStreamBYOBReader: streams.ReadableStreamBYOBReader,

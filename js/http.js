@@ -6,6 +6,7 @@
 
 import { requireHandler } from "ext:stead/global_scope.js";
 import { core } from "ext:core/mod.js";
+import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import {
@@ -530,7 +531,15 @@ Object.defineProperty(Headers.prototype, "getAll", {
  */
 export async function fetch(input, init) {
   requireHandler();
+  if (arguments.length === 0) {
+    refuseArgument("ServiceWorkerGlobalScope", "fetch", 1, "Request or string");
+  }
+  checkOptions("ServiceWorkerGlobalScope", "fetch", 2, "RequestInitializerDict or Request", init);
   const made = new Request(input, init);
+  const { url } = made;
+  if (!url.startsWith("http") && !url.startsWith("data:")) {
+    throw new TypeError(`Fetch API cannot load: ${url}`);
+  }
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
   if (made.headers.get("upgrade")?.toLowerCase() === "websocket") return await connect(made);

@@ -6,6 +6,7 @@
 
 import { core } from "ext:core/mod.js";
 import { refuseArgument } from "ext:stead/arguments.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 
 const { AsyncVariable, setAsyncContext } = core;
@@ -116,5 +117,6 @@ export class Tracing {
   }
 }
 tagClass(Tracing);
+guardReceiver(Tracing);
 
 export const tracing = new Tracing();

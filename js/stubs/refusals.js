@@ -82,6 +82,7 @@ const DICTIONARIES = {
   __proto__: null,
   QueuingStrategy: "StreamQueuingStrategy",
   ReadableWritablePair: "Transform",
+  RequestInit: "RequestInitializerDict",
 };
 
 /** What is said of a string that is none of those that are known. @type {any} */
@@ -152,6 +153,12 @@ function missingArgument(prefix, count) {
 function wrongArgument(prefix, context, message) {
   if (prefix === undefined || context === undefined) return undefined;
   if (message === "Length must be non-zero") return "Cannot enqueue a zero-length ArrayBuffer.";
+  if (prefix === "Failed to construct 'Response'" && context === "Argument 2") {
+    return `Incorrect type for the 'headers' field on 'InitializerDict': the provided value is not of type '${typeOfField("headers")}'.`;
+  }
+  if (context === "chunk" && prefix === "Failed to construct 'TextDecoderStream'") {
+    return "This TransformStream is being used as a byte stream, but received a value that is not a BufferSource.";
+  }
   const field = RegExpPrototypeExec(FIELD, context) ?? RegExpPrototypeExec(REQUIRED, message);
   if (field !== null) {
     const type = RegExpPrototypeExec(TYPE, message)?.[1] ?? typeOfField(field[1]);
@@ -180,6 +187,7 @@ function wrongArgument(prefix, context, message) {
 
 /** @param {string} name */
 function typeOfField(name) {
+  if (name === "headers") return "Headers or Sequence or object";
   if (name === "readable") return "ReadableStream";
   if (name === "writable") return "WritableStream";
 }

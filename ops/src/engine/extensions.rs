@@ -116,6 +116,7 @@ deno_core::extension!(
         "navigator.js",
         "node.js",
         "object_state.js",
+        "receiver.js",
         "record.js",
         "response_statics.js",
         "rpc.js",

@@ -23,6 +23,7 @@ const SCRIPTS: &[(&str, &[Replacement])] = &[
     ("ext:deno_web/05_base64.js", BASE64),
     ("ext:deno_web/06_streams.js", STREAMS),
     ("ext:deno_web/08_text_encoding.js", ENCODINGS),
+    ("ext:deno_web/09_file.js", FILES),
     ("ext:deno_web/14_compression.js", COMPRESSION),
     ("ext:deno_fetch/20_headers.js", HEADERS),
     ("ext:deno_fetch/21_formdata.js", FORMS),
@@ -60,6 +61,12 @@ const CONVERTERS: &[Replacement] = &[
 ];
 
 const URLS: &[Replacement] = &[
+    (
+        "webidl.assertBranded(this, URLSearchParamsPrototype, \"URLSearchParams\");\n    const prefix = \"Failed to execute \
+         'append' on 'URLSearchParams'\";\n    webidl.requiredArguments(arguments.length, 1,",
+        "webidl.assertBranded(this, URLSearchParamsPrototype, \"URLSearchParams\");\n    const prefix = \"Failed to execute \
+         'delete' on 'URLSearchParams'\";\n    webidl.requiredArguments(arguments.length, 1,",
+    ),
     (
         "const status = opUrlParse(value);\n    this.#serialization = getSerialization(status, value);",
         "const status = opUrlParse(value);\n    if (status > 1) {\n      throw new TypeError(\"Failed to set the 'href' \
@@ -251,6 +258,12 @@ const ENCODINGS: &[Replacement] = &[
          this.#handle !== null)",
     ),
 ];
+
+/// What makes files cloneable can be taken from them.
+const FILES: &[Replacement] = &[(
+    "lastModified: this[_LastModified],\n    };\n  },\n  enumerable: false,\n  configurable: false,",
+    "lastModified: this[_LastModified],\n    };\n  },\n  enumerable: false,\n  configurable: true,",
+)];
 
 const COMPRESSION: &[Replacement] = &[
     (
