@@ -543,8 +543,37 @@ export async function fetch(input, init) {
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
   if (made.headers.get("upgrade")?.toLowerCase() === "websocket") return await connect(made);
-  gateBody(request.toInnerRequest(made).body);
-  return await resumeAfter(denoFetch(made));
+  const inner = request.toInnerRequest(made);
+  gateBody(inner.body);
+  recodeHeaders(inner, toWire);
+  const answer = await resumeAfter(denoFetch(made));
+  recodeHeaders(response.toInnerResponse(answer), fromWire);
+  return answer;
+}
+
+const UNUSUAL = /[^\0-\x7f]/;
+
+/**
+ * deno_fetch sends and receives headers as bytes, one for each character; they are UTF-8.
+ * @param {{ headerList: [string, string][] }} inner
+ * @param {(value: string) => string} recode
+ */
+function recodeHeaders(inner, recode) {
+  const { headerList } = inner;
+  for (let i = 0; i < headerList.length; i++) {
+    const [name, value] = headerList[i];
+    if (UNUSUAL.test(value)) headerList[i] = [name, recode(value)];
+  }
+}
+
+/** @param {string} value */
+function toWire(value) {
+  return Array.from(core.encode(value), (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** @param {string} value */
+function fromWire(value) {
+  return core.decode(Uint8Array.from(value, (character) => character.charCodeAt(0)));
 }
 
 /**

@@ -19,7 +19,9 @@ const { Headers } = core.loadExtScript("ext:deno_fetch/20_headers.js");
 function makeCloneable(type, { base, describe, make }) {
   Object.defineProperty(base.prototype, core.hostObjectBrand, {
     value() {
-      return { type, parts: describe(this) };
+      // Values stand in arrays of their own there.
+      const parts = describe(this).map((part) => (Array.isArray(part) ? part[0] : part));
+      return { type, parts };
     },
     writable: true,
     configurable: true,

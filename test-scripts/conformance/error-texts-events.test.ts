@@ -1,4 +1,6 @@
 // What is said of wrong uses of events, signals, timers, sockets and clones.
+import { RpcStub, RpcTarget } from "cloudflare:workers";
+
 import { ILLEGAL_INVOCATION, refused } from "./refused.ts";
 
 export { Inside } from "./inside.ts";
@@ -20,6 +22,9 @@ export const events = refused([
   [() => new (Event as any)("x", 5), "TypeError: Failed to construct 'Event': constructor parameter 2 is not of type 'Init'."],
   [() => new (Event as any)("x", "y"), "TypeError: Failed to construct 'Event': constructor parameter 2 is not of type 'Init'."],
   [() => new (CustomEvent as any)(), "TypeError: Failed to construct 'CustomEvent': constructor parameter 1 is not of type 'string'."],
+  [() => new ((globalThis as any).PromiseRejectionEvent)(), "TypeError: Illegal constructor"],
+  [() => new ((globalThis as any).PromiseRejectionEvent)("x"), "TypeError: Illegal constructor"],
+  [() => new ((globalThis as any).PromiseRejectionEvent)("x", { promise: Promise.resolve(), reason: 1 }), "TypeError: Illegal constructor"],
   [() => new ((globalThis as any).FetchEvent)(), "TypeError: Illegal constructor"],
   [() => new ((globalThis as any).FetchEvent)("fetch"), "TypeError: Illegal constructor"],
   [() => new ((globalThis as any).FetchEvent)("fetch", { request: new Request("http://a") }), "TypeError: Illegal constructor"],
@@ -70,6 +75,8 @@ export const timers = refused([
   [() => (queueMicrotask as any)(), "TypeError: Failed to execute 'queueMicrotask' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'function'."],
   [() => (queueMicrotask as any)("x"), "TypeError: Failed to execute 'queueMicrotask' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'function'."],
   [() => (reportError as any)(), "TypeError: Failed to execute 'reportError' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'Value'."],
+  [() => (scheduler as any).wait(), "TypeError: Failed to execute 'wait' on 'Scheduler': parameter 1 is not of type 'number'."],
+  [() => (scheduler as any).wait(1, { signal: 5 }), "TypeError: Incorrect type for the 'signal' field on 'WaitOptions': the provided value is not of type 'AbortSignal'."],
   [() => (scheduler as any).wait(1, { signal: AbortSignal.abort() }), "AbortError: The operation was aborted"],
 ]);
 
@@ -84,8 +91,10 @@ export const clones = refused([
   [() => structuredClone(new Response("x")), "DataCloneError: ReadableStream can only be serialized for RPC."],
   [() => structuredClone(new URL("http://a")), "DataCloneError: Could not serialize object of type \"URL\". This type does not support serialization."],
   [() => structuredClone(new URLSearchParams("a=1")), "DataCloneError: Could not serialize object of type \"URLSearchParams\". This type does not support serialization."],
+  [() => structuredClone(new File(["x"], "y")), "DataCloneError: Could not serialize object of type \"File\". This type does not support serialization."],
   [() => structuredClone(new FormData()), "DataCloneError: Could not serialize object of type \"FormData\". This type does not support serialization."],
   [() => structuredClone(new ReadableStream()), "DataCloneError: ReadableStream can only be serialized for RPC."],
+  [() => { const r = new ReadableStream(); return structuredClone(r, { transfer: [r as any] }); }, "TypeError: Object is not transferable"],
   [() => structuredClone(new WritableStream()), "DataCloneError: WritableStream can only be serialized for RPC."],
   [() => structuredClone(new AbortController()), "DataCloneError: Could not serialize object of type \"AbortController\". This type does not support serialization."],
   [() => structuredClone(AbortSignal.abort()), "DataCloneError: AbortSignal serialization is not enabled."],
@@ -93,8 +102,13 @@ export const clones = refused([
   [() => structuredClone(new EventTarget()), "DataCloneError: Could not serialize object of type \"EventTarget\". This type does not support serialization."],
   [() => structuredClone(new WebSocketPair()[0]), "DataCloneError: Could not serialize object of type \"WebSocket\". This type does not support serialization."],
   [() => structuredClone(new WebSocketPair()), "DataCloneError: Could not serialize object of type \"WebSocketPair\". This type does not support serialization."],
+  [() => structuredClone(new (class extends RpcTarget {})()), "DataCloneError: Remote RPC references can only be serialized for RPC."],
+  [() => structuredClone(new (RpcStub as any)(new (class extends RpcTarget {})())), "DataCloneError: #<RpcStub> could not be cloned."],
   [() => structuredClone(new TextEncoder()), "DataCloneError: Could not serialize object of type \"TextEncoder\". This type does not support serialization."],
+  [() => structuredClone({}, { transfer: [{}] as any }), "TypeError: Object is not transferable"],
+  [() => structuredClone({}, { transfer: 5 as any }), "TypeError: Incorrect type for the 'transfer' field on 'StructuredCloneOptions': the provided value is not of type 'Array'."],
   [() => { const b = new ArrayBuffer(1); structuredClone(b, { transfer: [b] }); return structuredClone(b); }, "DataCloneError: An ArrayBuffer is detached and could not be cloned."],
+  [() => structuredClone({}, 5 as any), "TypeError: Failed to execute 'structuredClone' on 'ServiceWorkerGlobalScope': parameter 2 is not of type 'StructuredCloneOptions'."],
 ]);
 
 export const ports = refused([

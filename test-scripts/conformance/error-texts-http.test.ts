@@ -3,6 +3,7 @@ import { ILLEGAL_INVOCATION, refused } from "./refused.ts";
 
 export { Inside } from "./inside.ts";
 
+const enc = (text: string) => new TextEncoder().encode(text);
 const locked = () => {
   const stream = new ReadableStream();
   stream.getReader();
@@ -59,6 +60,7 @@ export const requests = refused([
   [() => new Request("http://a", "x" as any).url, "TypeError: Failed to construct 'Request': constructor parameter 2 is not of type 'RequestInitializerDict or Request'."],
   [() => new Request("http://a", { signal: {} as any }), "TypeError: Incorrect type for the 'signal' field on 'RequestInitializerDict': the provided value is not of type 'AbortSignal'."],
   [() => new Request("http://a", { signal: 5 as any }), "TypeError: Incorrect type for the 'signal' field on 'RequestInitializerDict': the provided value is not of type 'AbortSignal'."],
+  [() => new Request("http://a", { headers: 5 as any }), "TypeError: Incorrect type for the 'headers' field on 'RequestInitializerDict': the provided value is not of type 'Headers or Sequence or object'."],
   [() => new Request("http://a", { headers: { "a b": "c" } }), "TypeError: Invalid header name."],
   [async () => { const r = new Request("http://a", { method: "POST", body: "x" }); await r.text(); return new Request(r); }, "TypeError: Cannot reconstruct a Request with a used body."],
   [async () => { const r = new Request("http://a", { method: "POST", body: "x" }); await r.text(); return r.text(); }, "TypeError: Body has already been used. It can only be used once. Use tee() first if you need to read it twice."],
@@ -67,6 +69,7 @@ export const requests = refused([
   [() => new Request("http://a", { method: "POST", body: "" }).json(), "SyntaxError: Unexpected end of JSON input"],
   [() => new Request("http://a", { method: "POST" }).json(), "SyntaxError: Unexpected end of JSON input"],
   [() => new Request("http://a", { method: "POST", body: "x" }).formData(), "TypeError: Unrecognized Content-Type header value. FormData can only parse the following MIME types: multipart/form-data, application/x-www-form-urlencoded"],
+  [() => new Request("http://a", { method: "POST", body: enc("x") }).formData(), "TypeError: Parsing a Body as FormData requires a Content-Type header."],
   [() => new Request("http://a", { method: "POST", body: "x", headers: { "content-type": "multipart/form-data" } }).formData(), "TypeError: No boundary string in Content-Type header. The multipart/form-data MIME type requires a boundary parameter, e.g. 'Content-Type: multipart/form-data; boundary=\"abcd\"'. See RFC 7578, section 4."],
   [() => new Request("http://a", { method: "POST", body: "x", headers: { "content-type": "multipart/form-data; boundary=b" } }).formData(), "TypeError: No initial boundary string (or you have a truncated message)."],
   [() => { const r = new Request("http://a", { method: "POST", body: "x" }); r.body!.getReader(); return r.text(); }, "TypeError: This ReadableStream is currently locked to a reader."],
@@ -94,11 +97,13 @@ export const responses = refused([
   [() => new Response("x", 5 as any).status, "TypeError: Failed to construct 'Response': constructor parameter 2 is not of type 'InitializerDict or Response'."],
   [() => new Response("x", "y" as any).status, "TypeError: Failed to construct 'Response': constructor parameter 2 is not of type 'InitializerDict or Response'."],
   [() => new Response("x", { encodeBody: "foo" } as any), "TypeError: encodeBody: unexpected value: foo"],
+  [() => new Response("x", { headers: 5 } as any), "TypeError: Incorrect type for the 'headers' field on 'InitializerDict': the provided value is not of type 'Headers or Sequence or object'."],
   [() => new Response("x").json(), "SyntaxError: Unexpected token 'x', \"x\" is not valid JSON"],
   [() => new Response("{\"a\":").json(), "SyntaxError: Unexpected end of JSON input"],
   [() => new Response("").json(), "SyntaxError: Unexpected end of JSON input"],
   [() => new Response(null).json(), "SyntaxError: Unexpected end of JSON input"],
   [() => new Response("x").formData(), "TypeError: Unrecognized Content-Type header value. FormData can only parse the following MIME types: multipart/form-data, application/x-www-form-urlencoded"],
+  [() => new Response(null).formData(), "TypeError: Parsing a Body as FormData requires a Content-Type header."],
   [async () => { const r = new Response("x"); await r.text(); return r.text(); }, "TypeError: Body has already been used. It can only be used once. Use tee() first if you need to read it twice."],
   [async () => { const r = new Response("x"); await r.text(); return r.json(); }, "TypeError: Body has already been used. It can only be used once. Use tee() first if you need to read it twice."],
   [async () => { const r = new Response("x"); await r.text(); return r.clone(); }, "TypeError: This ReadableStream is currently locked to a reader,"],
@@ -110,6 +115,7 @@ export const responses = refused([
   [() => (Response as any).json(), "TypeError: Failed to execute 'json' on 'Response': parameter 1 is not of type 'Value'."],
   [() => (Response as any).json(1n), "TypeError: Do not know how to serialize a BigInt"],
   [() => { const a: any = {}; a.a = a; return (Response as any).json(a); }, "TypeError: Converting circular structure to JSON\n    --> starting at object with constructor 'Object'\n    --- property 'a' closes the circle"],
+  [() => (Response as any).redirect(), "TypeError: Failed to execute 'redirect' on 'Response': parameter 1 is not of type 'string'."],
   [() => Response.redirect("nope"), "TypeError: Unable to parse URL: nope"],
   [() => Response.redirect("http://a", 200), "RangeError: 200 is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308."],
   [() => Object.getOwnPropertyDescriptor(Response.prototype, "status")!.get!.call({}), ILLEGAL_INVOCATION],
@@ -144,8 +150,12 @@ export const blobsAndFiles = refused([
 ]);
 
 export const fetches = refused([
+  [() => (fetch as any)(), "TypeError: Failed to execute 'fetch' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'Request or string'."],
   [() => fetch("nope"), "TypeError: Invalid URL: nope"],
   [() => fetch("/nope"), "TypeError: Invalid URL: /nope"],
+  [() => fetch("ftp://a/"), "TypeError: Fetch API cannot load: ftp://a/"],
+  [() => fetch("file:///etc/passwd"), "TypeError: Fetch API cannot load: file:///etc/passwd"],
+  [() => fetch("blob:x"), "TypeError: Fetch API cannot load: blob:x"],
   [() => fetch(5 as any), "TypeError: Invalid URL: 5"],
   [() => fetch("http://127.0.0.1:1/", { redirect: "error" as any }), "TypeError: Invalid redirect value, must be one of \"follow\" or \"manual\" (\"error\" won't be implemented since it does not make sense at the edge; use \"manual\" and check the response status code)."],
   [() => fetch("http://127.0.0.1:1/", { signal: AbortSignal.abort() }), "AbortError: The operation was aborted"],
@@ -153,6 +163,8 @@ export const fetches = refused([
   [() => fetch("http://127.0.0.1:1/", { body: "x" }), "TypeError: Request with a GET or HEAD method cannot have a body."],
   [async () => { const r = new Request("http://127.0.0.1:1/", { method: "POST", body: "x" }); await r.text(); return fetch(r); }, "TypeError: Cannot reconstruct a Request with a used body."],
   [() => fetch("http://127.0.0.1:1/", { method: "a b" }), "TypeError: Invalid HTTP method string: a b"],
+  [() => fetch("ws://127.0.0.1:1/"), "TypeError: Fetch API cannot load: ws://127.0.0.1:1/"],
+  [() => fetch("http://127.0.0.1:1/", 5 as any), "TypeError: Failed to execute 'fetch' on 'ServiceWorkerGlobalScope': parameter 2 is not of type 'RequestInitializerDict or Request'."],
 ]);
 
 export const cachesOfResponses = refused([

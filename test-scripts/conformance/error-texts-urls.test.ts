@@ -27,6 +27,7 @@ export const searchParameters = refused([
   [() => (new URLSearchParams() as any).append("a"), "TypeError: Failed to execute 'append' on 'URLSearchParams': parameter 2 is not of type 'USVString'."],
   [() => (new URLSearchParams() as any).set("a"), "TypeError: Failed to execute 'set' on 'URLSearchParams': parameter 2 is not of type 'USVString'."],
   [() => (new URLSearchParams() as any).has(), "TypeError: Failed to execute 'has' on 'URLSearchParams': parameter 1 is not of type 'USVString'."],
+  [() => (new URLSearchParams() as any).delete(), "TypeError: Failed to execute 'delete' on 'URLSearchParams': parameter 1 is not of type 'USVString'."],
   [() => (new URLSearchParams() as any).getAll(), "TypeError: Failed to execute 'getAll' on 'URLSearchParams': parameter 1 is not of type 'USVString'."],
   [() => (new URLSearchParams() as any).forEach(), "TypeError: Failed to execute 'forEach' on 'URLSearchParams': parameter 1 is not of type 'function'."],
   [() => (new URLSearchParams() as any).forEach("x"), "TypeError: Failed to execute 'forEach' on 'URLSearchParams': parameter 1 is not of type 'function'."],
@@ -65,6 +66,7 @@ export const encodersAndDecoders = refused([
   [() => new TextDecoder().decode(enc("x"), 5 as any), "TypeError: Failed to execute 'decode' on 'TextDecoder': parameter 2 is not of type 'DecodeOptions'."],
   [() => new TextDecoderStream("nope"), "RangeError: \"nope\" is not a valid encoding."],
   [() => new TextDecoderStream("utf-8", 5 as any), "TypeError: Failed to construct 'TextDecoderStream': constructor parameter 2 is not of type 'TextDecoderStreamInit'."],
+  [async () => { const s = new TextDecoderStream(); const w = s.writable.getWriter(); s.readable.getReader().read().catch(() => {}); return w.write("x" as any); }, "TypeError: This TransformStream is being used as a byte stream, but received a value that is not a BufferSource."],
   [async () => { const s = new TextDecoderStream("utf-8", { fatal: true, ignoreBOM: false }); const w = s.writable.getWriter(); w.write(new Uint8Array([255])).catch(() => {}); return s.readable.getReader().read(); }, "TypeError: Failed to decode input."],
   [async () => { const s = new TextEncoderStream(); const w = s.writable.getWriter(); s.readable.getReader().read().catch(() => {}); return w.write(Symbol("x") as any); }, "TypeError: Cannot convert a Symbol value to a string"],
 ]);

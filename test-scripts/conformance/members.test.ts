@@ -1,5 +1,5 @@
 // Members of the platform's own classes that no other script needs: each one alone.
-import { DurableObject, RpcTarget, WorkerEntrypoint, tracing as importedTracing } from "cloudflare:workers";
+import { DurableObject, RpcStub, RpcTarget, WorkerEntrypoint, env as importedEnv, tracing as importedTracing } from "cloudflare:workers";
 import * as workers from "cloudflare:workers";
 
 import { assert, assertEquals, assertRejects, assertThrows } from "./assert.ts";
@@ -45,6 +45,75 @@ export class Entry extends WorkerEntrypoint {
 }
 
 type Env = { Room: DurableObjectNamespace<Room> };
+
+const TORN =
+  "TypeError: Illegal invocation: function called with incorrect `this` reference. See https://developers.cloudflare.com/workers/observability/errors/#illegal-invocation-errors for details.";
+
+export const methodsOfObjectsNeedTheirObject = inside(async (ctx) => {
+  const { blockConcurrencyWhile, waitUntil, getWebSockets, abort } = ctx as any;
+  const { get, put, list, delete: remove, transaction, transactionSync, setAlarm } = ctx.storage as any;
+  const torn = { blockConcurrencyWhile, waitUntil, getWebSockets, abort, get, put, list, remove, transaction, transactionSync, setAlarm };
+  for (const [name, method] of Object.entries(torn)) {
+    await assertRejects(async () => await method("a", "b"), TORN).catch((error) => assert(false, `${name}: ${error.message}`));
+  }
+});
+
+export const methodsOfTheWorkersObjectsNeedTheirObject = {
+  async test(_: unknown, env: Env, ctx: any) {
+    const { get, idFromName, getByName } = env.Room as any;
+    const { waitUntil, passThroughOnException } = ctx;
+    const { match } = caches.default;
+    const { on } = new HTMLRewriter() as any;
+    const { wait } = scheduler;
+    const { enterSpan } = ctx.tracing;
+    const torn = { get, idFromName, getByName, waitUntil, passThroughOnException, match, on, wait, enterSpan };
+    for (const [name, method] of Object.entries(torn)) {
+      await assertRejects(async () => await (method as any)("a", "b"), TORN).catch((error) => assert(false, `${name}: ${error.message}`));
+    }
+  },
+};
+
+export const stubsAndTargetsAreNotStored = inside(async ({ storage }) => {
+  const env = importedEnv as any;
+  const stubs: [unknown, string][] = [
+    [env.Room.getByName("a"), "DataCloneError: ServiceStub cannot be serialized in this context."],
+    [new Counter(), "DataCloneError: Remote RPC references can only be serialized for RPC."],
+    [new (RpcStub as any)(new Counter()), "DataCloneError: RpcStub cannot be serialized in this context."],
+  ];
+  for (const [value, words] of stubs) {
+    await assertRejects(async () => await storage.put("key", value), words);
+    assertThrows(() => storage.kv.put("key", value), words);
+  }
+});
+
+export const whatIsClonedOfThePlatform = inside(async () => {
+  const headers = structuredClone(new Headers({ a: "1" }));
+  assertEquals([headers instanceof Headers, headers.get("a")], [true, "1"]);
+  const request = structuredClone(new Request("http://a/b", { method: "PUT", headers: { a: "1" } }));
+  assertEquals([request instanceof Request, request.url, request.method, request.headers.get("a")], [true, "http://a/b", "PUT", "1"]);
+  const response = structuredClone(new Response(null, { status: 404, headers: { a: "1" } }));
+  assertEquals([response instanceof Response, response.status, response.headers.get("a")], [true, 404, "1"]);
+  assertEquals(await structuredClone(new Blob(["text"])).text(), "text");
+  assertEquals(structuredClone({ inside: [new Headers({ b: "2" })] }).inside[0].get("b"), "2");
+  assertThrows(() => structuredClone(new File(["x"], "y")), 'DataCloneError: Could not serialize object of type "File". This type does not support serialization.');
+  assertThrows(() => structuredClone(new Counter()), "DataCloneError: Remote RPC references can only be serialized for RPC.");
+  assertThrows(() => structuredClone((importedEnv as any).Room.getByName("a")), "DataCloneError: ServiceStub cannot be serialized in this context.");
+});
+
+export const headersHoldAnyText = inside(async () => {
+  const headers = new Headers({ a: "n\u00e9" });
+  headers.append("a", "\u65e5\u672c");
+  assertEquals([headers.get("a"), [...headers]], ["n\u00e9, \u65e5\u672c", [["a", "n\u00e9, \u65e5\u672c"]]]);
+  assertEquals(new Request("http://a/", { headers }).headers.get("a"), "n\u00e9, \u65e5\u672c");
+  assertEquals(new Response("", { headers: [["a", "\u65e5"]] }).headers.get("a"), "\u65e5");
+});
+
+export const timeoutsTakeAnyNumber = inside(async () => {
+  assertEquals([AbortSignal.timeout(Infinity).aborted, AbortSignal.timeout("x" as any).aborted], [false, false]);
+  const signal = AbortSignal.timeout(-1);
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  assertEquals(signal.reason.name, "TimeoutError");
+});
 
 export const anObjectHasNoContainer = inside((ctx) => {
   assertEquals(ctx.container, undefined);

@@ -30,6 +30,11 @@ const SCRIPTS: &[(&str, &[Replacement])] = &[
 ];
 
 const CONVERTERS: &[Replacement] = &[
+    // Headers may hold any text.
+    (
+        "if (!isByteString(x)) {\n    throw makeException(",
+        "if (prefix === undefined && !isByteString(x)) {\n    throw makeException(",
+    ),
     (
         "function requiredArguments(length, required, prefix, argNames) {\n  if (length < required) {\n",
         "const { missingArgument, wrongArgument, wrongChoice } = core.loadExtScript(\"ext:stead/refusals.js\");\n\
