@@ -18,6 +18,7 @@ import {
   nativeStream,
 } from "ext:stead/body.js";
 import { compressed, formatOf } from "ext:stead/content_encoding.js";
+import { fromWire, recodeHeaders, toWire } from "ext:stead/header_text.js";
 import { checkStream, requestInit, responseBody } from "ext:stead/http_checks.js";
 import { reasonAgainst } from "ext:stead/cloning.js";
 import { addHostClass } from "ext:stead/message.js";
@@ -549,31 +550,6 @@ export async function fetch(input, init) {
   const answer = await resumeAfter(denoFetch(made));
   recodeHeaders(response.toInnerResponse(answer), fromWire);
   return answer;
-}
-
-const UNUSUAL = /[^\0-\x7f]/;
-
-/**
- * deno_fetch sends and receives headers as bytes, one for each character; they are UTF-8.
- * @param {{ headerList: [string, string][] }} inner
- * @param {(value: string) => string} recode
- */
-function recodeHeaders(inner, recode) {
-  const { headerList } = inner;
-  for (let i = 0; i < headerList.length; i++) {
-    const [name, value] = headerList[i];
-    if (UNUSUAL.test(value)) headerList[i] = [name, recode(value)];
-  }
-}
-
-/** @param {string} value */
-function toWire(value) {
-  return Array.from(core.encode(value), (byte) => String.fromCharCode(byte)).join("");
-}
-
-/** @param {string} value */
-function fromWire(value) {
-  return core.decode(Uint8Array.from(value, (character) => character.charCodeAt(0)));
 }
 
 /**

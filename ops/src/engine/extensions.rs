@@ -106,6 +106,7 @@ deno_core::extension!(
         "global_scope.js",
         "globals.js",
         "handlers.js",
+        "header_text.js",
         "html_rewriter.js",
         "http.js",
         "http_checks.js",
