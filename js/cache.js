@@ -99,6 +99,7 @@ export class Cache {
    * @param {any} given
    */
   async put(input, given) {
+    if (arguments.length === 0) refuseArgument("Cache", "put", 1, "Request or string");
     if (!(given instanceof Response)) refuseArgument("Cache", "put", 2, "Response");
     const made = requestOf(input, "put");
     check(made, given);

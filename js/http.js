@@ -77,7 +77,9 @@ const DenoResponse = response.Response;
 function extendClass(base, construct) {
   function Extended() {
     if (new.target === undefined) {
-      throw new TypeError(`Class constructor ${base.name} cannot be invoked without 'new'`);
+      throw new TypeError(
+        `Failed to construct '${base.name}': Please use the 'new' operator, this object constructor cannot be called as a function.`,
+      );
     }
     return construct(/** @type {any} */ (arguments), new.target);
   }
@@ -515,6 +517,7 @@ for (const name of ["append", "delete", "set"]) {
 Object.defineProperty(Headers.prototype, "getAll", {
   /** @param {any} name */
   value: function getAll(name) {
+    if (arguments.length === 0) refuseArgument("Headers", "getAll", 1, "string");
     if (`${name}`.toLowerCase() !== "set-cookie") {
       throw new TypeError('getAll() can only be used with the header name "Set-Cookie".');
     }

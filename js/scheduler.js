@@ -40,6 +40,13 @@ export class Scheduler {
         ),
       );
     }
+    if (options !== undefined && options !== null && Object(options) !== options) {
+      return PromiseReject(
+        new TypeError(
+          "Failed to execute 'wait' on 'Scheduler': parameter 2 is not of type 'WaitOptions'.",
+        ),
+      );
+    }
     const signal = options?.signal;
     if (signal === undefined || signal === null) {
       return new Promise((/** @type {any} */ resolve) => {

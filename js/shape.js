@@ -5,6 +5,8 @@
 
 import { core } from "ext:core/mod.js";
 import { webCrypto } from "ext:stead/crypto.js";
+import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
+import { unsupported } from "ext:stead/cloning.js";
 import { refuseReceiver } from "ext:stead/receiver.js";
 import { tag, tagClass } from "ext:stead/scope.js";
 
@@ -144,7 +146,35 @@ function missing(name) {
   };
 }
 // Objects have no URLs: nothing could load them.
-add(url.URL, { ...missing("createObjectURL"), ...missing("revokeObjectURL") });
+const { createObjectURL } = missing("createObjectURL");
+add(url.URL, {
+  /** @param {any} object */
+  createObjectURL(object) {
+    if (!(object instanceof Blob)) refuseArgument("URL", "createObjectURL", 1, "File or Blob");
+    createObjectURL();
+  },
+  ...missing("revokeObjectURL"),
+});
+
+const { postMessage } = MessagePort.prototype;
+add(MessagePort.prototype, {
+  /**
+   * @this {any}
+   * @param {any} message
+   * @param {any} [options] nothing can be transferred
+   */
+  postMessage(message, options) {
+    checkOptions("MessagePort", "postMessage", 2, "Array or PostMessageOptions", options);
+    const list = Array.isArray(options) ? options : options?.transfer;
+    if (list?.length > 0) throw new Error("Transfer list is not supported");
+    try {
+      postMessage.call(this, message);
+    } catch (error) {
+      const untransferred = /** @type {any} */ (error)?.message?.startsWith("Object that needs");
+      throw untransferred ? unsupported("MessagePort") : error;
+    }
+  },
+});
 
 const OF_BODIES = ["arrayBuffer", "blob", "body", "bodyUsed", "bytes", "formData", "json", "text"];
 

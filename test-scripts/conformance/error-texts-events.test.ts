@@ -22,6 +22,13 @@ export const events = refused([
   [() => new (Event as any)("x", 5), "TypeError: Failed to construct 'Event': constructor parameter 2 is not of type 'Init'."],
   [() => new (Event as any)("x", "y"), "TypeError: Failed to construct 'Event': constructor parameter 2 is not of type 'Init'."],
   [() => new (CustomEvent as any)(), "TypeError: Failed to construct 'CustomEvent': constructor parameter 1 is not of type 'string'."],
+  [() => new (CustomEvent as any)("x", 5), "TypeError: Failed to construct 'CustomEvent': constructor parameter 2 is not of type 'CustomEventInit'."],
+  [() => new (MessageEvent as any)(), "TypeError: Failed to construct 'MessageEvent': constructor parameter 1 is not of type 'string'."],
+  [() => new (MessageEvent as any)("message", 5), "TypeError: Failed to construct 'MessageEvent': constructor parameter 2 is not of type 'Initializer'."],
+  [() => new (CloseEvent as any)(), "TypeError: Failed to construct 'CloseEvent': constructor parameter 1 is not of type 'string'."],
+  [() => new (CloseEvent as any)("close", 5), "TypeError: Failed to construct 'CloseEvent': constructor parameter 2 is not of type 'Initializer'."],
+  [() => new (ErrorEvent as any)(), "TypeError: Failed to construct 'ErrorEvent': constructor parameter 1 is not of type 'string'."],
+  [() => new (ErrorEvent as any)("error", 5), "TypeError: Failed to construct 'ErrorEvent': constructor parameter 2 is not of type 'ErrorEventInit'."],
   [() => new ((globalThis as any).PromiseRejectionEvent)(), "TypeError: Illegal constructor"],
   [() => new ((globalThis as any).PromiseRejectionEvent)("x"), "TypeError: Illegal constructor"],
   [() => new ((globalThis as any).PromiseRejectionEvent)("x", { promise: Promise.resolve(), reason: 1 }), "TypeError: Illegal constructor"],
@@ -78,6 +85,7 @@ export const timers = refused([
   [() => (scheduler as any).wait(), "TypeError: Failed to execute 'wait' on 'Scheduler': parameter 1 is not of type 'number'."],
   [() => (scheduler as any).wait(1, { signal: 5 }), "TypeError: Incorrect type for the 'signal' field on 'WaitOptions': the provided value is not of type 'AbortSignal'."],
   [() => (scheduler as any).wait(1, { signal: AbortSignal.abort() }), "AbortError: The operation was aborted"],
+  [() => (scheduler as any).wait(1, 5), "TypeError: Failed to execute 'wait' on 'Scheduler': parameter 2 is not of type 'WaitOptions'."],
 ]);
 
 export const clones = refused([
@@ -115,6 +123,10 @@ export const ports = refused([
   [() => new (MessagePort as any)(), "TypeError: Illegal constructor"],
   [() => (new MessageChannel().port1 as any).postMessage(() => 1), "DataCloneError: () => 1 could not be cloned."],
   [() => (new MessageChannel().port1 as any).postMessage(1, 5), "TypeError: Failed to execute 'postMessage' on 'MessagePort': parameter 2 is not of type 'Array or PostMessageOptions'."],
+  [() => (new MessageChannel().port1 as any).postMessage(1, [{}]), "Error: Transfer list is not supported"],
+  [() => (new MessageChannel().port1 as any).postMessage(1, [new ArrayBuffer(1)]), "Error: Transfer list is not supported"],
+  [() => { const c = new MessageChannel(); return (c.port1 as any).postMessage(c.port2, [c.port2]); }, "Error: Transfer list is not supported"],
+  [() => { const c = new MessageChannel(); return (c.port1 as any).postMessage(c.port2); }, "DataCloneError: Could not serialize object of type \"MessagePort\". This type does not support serialization."],
 ]);
 
 export const exceptionsAndPerformance = refused([
@@ -129,6 +141,9 @@ export const eventSources = refused([
   [() => new (Navigator as any)(), "TypeError: Illegal constructor"],
   [() => (navigator as any).sendBeacon(), "TypeError: Failed to execute 'sendBeacon' on 'Navigator': parameter 1 is not of type 'string'."],
   [() => { (navigator as any).userAgent = "x"; return navigator.userAgent; }, "TypeError: Cannot assign to read only property 'userAgent' of object '#<Navigator>'"],
+  [() => new ((globalThis as any).EventSource)(), "TypeError: Failed to construct 'EventSource': constructor parameter 1 is not of type 'string'."],
   [() => new ((globalThis as any).EventSource)("nope"), "SyntaxError: Cannot open an EventSource to 'nope'. The URL is invalid."],
   [() => new ((globalThis as any).EventSource)("http://127.0.0.1:1/", { withCredentials: true }), "NotSupportedError: The init.withCredentials option is not supported. It must be false or undefined."],
+  [() => ((globalThis as any).EventSource).from(), "TypeError: Failed to execute 'from' on 'EventSource': parameter 1 is not of type 'JsReadableStream'."],
+  [() => ((globalThis as any).EventSource).from({}), "TypeError: Failed to execute 'from' on 'EventSource': parameter 1 is not of type 'JsReadableStream'."],
 ]);

@@ -31,6 +31,7 @@ export const headers = refused([
   [() => (new Headers() as any).append("a"), "TypeError: Failed to execute 'append' on 'Headers': parameter 2 is not of type 'string'."],
   [() => new Headers().append("a b", "1"), "TypeError: Invalid header name."],
   [() => (new Headers() as any).getAll("x"), "TypeError: getAll() can only be used with the header name \"Set-Cookie\"."],
+  [() => (new Headers() as any).getAll(), "TypeError: Failed to execute 'getAll' on 'Headers': parameter 1 is not of type 'string'."],
   [() => (new Headers() as any).forEach(), "TypeError: Failed to execute 'forEach' on 'Headers': parameter 1 is not of type 'function'."],
   [() => (new Headers() as any).forEach("x"), "TypeError: Failed to execute 'forEach' on 'Headers': parameter 1 is not of type 'function'."],
   [() => Headers.prototype.get.call({} as any, "a"), ILLEGAL_INVOCATION],
@@ -41,6 +42,7 @@ export const headers = refused([
 ]);
 
 export const requests = refused([
+  [() => (Request as any)("http://a"), "TypeError: Failed to construct 'Request': Please use the 'new' operator, this object constructor cannot be called as a function."],
   [() => new (Request as any)(), "TypeError: Failed to construct 'Request': constructor parameter 1 is not of type 'Request or string'."],
   [() => new Request("nope"), "TypeError: Invalid URL: nope"],
   [() => new Request("/nope"), "TypeError: Invalid URL: /nope"],
@@ -82,6 +84,7 @@ export const requests = refused([
 ]);
 
 export const responses = refused([
+  [() => (Response as any)("a"), "TypeError: Failed to construct 'Response': Please use the 'new' operator, this object constructor cannot be called as a function."],
   [() => new Response(null, { status: 0 }), "RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."],
   [() => new Response(null, { status: 99 }), "RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."],
   [() => new Response(null, { status: 600 }), "RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."],
@@ -171,6 +174,7 @@ export const cachesOfResponses = refused([
   [() => new (Cache as any)(), "TypeError: Illegal constructor"],
   [() => new (CacheStorage as any)(), "TypeError: Illegal constructor"],
   [() => (caches.default as any).match(), "TypeError: Failed to execute 'match' on 'Cache': parameter 1 is not of type 'Request or string'."],
+  [() => (caches.default as any).put(), "TypeError: Failed to execute 'put' on 'Cache': parameter 1 is not of type 'Request or string'."],
   [() => (caches.default as any).put("http://a/"), "TypeError: Failed to execute 'put' on 'Cache': parameter 2 is not of type 'Response'."],
   [() => (caches.default as any).add("http://a/"), "Error: Failed to execute 'add' on 'Cache': the method is not implemented."],
   [() => (caches.default as any).addAll(["http://a/"]), "Error: Failed to execute 'addAll' on 'Cache': the method is not implemented."],

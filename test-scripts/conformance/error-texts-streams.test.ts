@@ -91,6 +91,7 @@ export const transformStreams = refused([
   [async () => { let c: any; const t = new TransformStream({ start(x) { c = x; } }); c.terminate(); return c.enqueue(1); }, "TypeError: The readable side of this TransformStream is no longer readable."],
   [() => new (FixedLengthStream as any)(), "TypeError: Failed to construct 'FixedLengthStream': constructor parameter 1 is not of type 'bigint'."],
   [() => new FixedLengthStream(-1), "TypeError: The value cannot be converted because it is negative and this API expects a positive bigint."],
+  [() => new FixedLengthStream(2 ** 60), "TypeError: FixedLengthStream requires an integer expected length less than 2^53."],
   [() => new FixedLengthStream("x" as any), "TypeError: The value cannot be converted because it is not an integer."],
   [async () => { const f = new IdentityTransformStream(); f.readable.getReader().read().catch(() => {}); return f.writable.getWriter().write(5 as any); }, "TypeError: This TransformStream is being used as a byte stream, but received an object of non-ArrayBuffer/ArrayBufferView type on its writable side."],
   [() => new (CountQueuingStrategy as any)(), "TypeError: Failed to construct 'CountQueuingStrategy': constructor parameter 1 is not of type 'QueuingStrategyInit'."],

@@ -15,6 +15,7 @@ export const urls = refused([
   [() => (URL as any).canParse(), "TypeError: Failed to execute 'canParse' on 'URL': parameter 1 is not of type 'USVString'."],
   [() => (URL as any).parse(), "TypeError: Failed to execute 'parse' on 'URL': parameter 1 is not of type 'USVString'."],
   [() => (URL as any).createObjectURL(new Blob([])), "Error: URL.createObjectURL() is not implemented"],
+  [() => (URL as any).createObjectURL(), "TypeError: Failed to execute 'createObjectURL' on 'URL': parameter 1 is not of type 'File or Blob'."],
   [() => (URL as any).revokeObjectURL("x"), "Error: URL.revokeObjectURL() is not implemented"],
   [() => Object.getOwnPropertyDescriptor(URL.prototype, "href")!.get!.call({}), ILLEGAL_INVOCATION],
   [() => URL.prototype.toString.call({} as any), ILLEGAL_INVOCATION],

@@ -94,6 +94,7 @@ deno_core::extension!(
         "entrypoint.js",
         "environment.js",
         "errors.js",
+        "event_classes.js",
         "event_loop.js",
         "event_source.js",
         "events.js",

@@ -139,6 +139,11 @@ const BASE64: &[Replacement] = &[
 ];
 
 const STREAMS: &[Replacement] = &[
+    (
+        "underlyingSource = underlyingSource !== undefined\n      ?",
+        "underlyingSource = underlyingSource !== undefined && underlyingSource !== null\n      ?",
+    ),
+    ("if (underlyingSinkDict.type != null) {", "if (false) {"),
     ("\"ReadableStream is locked\"", STREAM_LOCKED),
     ("\"ReadableStream is already locked\"", STREAM_LOCKED),
     ("\"ReadableStream is already locked.\"", STREAM_LOCKED),
@@ -301,10 +306,17 @@ const HEADERS: &[Replacement] = &[
     ),
 ];
 
-const FORMS: &[Replacement] = &[(
-    "\"Failed to execute 'name' on 'FormData'\"",
-    "\"Failed to execute 'delete' on 'FormData'\"",
-)];
+const FORMS: &[Replacement] = &[
+    (
+        "\"Failed to execute 'name' on 'FormData'\"",
+        "\"Failed to execute 'delete' on 'FormData'\"",
+    ),
+    // What else a form is made of is not looked at.
+    (
+        "if (form !== undefined) {\n      webidl.illegalConstructor();\n    }\n",
+        "",
+    ),
+];
 
 /// The script with the platform's texts.
 ///
