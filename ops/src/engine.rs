@@ -8,6 +8,7 @@ mod extensions;
 mod hot;
 mod runtime;
 mod snapshot;
+mod wording;
 
 pub use extensions::extensions;
 pub use extensions::root_certificates;

@@ -1,10 +1,5 @@
 //! The functions of `js/` that are compiled while the snapshot is made.
 
-use deno_core::ModuleCodeString;
-use deno_core::ModuleName;
-use deno_core::SourceMapData;
-use deno_error::JsErrorBox;
-
 /// What every start and most first requests call, by file: functions, and classes with all their
 /// methods. V8 compiles a function when it is called first, and the snapshot keeps what was
 /// compiled: a start and its first answer are 1.5 ms shorter by these. A name that the file
@@ -129,19 +124,11 @@ pub fn allow() {
 }
 
 /// A module's source, which also compiles its hot functions once it is evaluated.
-///
-/// # Errors
-/// None.
-pub fn compile_hot_functions(
-    specifier: ModuleName,
-    source: ModuleCodeString,
-) -> Result<(ModuleCodeString, Option<SourceMapData>), JsErrorBox> {
-    let file = specifier.as_str().strip_prefix("ext:stead/");
+pub fn compile_hot_functions(specifier: &str, source: String) -> String {
+    let file = specifier.strip_prefix("ext:stead/");
     let hot = HOT.iter().find(|(name, _)| Some(*name) == file);
-    let Some((_, names)) = hot else {
-        return Ok((source, None));
-    };
-    let compile = COMPILE.replace("HOT", &names.join(", "));
-    let text = format!("{}{compile}\n", source.as_str());
-    Ok((text.into(), None))
+    match hot {
+        None => source,
+        Some((_, names)) => source + &COMPILE.replace("HOT", &names.join(", ")) + "\n",
+    }
 }
