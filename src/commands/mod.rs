@@ -262,7 +262,7 @@ async fn start(
         waiting,
         bundle: bundle.clone(),
         shards,
-        first_alone: true,
+        first_alone: !is_debugged,
         process: Process::new(state, journal),
         name: crate::cli::args::stem(&args.file),
         vars: vars

@@ -14,7 +14,7 @@ const SMALL: &[&str] = &[
     "--shards",
     "1",
     "--cpu-ms",
-    "200",
+    "1000",
     "--heap-mb",
     "64",
     "--storage-mb",
