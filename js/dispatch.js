@@ -60,6 +60,7 @@ let {
   op_object_reset,
   op_object_socket_remove,
   op_object_socket_timeout_get,
+  op_object_socket_told,
   op_report_error,
   op_respond_error,
   op_outcome,
@@ -75,6 +76,7 @@ bindOps((ops) =>
     op_object_reset,
     op_object_socket_remove,
     op_object_socket_timeout_get,
+    op_object_socket_told,
     op_report_error,
     op_respond_error,
     op_outcome,
@@ -99,6 +101,9 @@ let listening;
 
 /** The object classes, by namespace index. @type {any[]} */
 let classes = [];
+
+/** The namespace index of each class that the code exports. @type {Map<string, number>} */
+const ownClasses = new Map();
 
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
@@ -169,6 +174,7 @@ function configure(module, namespaces, others, worker) {
   }
   classes = namespaces.map(({ class: name, exported }) => exported ? module[name] : undefined);
   namespaces.forEach((namespace, index) => {
+    if (namespace.exported) ownClasses.set(namespace.class, index);
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
   const exported = namespaces.filter((namespace) => namespace.exported && namespace.bindings.length > 0);
@@ -265,7 +271,10 @@ function runTimer() {
  */
 function callForJson(className, name, method, args, outcome) {
   runAsEvent(outcome, async () => {
-    const result = await env[className].getByName(name)[method](...JSON.parse(args));
+    const index = ownClasses.get(className);
+    if (index === undefined) throw new Error(`the code exports no object class \`${className}\``);
+    const stub = /** @type {any} */ (makeNamespace(index).getByName(name));
+    const result = await stub[method](...JSON.parse(args));
     return JSON.stringify(result, jsonValue) ?? "null";
   });
 }
@@ -377,7 +386,8 @@ function objectCall(record, native) {
  */
 function objectAlarm(record, native, scheduledTime, retryCount) {
   return enterObject(record, async () => {
-    let threw = false;
+    /** @type {string | null} */
+    let thrown = null;
     try {
       const handler = record.handlers?.alarm;
       if (handler === undefined) {
@@ -390,10 +400,10 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
         await Reflect.apply(handler, record.instance, [info]);
       }
     } catch (error) {
-      threw = true;
-      op_report_error(record.handle, describeError(error));
+      thrown = describeError(error);
+      op_report_error(record.handle, thrown);
     }
-    op_alarm_end(record.handle, native, threw);
+    op_alarm_end(record.handle, native, thrown);
   });
 }
 
@@ -401,9 +411,12 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
  * @param {ObjectRecord} record
  * @param {number} number
  * @param {any} frame
+ * @param {any} told whoever wants to know when the handler has ended; undefined if nobody does
  */
-function objectSocket(record, number, frame) {
+function objectSocket(record, number, frame, told) {
   const { handle } = record;
+  /** @type {string | null} */
+  let thrown = null;
   return enterObject(record, async () => {
     op_object_active(handle, false);
     const timeout = op_object_socket_timeout_get(handle);
@@ -413,8 +426,10 @@ function objectSocket(record, number, frame) {
     try {
       await deliverFrame(record, number, frame);
     } catch (error) {
-      op_report_error(handle, describeError(error));
+      thrown = describeError(error);
+      op_report_error(handle, thrown);
     } finally {
+      if (told !== undefined) op_object_socket_told(told, thrown);
       if (timer !== 0) clearTimer(timer);
       op_object_inactive(handle, false);
     }

@@ -7,6 +7,7 @@
 import { refuseArgument } from "ext:stead/arguments.js";
 import { abortEvent } from "ext:stead/event_abort.js";
 import { exports } from "ext:stead/environment.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { tracing } from "ext:stead/tracing.js";
 
@@ -57,3 +58,4 @@ export class ExecutionContext {
   }
 }
 tagClass(ExecutionContext);
+guardReceiver(ExecutionContext);

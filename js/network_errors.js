@@ -25,5 +25,5 @@ export function fetchFailure(error) {
 
 /** Refuses what cannot be fetched. @param {string} url */
 export function checkScheme(url) {
-  if (!/^(https?|data|blob):/.test(url)) throw new TypeError(`Fetch API cannot load: ${url}`);
+  if (!/^(https?|data):/.test(url)) throw new TypeError(`Fetch API cannot load: ${url}`);
 }

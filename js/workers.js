@@ -16,12 +16,30 @@ import {
   withExports,
 } from "ext:stead/environment.js";
 import { addEntrypointClass, RpcTarget } from "ext:stead/message.js";
+import { DurableObjectState } from "ext:stead/object_state.js";
 import { RpcPromise, RpcProperty } from "ext:stead/rpc_promise.js";
 import { StubClass } from "ext:stead/rpc_stub.js";
 import { tagClass } from "ext:stead/scope.js";
 import { ServiceStub } from "ext:stead/service_stub.js";
 import { tracing } from "ext:stead/tracing.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
+
+/**
+ * @param {string} name of the class
+ * @param {number} position counted from 1
+ * @param {string} type
+ * @returns {never}
+ */
+function refuseConstruction(name, position, type) {
+  throw new TypeError(
+    `Failed to construct '${name}': constructor parameter ${position} is not of type '${type}'.`,
+  );
+}
+
+/** @param {unknown} value */
+function isObject(value) {
+  return typeof value === "object" ? value !== null : typeof value === "function";
+}
 
 /** What both kinds of classes are given when an instance is made. */
 export class DurableObject {
@@ -30,6 +48,10 @@ export class DurableObject {
    * @param {any} env
    */
   constructor(ctx, env) {
+    if (!(ctx instanceof DurableObjectState)) {
+      refuseConstruction("DurableObjectBase", 1, "DurableObjectState");
+    }
+    if (!isObject(env)) refuseConstruction("DurableObjectBase", 2, "Object");
     this.ctx = ctx;
     this.env = env;
   }
@@ -42,6 +64,8 @@ export class WorkerEntrypoint {
    * @param {any} env
    */
   constructor(ctx, env) {
+    if (!isObject(ctx)) refuseConstruction("WorkerEntrypoint", 1, "Object");
+    if (!isObject(env)) refuseConstruction("WorkerEntrypoint", 2, "Object");
     this.ctx = ctx;
     this.env = env;
   }

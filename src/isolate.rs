@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deno_core::JsRuntime;
 use deno_core::futures::task::AtomicWaker;
@@ -169,6 +170,14 @@ impl Isolate {
         // The event loop has not seen what the microtasks began.
         self.waker.wake();
         result
+    }
+
+    /// The same for an event, of whom it is known whose it is: what its turn took of the
+    /// processor's time comes back.
+    pub fn enter_for<R>(&self, work: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> (R, Duration) {
+        self.guard.claim();
+        let result = self.enter(work);
+        (result, self.guard.take_claimed())
     }
 }
 

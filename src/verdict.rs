@@ -80,8 +80,8 @@ impl Shard {
                     .note(instance.key.root(), self.shared.clock.now_ms());
                 self.reset(&instance, exceeded(object_text));
             }
-            Speaker::Request(owed) => self.fail_owed(&owed, &kill.mapping, worker_text),
-            Speaker::Call(owed) => self.fail_owed(&owed, &kill.mapping, worker_text),
+            Speaker::Request(owed) => self.fail_owed(&owed, Some(&kill.mapping), worker_text),
+            Speaker::Call(owed) => self.fail_owed(&owed, Some(&kill.mapping), worker_text),
             Speaker::Nobody => {
                 self.report(None, worker_text);
                 self.fail_calls(&kill.mapping, worker_text);
@@ -97,14 +97,16 @@ impl Shard {
     pub fn fail_owed<T: 'static>(
         &self,
         owed: &Rc<Owed<T>>,
-        mapping: &v8::Global<v8::Value>,
+        mapping: Option<&v8::Global<v8::Value>>,
         text: &str,
     ) {
         if owed.is_open() {
             self.report(None, text);
             owed.give(Err(CallError::Failed(worker_exceeded(text))));
         }
-        self.fail_calls(mapping, text);
+        if let Some(mapping) = mapping {
+            self.fail_calls(mapping, text);
+        }
     }
 
     /// Answers the calls of values that an event's code exported: they end with it.
@@ -226,7 +228,7 @@ impl Shard {
 /// the retry counts.
 pub fn exceeded(text: &str) -> Failure {
     Failure {
-        alarm: AlarmOutcome::Threw,
+        alarm: AlarmOutcome::Threw(text.to_owned()),
         ..Failure::reset(text)
     }
 }

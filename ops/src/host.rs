@@ -15,6 +15,7 @@ use crate::entrypoint::WorkerIndex;
 use crate::export::Exports;
 use crate::facet::Facet;
 use crate::facet::Facets;
+use crate::frame::Frame;
 use crate::instance::Instance;
 use crate::message::Failure;
 use crate::message::NamespaceIndex;
@@ -155,6 +156,9 @@ pub trait Host {
 
     /// The worker's caches.
     fn caches(&self) -> &Caches;
+
+    /// Hears of a frame that an object sends by one of its sockets.
+    fn socket_says(&self, instance: &Instance, socket: u32, frame: &Frame);
 
     /// Tells the person at the terminal about an error that nobody caught.
     fn report(&self, object: Option<String>, error: &str);

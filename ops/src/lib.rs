@@ -31,7 +31,7 @@ mod md5;
 pub mod message;
 pub mod meter;
 pub mod node;
-mod object_socket;
+pub mod object_socket;
 pub mod parcel;
 mod pipeline;
 mod record;

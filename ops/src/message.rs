@@ -245,8 +245,8 @@ pub enum AlarmOutcome {
     Done(Option<i64>),
     /// The object's alarm is not the one that was to run; its real time, if any.
     Stale(Option<i64>),
-    /// The handler threw: the run counts as a retry.
-    Threw,
+    /// The handler threw, with this text: the run counts as a retry.
+    Threw(String),
     /// The object failed for reasons of its own: tried again without counting.
     #[default]
     Failed,

@@ -158,7 +158,7 @@ export const stubsInArguments = {
     let calls = 0;
     let disposed = 0;
     const count: any = Object.assign(() => ++calls, { [Symbol.dispose]: () => void disposed++ });
-    const stub: any = new RpcStub(count);
+    const stub: any = new (RpcStub as any)(count);
     assertEquals(await object.callTwice(stub), [1, 2]);
     if (flags.rpc_params_dup_stubs) {
       assertEquals(await stub(), 3);

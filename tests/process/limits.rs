@@ -14,7 +14,7 @@ const SMALL: &[&str] = &[
     "--shards",
     "1",
     "--cpu-ms",
-    "200",
+    "1000",
     "--heap-mb",
     "64",
     "--storage-mb",
@@ -60,6 +60,9 @@ fn code_that_never_ends_resets_its_object_alone() {
         "loopInMicrotasks",
         "loopInTimer",
         "burnInTurns",
+        "burnInShortTurns",
+        "burnBetweenCalls",
+        "burnBetweenDigests",
         "backtrack",
         "endlessQuery",
     ] {
@@ -130,6 +133,18 @@ fn what_other_objects_wait_for_arrives_though_one_is_ended() {
         // They resume in the same round of the event loop, when the loop has ended.
         assert_eq!(call(&server, "/guilty/loopLater")["error"], CPU);
         assert_eq!(waiting.join().unwrap(), json!({ "result": "waited" }));
+    });
+    server.stop();
+}
+
+#[test]
+fn who_shares_a_thread_with_code_that_burns_is_not_blamed_for_it() {
+    let state = temporary();
+    let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
+    std::thread::scope(|scope| {
+        let idling = scope.spawn(|| call(&server, "/idling/idlesInTurns"));
+        resets(&server, "burnInShortTurns", CPU);
+        assert_eq!(idling.join().unwrap(), json!({ "result": "idled" }));
     });
     server.stop();
 }
@@ -211,7 +226,12 @@ fn an_object_that_is_called_without_end_refuses_what_does_not_fit_in_its_queue()
 fn a_worker_that_never_ends_loses_the_request_alone() {
     let state = temporary();
     let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
-    for path in ["/worker/loop", "/worker/loopLater", "/worker/burnInTurns"] {
+    for path in [
+        "/worker/loop",
+        "/worker/loopLater",
+        "/worker/burnInTurns",
+        "/worker/burnInShortTurns",
+    ] {
         assert_eq!(server.get(path).status, 503);
         assert_eq!(server.get("/worker/ok").text(), "ok");
     }
