@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/context/
 
 import { refuseArgument } from "ext:stead/arguments.js";
+import { abortEvent } from "ext:stead/event_abort.js";
 import { exports } from "ext:stead/environment.js";
 import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
@@ -51,8 +52,9 @@ export class ExecutionContext {
     throw new Error("ctx.mapVirtualHost() is not implemented in Stead yet.");
   }
 
-  abort() {
-    throw new Error("ctx.abort() is not implemented in Stead yet.");
+  /** Ends the event; whoever waits for it gets the reason. @param {any} [reason] */
+  abort(reason) {
+    abortEvent(this.#event, reason);
   }
 }
 tagClass(ExecutionContext);

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/response/
 
 import { requireHandler } from "ext:stead/global_scope.js";
+import { checkScheme, connectionLost, fetchFailure } from "ext:stead/network_errors.js";
 import { core } from "ext:core/mod.js";
 import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
 import { bindOps } from "ext:stead/fast_ops.js";
@@ -540,19 +541,20 @@ export async function fetch(input, init) {
   }
   checkOptions("ServiceWorkerGlobalScope", "fetch", 2, "RequestInitializerDict or Request", init);
   const made = new Request(input, init);
-  const { url } = made;
-  if (!url.startsWith("http") && !url.startsWith("data:")) {
-    throw new TypeError(`Fetch API cannot load: ${url}`);
-  }
+  checkScheme(made.url);
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
   if (made.headers.get("upgrade")?.toLowerCase() === "websocket") return await connect(made);
   const inner = request.toInnerRequest(made);
   gateBody(inner.body);
   recodeHeaders(inner, toWire);
-  const answer = await resumeAfter(denoFetch(made));
-  recodeHeaders(response.toInnerResponse(answer), fromWire);
-  return answer;
+  try {
+    const answer = await resumeAfter(denoFetch(made));
+    recodeHeaders(response.toInnerResponse(answer), fromWire);
+    return answer;
+  } catch (error) {
+    throw fetchFailure(error);
+  }
 }
 
 /**
@@ -577,7 +579,10 @@ async function connect(made) {
     }
   }
   const flat = flatten(Array.from(headers));
-  const [end, protocol] = await resumeAfter(op_socket_connect(made.url, protocols, flat));
+  const connecting = op_socket_connect(made.url, protocols, flat);
+  const [end, protocol] = await resumeAfter(connecting).catch((/** @type {any} */ error) => {
+    throw connectionLost(error);
+  });
   const inner = response.newInnerResponse(101, "Switching Protocols");
   inner.headerList = protocol === "" ? [] : [["sec-websocket-protocol", protocol]];
   const answer = response.fromInnerResponse(inner, "immutable");

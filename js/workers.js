@@ -7,6 +7,7 @@
 import { internals } from "ext:core/mod.js";
 import { refuseArgument } from "ext:stead/arguments.js";
 import { currentContext } from "ext:stead/context.js";
+import { abortIsolate } from "ext:stead/event_abort.js";
 import {
   envView,
   exportsView,
@@ -74,24 +75,18 @@ tagClass(WorkerEntrypoint);
 addEntrypointClass(DurableObject);
 addEntrypointClass(WorkerEntrypoint);
 
-/** @param {string} name */
-function missingClass(name) {
-  return class {
-    constructor() {
-      throw new Error(`${name} is not implemented in Stead yet.`);
-    }
-  };
+/** A workflow's class. Nothing runs workflows: bindings to them are refused by name. */
+export class WorkflowEntrypoint {
+  /**
+   * @param {any} ctx
+   * @param {any} env
+   */
+  constructor(ctx, env) {
+    this.ctx = ctx;
+    this.env = env;
+  }
 }
-
-/**
- * @param {string} name
- * @returns {(...args: any[]) => never}
- */
-function missing(name) {
-  return () => {
-    throw new Error(`${name}() is not implemented in Stead yet.`);
-  };
-}
+tagClass(WorkflowEntrypoint);
 
 /**
  * Has the running event live until a promise is settled.
@@ -115,7 +110,7 @@ internals.cloudflareWorkers = {
   RpcProperty,
   RpcStub: StubClass,
   ServiceStub,
-  WorkflowEntrypoint: missingClass("WorkflowEntrypoint"),
+  WorkflowEntrypoint,
   env: envView,
   exports: exportsView,
   cache: {},
@@ -125,5 +120,5 @@ internals.cloudflareWorkers = {
   withEnv,
   withExports,
   withEnvAndExports,
-  abortIsolate: missing("abortIsolate"),
+  abortIsolate,
 };

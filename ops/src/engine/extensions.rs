@@ -21,6 +21,7 @@ use crate::clone::stead_clone;
 use crate::console::stead_console;
 use crate::digest::stead_digest;
 use crate::event::stead_event;
+use crate::event_abort::stead_event_abort;
 use crate::exception::stead_exception;
 use crate::facet::stead_facet;
 use crate::gate::stead_gate;
@@ -57,6 +58,7 @@ deno_core::extension!(
         stead_stub,
         stead_callee,
         stead_event,
+        stead_event_abort,
         stead_time,
         stead_testing,
         stead_websocket,
@@ -94,6 +96,7 @@ deno_core::extension!(
         "entrypoint.js",
         "environment.js",
         "errors.js",
+        "event_abort.js",
         "event_classes.js",
         "event_loop.js",
         "event_source.js",
@@ -112,10 +115,12 @@ deno_core::extension!(
         "http.js",
         "http_checks.js",
         "kv.js",
+        "listeners.js",
         "loopback.js",
         "message.js",
         "namespace.js",
         "navigator.js",
+        "network_errors.js",
         "node.js",
         "object_state.js",
         "receiver.js",
@@ -137,8 +142,10 @@ deno_core::extension!(
         "test_clock.js",
         "test_fetch_mock.js",
         "test_library.js",
+        "test_mocks.js",
         "test_run.js",
         "test_runner.js",
+        "test_snapshots.js",
         "test_vi.js",
         "test_worker.js",
         "timers.js",
@@ -214,6 +221,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_stub::init(),
         stead_callee::init(),
         stead_event::init(),
+        stead_event_abort::init(),
         stead_time::init(),
         stead_testing::init(),
         stead_websocket::init(),

@@ -14,6 +14,8 @@ use deno_core::ExtensionFileSourceCode;
 use deno_core::snapshot::CreateSnapshotOptions;
 
 use super::extensions::extensions;
+use super::hot;
+use super::hot::compile_hot_functions;
 use super::wording::reword;
 
 /// Scripts of the deno packages that no Worker can reach, so that the binary need not carry them.
@@ -111,6 +113,7 @@ impl SnapshotOutput {
 ///
 /// When an extension script throws, or has a byte that is not ASCII.
 pub fn create_snapshot() -> SnapshotOutput {
+    hot::allow();
     let extensions = extensions(String::new(), None);
     let lazy_scripts = lazy_scripts(&extensions);
 
@@ -121,6 +124,7 @@ pub fn create_snapshot() -> SnapshotOutput {
             extensions,
             extension_transpiler: Some(Rc::new(|specifier, script| {
                 let script = reword(&specifier, script.as_str().to_owned());
+                let script = compile_hot_functions(&specifier, script);
                 Ok((script.into(), None))
             })),
             with_runtime_cb: None,
