@@ -1,5 +1,5 @@
 // What compatibility flags change. Every test holds for any date: it asks which flags are on.
-import { DurableObject } from "cloudflare:workers";
+import { DurableObject, RpcStub, RpcTarget } from "cloudflare:workers";
 import { assertEquals, assertRejects, assertThrows } from "./assert.ts";
 
 const scope = globalThis as any;
@@ -56,6 +56,10 @@ export class Answering extends DurableObject {
     return `a method: ${url}`;
   }
 
+  async ring(bell: any): Promise<any> {
+    return await bell.ring();
+  }
+
   answer() {
     return 42;
   }
@@ -99,6 +103,23 @@ export const stubsHaveMethods = {
     const stub = env.Answering.get(env.Answering.idFromName("methods"));
     assertEquals(typeof (stub as any).answer, flags.rpc ? "function" : "undefined");
     if (flags.rpc) assertEquals(await stub.answer(), 42);
+  },
+};
+
+class Bell extends RpcTarget {
+  ring() {
+    return "ding";
+  }
+}
+
+export const stubsAreArgumentsOrGivenAway = {
+  async test(_: unknown, env: Env) {
+    if (!flags.rpc) return;
+    const object = env.Answering.get(env.Answering.idFromName("bells")) as any;
+    const bell: any = new (RpcStub as any)(new Bell());
+    assertEquals(await object.ring(bell), "ding");
+    if (flags.rpc_params_dup_stubs) assertEquals(await bell.ring(), "ding");
+    else await assertRejects(async () => await bell.ring(), "Error: RPC stub used after being disposed.");
   },
 };
 

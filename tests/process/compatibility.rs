@@ -24,7 +24,7 @@ fn an_old_date_brings_old_behaviour_back() {
     ] {
         let finished = test_flags(&["--compatibility-date", date]);
         assert!(
-            finished.printed().contains("10 passed, 0 failed"),
+            finished.printed().contains("11 passed, 0 failed"),
             "{date}: {finished:?}"
         );
     }
@@ -42,7 +42,7 @@ fn a_flag_may_be_turned_on_and_off_by_name() {
     ] {
         let finished = test_flags(&["--compatibility-flag", flag]);
         assert!(
-            finished.printed().contains("10 passed, 0 failed"),
+            finished.printed().contains("11 passed, 0 failed"),
             "{flag}: {finished:?}"
         );
     }
