@@ -6,6 +6,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { refuseReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { checkOptions, refuseArgument, toInteger } from "ext:stead/arguments.js";
 
@@ -118,6 +119,7 @@ export class SyncKvStorage {
 
   /** @param {string} key */
   get(key) {
+    if (this === undefined) refuseReceiver();
     if (arguments.length === 0) refuseArgument("SyncKvStorage", "get", 1, "string");
     return kvGet(this.#handle, `${key}`);
   }
@@ -127,6 +129,7 @@ export class SyncKvStorage {
    * @param {unknown} value
    */
   put(key, value) {
+    if (this === undefined) refuseReceiver();
     if (arguments.length === 0) refuseArgument("SyncKvStorage", "put", 1, "string");
     if (arguments.length === 1) refuseArgument("SyncKvStorage", "put", 2, "Value");
     kvPut(this.#handle, `${key}`, value, false);
@@ -134,12 +137,14 @@ export class SyncKvStorage {
 
   /** @param {string} key */
   delete(key) {
+    if (this === undefined) refuseReceiver();
     if (arguments.length === 0) refuseArgument("SyncKvStorage", "delete", 1, "string");
     return kvDelete(this.#handle, `${key}`, false);
   }
 
   /** @param {any} [options] */
   list(options) {
+    if (this === undefined) refuseReceiver();
     checkOptions("SyncKvStorage", "list", 1, "ListOptions", options);
     return kvList(this.#handle, options);
   }

@@ -6,6 +6,7 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { refuseReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { refuseArgument } from "ext:stead/arguments.js";
 
@@ -97,12 +98,14 @@ export class Cursor {
   }
 
   next() {
+    if (this === undefined) refuseReceiver();
     const values = nextValues(this.#handle, this.#cursor);
     if (values === undefined) return { done: true, value: undefined };
     return { done: false, value: this.#row(values, 0) };
   }
 
   toArray() {
+    if (this === undefined) refuseReceiver();
     const values = otherValues(this.#handle, this.#cursor);
     const width = this.#columns().length;
     const rows = [];
@@ -111,6 +114,7 @@ export class Cursor {
   }
 
   one() {
+    if (this === undefined) refuseReceiver();
     const row = this.next();
     if (row.done) {
       throw new Error("Expected exactly one result from SQL query, but got no results.");
@@ -122,6 +126,7 @@ export class Cursor {
   }
 
   raw() {
+    if (this === undefined) refuseReceiver();
     return new RawIterator(INTERNAL, this.#handle, this.#cursor, this.#columns().length);
   }
 
@@ -216,6 +221,7 @@ export class SqlStorage {
    * @param {any[]} bindings
    */
   exec(query, ...bindings) {
+    if (this === undefined) refuseReceiver();
     if (arguments.length === 0) refuseArgument("SqlStorage", "exec", 1, "String");
     const text = `${query}`;
     const cursor = op_sql_exec(this.#handle, text, ...bindings);

@@ -10,6 +10,7 @@ import { bindOps } from "ext:stead/fast_ops.js";
 import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
 import { checkAutoText, checkClose, checkProtocols, checkUrl } from "ext:stead/websocket_checks.js";
 import { requireHandler } from "ext:stead/global_scope.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { deserialize, DOMException, serialize } from "ext:stead/clone.js";
 import { currentContext } from "ext:stead/context.js";
@@ -463,6 +464,7 @@ export class WebSocket extends EventTarget {
   }
 }
 tagClass(WebSocket);
+guardReceiver(WebSocket);
 for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
   for (const key of [name, `READY_STATE_${name}`]) {
     Object.defineProperty(WebSocket.prototype, key, { value, enumerable: true });

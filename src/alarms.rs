@@ -243,6 +243,8 @@ impl Scheduler {
             }
             self.open_existing(&shared);
             self.apply_changes();
+            // Before the time is read: what is set later is seen the next time.
+            let set_to = time.and_then(VirtualTime::take_set);
             let now_ms = clock.now_ms();
             self.answer_asked(now_ms);
             let horizon_ms = if time.is_some() {
@@ -257,13 +259,8 @@ impl Scheduler {
                 running.push(self.begin(&shared, key, entry));
             }
             if let Some(time) = time {
-                let crons = self.crons.get_or_insert_with(|| match &shared.testing {
-                    Some(testing) => Crons::new(&testing.crons, now_ms),
-                    None => Crons::default(),
-                });
-                for event in crons.take_due(now_ms) {
-                    crate::testing::crons::fire(&shared, event);
-                }
+                let crons = self.crons.get_or_insert_with(|| Crons::of(&shared, now_ms));
+                crons.run(&shared, set_to, now_ms);
                 let next_ms = (next_ms < now_ms + horizon_ms).then_some(next_ms);
                 let due = Due {
                     alarm_ms: next_ms,

@@ -36,6 +36,8 @@ pub struct VirtualTime {
     elapsed_ms: AtomicI64,
     /// What is added to the elapsed time to get the wall clock's.
     offset_ms: AtomicI64,
+    /// The earliest that `offset_ms` was set to since somebody asked; `NEVER` if it was not set.
+    back_to_ms: AtomicI64,
     activity: AtomicU64,
     in_flight: AtomicUsize,
     held: AtomicBool,
@@ -105,6 +107,7 @@ impl VirtualTime {
         VirtualTime {
             elapsed_ms: AtomicI64::new(0),
             offset_ms: AtomicI64::new(START_MS),
+            back_to_ms: AtomicI64::new(NEVER),
             activity: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             held: AtomicBool::new(false),
@@ -122,8 +125,15 @@ impl VirtualTime {
 
     /// Sets the wall clock and leaves timers where they are.
     pub fn set_wall(&self, now_ms: i64) {
+        self.back_to_ms.fetch_min(now_ms, SeqCst);
         self.offset_ms.store(now_ms - self.elapsed_ms(), SeqCst);
         self.stir();
+    }
+
+    /// The earliest time that the wall clock was set to since the last call, whatever it shows by now.
+    pub fn take_set(&self) -> Option<i64> {
+        let back_to_ms = self.back_to_ms.swap(NEVER, SeqCst);
+        (back_to_ms != NEVER).then_some(back_to_ms)
     }
 
     /// Sets the clock: forward, timers come along; backward, the wall clock goes alone.

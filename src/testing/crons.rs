@@ -13,8 +13,6 @@ use crate::shared::Shared;
 #[derive(Default)]
 pub struct Crons {
     triggers: Vec<Trigger>,
-    /// When the clock was looked at last; one that was set back since starts them anew.
-    looked_ms: i64,
 }
 
 struct Trigger {
@@ -25,7 +23,7 @@ struct Trigger {
 
 impl Crons {
     /// Triggers that start at `now_ms`. Expressions were checked when the configuration was read.
-    pub fn new(expressions: &[String], now_ms: i64) -> Crons {
+    fn new(expressions: &[String], now_ms: i64) -> Crons {
         let trigger = |expression: &String| {
             let cron = crate::crons::parse(expression).ok()?;
             let next_ms = crate::crons::next_after(&cron, now_ms);
@@ -38,27 +36,47 @@ impl Crons {
         };
         Crons {
             triggers: expressions.iter().filter_map(trigger).collect(),
-            looked_ms: now_ms,
+        }
+    }
+
+    /// Those of a worker under test.
+    pub fn of(shared: &Shared, now_ms: i64) -> Crons {
+        match &shared.testing {
+            Some(testing) => Crons::new(&testing.crons, now_ms),
+            None => Crons::default(),
+        }
+    }
+
+    /// Has the worker handle what is due, after the clock was set to `set_to`.
+    pub fn run(&mut self, shared: &Shared, set_to: Option<i64>, now_ms: i64) {
+        if let Some(set_to) = set_to {
+            self.set(set_to);
+        }
+        for event in self.take_due(now_ms) {
+            fire(shared, event);
+        }
+    }
+
+    /// Has the triggers go on from a time that the clock was set to.
+    fn set(&mut self, now_ms: i64) {
+        for trigger in &mut self.triggers {
+            trigger.next_ms = crate::crons::next_after(&trigger.cron, now_ms);
         }
     }
 
     /// The events of the triggers that are due, each at most once.
-    pub fn take_due(&mut self, now_ms: i64) -> Vec<HandlerEvent> {
-        let was_set_back = now_ms < self.looked_ms;
-        self.looked_ms = now_ms;
+    fn take_due(&mut self, now_ms: i64) -> Vec<HandlerEvent> {
         let mut events = Vec::new();
         for trigger in &mut self.triggers {
-            let due = trigger
-                .next_ms
-                .filter(|due| *due <= now_ms && !was_set_back);
-            if due.is_some() || was_set_back {
-                trigger.next_ms = crate::crons::next_after(&trigger.cron, now_ms);
-            }
-            events.extend(due.map(|scheduled_time| HandlerEvent::Scheduled {
+            let Some(scheduled_time) = trigger.next_ms.filter(|due| *due <= now_ms) else {
+                continue;
+            };
+            trigger.next_ms = crate::crons::next_after(&trigger.cron, now_ms);
+            events.push(HandlerEvent::Scheduled {
                 entrypoint: "default".to_owned(),
                 cron: trigger.expression.clone(),
                 scheduled_time,
-            }));
+            });
         }
         events
     }
@@ -71,7 +89,7 @@ impl Crons {
 }
 
 /// Has the worker under test handle an event. What it throws fails the test that runs.
-pub fn fire(shared: &Shared, event: HandlerEvent) {
+fn fire(shared: &Shared, event: HandlerEvent) {
     let deed: TestDeed = Box::new(move |shard| {
         let (sender, outcome) = oneshot::channel();
         shard.run_handler(&event, sender);
@@ -121,6 +139,7 @@ mod tests {
             ("0 * * * *", 60 * MINUTE_MS),
         ];
         check(&mut crons, 60 * MINUTE_MS, &both);
+        crons.set(0);
         check(&mut crons, 0, &[]);
         check(&mut crons, 5 * MINUTE_MS, &[("*/5 * * * *", 5 * MINUTE_MS)]);
     }

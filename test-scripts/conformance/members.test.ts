@@ -52,7 +52,12 @@ const TORN =
 export const methodsOfObjectsNeedTheirObject = inside(async (ctx) => {
   const { blockConcurrencyWhile, waitUntil, getWebSockets, abort } = ctx as any;
   const { get, put, list, delete: remove, transaction, transactionSync, setAlarm } = ctx.storage as any;
-  const torn = { blockConcurrencyWhile, waitUntil, getWebSockets, abort, get, put, list, remove, transaction, transactionSync, setAlarm };
+  const { exec } = ctx.storage.sql as any;
+  const { get: kvGet, put: kvPut, delete: kvDelete, list: kvList } = ctx.storage.kv as any;
+  const { next, toArray, one, raw } = ctx.storage.sql.exec("SELECT 1") as any;
+  const { accept, send, close, serializeAttachment } = new WebSocketPair()[0] as any;
+  const ofParts = { exec, kvGet, kvPut, kvDelete, kvList, next, toArray, one, raw, accept, send, close, serializeAttachment };
+  const torn = { ...ofParts, blockConcurrencyWhile, waitUntil, getWebSockets, abort, get, put, list, remove, transaction, transactionSync, setAlarm };
   for (const [name, method] of Object.entries(torn)) {
     await assertRejects(async () => await method("a", "b"), TORN).catch((error) => assert(false, `${name}: ${error.message}`));
   }

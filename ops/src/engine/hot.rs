@@ -118,10 +118,8 @@ for (const hot of [HOT]) {
   }
 }";
 
-/// Has V8 understand what [`compile_hot_functions`] adds. Called before V8 starts.
-pub fn allow() {
-    deno_core::v8_set_flags(vec!["stead".into(), "--allow-natives-syntax".into()]);
-}
+/// V8's flag for the words that [`compile_hot_functions`] adds.
+pub const FLAG: &str = "--allow-natives-syntax";
 
 /// A module's source, which also compiles its hot functions once it is evaluated.
 pub fn compile_hot_functions(specifier: &str, source: String) -> String {

@@ -16,6 +16,7 @@ use deno_core::snapshot::CreateSnapshotOptions;
 use super::extensions::extensions;
 use super::hot;
 use super::hot::compile_hot_functions;
+use super::runtime::init_platform;
 use super::wording::reword;
 
 /// Scripts of the deno packages that no Worker can reach, so that the binary need not carry them.
@@ -104,16 +105,16 @@ impl SnapshotOutput {
     }
 }
 
-/// Evaluates all extension JavaScript in a fresh isolate and takes a picture of its heap.
+/// Starts V8, evaluates all extension JavaScript in a fresh isolate and takes a picture of its heap.
 ///
 /// Reads the sources of the deno packages and of `js/` from where cargo left them, so it only
 /// works on the machine that compiled this crate. The result no longer depends on that machine.
 ///
 /// # Panics
 ///
-/// When an extension script throws, or has a byte that is not ASCII.
+/// When an extension script throws, or has a byte that is not ASCII, and when V8 was started already.
 pub fn create_snapshot() -> SnapshotOutput {
-    hot::allow();
+    init_platform(&[hot::FLAG.to_owned()]);
     let extensions = extensions(String::new(), None);
     let lazy_scripts = lazy_scripts(&extensions);
 

@@ -33,7 +33,6 @@ fn spawn(job: Job) {
     let spawner = SPAWNER.get_or_init(|| {
         let (sender, jobs) = mpsc::channel::<Job>();
         thread::spawn(move || {
-            stead_ops::engine::init_platform(&[]);
             let snapshot = stead_ops::engine::create_snapshot().leak();
             for job in jobs {
                 thread::Builder::new()

@@ -132,7 +132,7 @@ const GLOBALS: &[(&str, &str)] = &[
     ),
     (
         "crypto.subtle.digest('nope', new Uint8Array())",
-        "NotSupportedError: Algorithm 'nope' is not supported",
+        "NotSupportedError: Unrecognized or unimplemented digest algorithm requested.",
     ),
     (
         "crypto.subtle.timingSafeEqual(new Uint8Array([1]), new Uint8Array([1]).buffer)",
