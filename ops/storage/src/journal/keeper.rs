@@ -226,7 +226,11 @@ impl Keeper {
     }
 
     /// Makes the database file of a closed object complete and durable.
-    fn complete(&self, name: &ObjectName, entries: &[Entry]) -> io::Result<crate::disk::Stat> {
+    pub(super) fn complete(
+        &self,
+        name: &ObjectName,
+        entries: &[Entry],
+    ) -> io::Result<crate::disk::Stat> {
         let files = ObjectFiles::open(
             &*self.shared.disk,
             &self.shared.object_path(name),

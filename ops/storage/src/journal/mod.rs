@@ -15,6 +15,7 @@
 //! keeper      checkpoints, archiving, pruning: what takes its time
 //! recovery    what an unclean stop left
 //! restore     an object becomes what it was, or what a file holds
+//! forget      the end of a namespace
 //! tools       what can be asked from outside
 //! ```
 //!
@@ -29,6 +30,7 @@
 //!    or the object was reset.
 
 mod adopt;
+mod forget;
 mod index;
 mod inherit;
 mod keeper;
