@@ -4,6 +4,7 @@
 //! ```text
 //! record      one commit of one object, or part of a large one, as bytes
 //! segment     a file of records
+//! last        which segment is the last one
 //! object_log  an open object, as the journal sees it
 //! writer      batches of commits become durable records
 //! index       which records exist, and which the database files still need
@@ -34,6 +35,7 @@ mod forget;
 mod index;
 mod inherit;
 mod keeper;
+pub(crate) mod last;
 mod local;
 mod object_log;
 mod opening;

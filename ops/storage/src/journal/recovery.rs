@@ -11,7 +11,7 @@ use super::object_log::ObjectFiles;
 use super::rebuild::rebuild;
 use super::record::ObjectName;
 use super::segment::{self, Place};
-use super::{Mark, lock};
+use super::{Mark, last, lock};
 use crate::disk::OpenMode;
 use crate::history::{Catalog, Row};
 use crate::{Result, StorageError};
@@ -44,6 +44,9 @@ pub(crate) fn read(shared: &Shared, recovery: &mut Recovery) -> Result<Resume> {
         .filter_map(|name| segment::number_of(name))
         .collect();
     numbers.sort_unstable();
+    let last = numbers.last().copied().unwrap_or(0);
+    let was_clean = shared.options.after_clean_stop;
+    last::check(&*shared.disk, &shared.directory, last, was_clean)?;
     let catalog = Catalog::exists(&shared.history_dir())
         .then(|| Catalog::open(&shared.history_dir()))
         .transpose()?;
@@ -65,7 +68,7 @@ pub(crate) fn read(shared: &Shared, recovery: &mut Recovery) -> Result<Resume> {
             segment: 0,
             offset: 0,
         },
-        last: numbers.last().copied().unwrap_or(0),
+        last,
     };
     for (at, number) in numbers.iter().enumerate() {
         let path = segment::path(&shared.directory, *number);
