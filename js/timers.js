@@ -159,6 +159,7 @@ function start(startOne, callback, delay, args, once) {
   };
   const id = startOne(() => {
     if (handle !== undefined && op_object_is_broken(handle)) return clearTimeout(id);
+    if (/** @type {any} */ (context)?.aborted === true) return clearTimeout(id);
     // Of an interval one run waits, however many are due.
     if (SetPrototypeHas(held, id)) return;
     SetPrototypeAdd(held, id);

@@ -60,6 +60,8 @@ pub struct Dispatch {
     pub fire_timer: v8::Global<v8::Function>,
     /// On whose behalf code spoke.
     pub speaker: v8::Global<v8::Function>,
+    /// The calls that code has not answered.
+    pub calls_under_way: v8::Global<v8::Function>,
     /// Goes on after code was ended.
     pub resume: v8::Global<v8::Function>,
 }
@@ -119,6 +121,7 @@ impl Isolate {
             release: function("release"),
             fire_timer: function("fireTimer"),
             speaker: function("speaker"),
+            calls_under_way: function("callsUnderWay"),
             resume: function("resume"),
         };
         Isolate {

@@ -17,7 +17,6 @@ use crate::verdict::OBJECT_CPU;
 use crate::verdict::Speaker;
 use crate::verdict::WORKER_CPU;
 use crate::verdict::exceeded;
-use crate::verdict::worker_exceeded;
 
 impl Shard {
     /// Counts what was seen of the turns since the last call. Called between turns.
@@ -63,11 +62,6 @@ impl Shard {
         if let Some(mapping) = mapping {
             self.isolate.guard.condemn(mapping);
         }
-        if owed.is_open() {
-            self.report(None, WORKER_CPU);
-            owed.give(Err(stead_ops::message::CallError::Failed(worker_exceeded(
-                WORKER_CPU,
-            ))));
-        }
+        self.fail_owed(owed, mapping, WORKER_CPU);
     }
 }

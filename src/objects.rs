@@ -17,6 +17,7 @@ use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
 use stead_ops::facet::Facet;
 use stead_ops::facet::Facets;
+use stead_ops::frame::Frame;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::host::Host;
@@ -25,7 +26,6 @@ use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::message::AlarmOutcome;
 use stead_ops::message::Call;
-use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
@@ -112,7 +112,7 @@ impl Shard {
         let event = match event {
             // The value went with the instance that exported it.
             ObjectEvent::Call(call) if call.target.is_some() && !self.owns(&instance, &call) => {
-                return call.fail(CallError::Failed(Failure::owner_gone()));
+                return call.fail_gone();
             }
             event => event,
         };
@@ -181,9 +181,17 @@ impl Shard {
                     ..
                 } => {
                     drop(permit);
+                    let told = self.socket_told(&instance, socket, &frame);
                     let Ok(frame) = deno_core::ToV8::to_v8(JsFrame(Some(frame)), scope);
                     let number = v8::Integer::new_from_unsigned(scope, socket).into();
-                    call(scope, &dispatch.object_socket, &[record, number, frame])
+                    match told {
+                        None => call(scope, &dispatch.object_socket, &[record, number, frame]),
+                        Some(told) => {
+                            let told = make_cppgc_object(scope, told).into();
+                            let arguments = [record, number, frame, told];
+                            call(scope, &dispatch.object_socket, &arguments)
+                        }
+                    }
                 }
             };
             // The functions answer what user code throws. What is left, such as the end of
@@ -470,6 +478,15 @@ impl Host for Shard {
         self.isolate.guard.abort();
     }
 
+    fn end_code(&self) {
+        self.isolate.guard.abort();
+    }
+
+    fn abort_isolate(&self, failure: Failure) {
+        self.end_isolate(&failure);
+        self.isolate.guard.abort();
+    }
+
     fn connect(
         &self,
         request: ConnectRequest,
@@ -488,6 +505,10 @@ impl Host for Shard {
 
     fn caches(&self) -> &stead_ops::cache::Caches {
         &self.shared.caches
+    }
+
+    fn socket_says(&self, instance: &Instance, socket: u32, frame: &Frame) {
+        self.tell_sent(instance, socket, frame);
     }
 
     fn report(&self, object: Option<String>, error: &str) {

@@ -46,14 +46,14 @@ impl Shard {
                     time.inspect(|time| time.taken());
                 }
             }
-            None => call.fail(CallError::Failed(Failure::owner_gone())),
+            None => call.fail_gone(),
         }
     }
 
     /// Delivers a call to the code that exported its target.
     pub fn deliver_export_call(&self, call: Call) {
         match self.owner_of(&call) {
-            Err(OwnerGone) => call.fail(CallError::Failed(Failure::owner_gone())),
+            Err(OwnerGone) => call.fail_gone(),
             Ok(None) => self.enter_worker_call(None, call),
             Ok(Some(instance)) => self.offer(&instance, ObjectEvent::Call(call)),
         }

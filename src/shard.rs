@@ -151,7 +151,7 @@ pub struct Shard {
 }
 
 /// Why a shard could not start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum StartError {
     /// The worker's module threw, or does not load: the error with its stack.
     Module(String),

@@ -15,6 +15,7 @@ use crate::inspector::Brake;
 use crate::placement::ShardIndex;
 use crate::shard;
 use crate::shard::StartError;
+use crate::shard::Started;
 use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
@@ -24,16 +25,39 @@ use crate::stopping::Stop;
 /// place it takes.
 pub type Slot = (ShardIndex, mpsc::Receiver<Message>, Option<Inheritance>);
 
-/// Starts the threads of shards and waits until all are ready.
-pub async fn start_shards(
+/// Shards that evaluate the worker's module.
+pub struct Starting(Vec<oneshot::Receiver<Started>>);
+
+impl Starting {
+    /// Waits until all are ready.
+    ///
+    /// # Errors
+    /// Why one of them never will be.
+    pub async fn ready(self) -> Result<(Arc<[Export]>, Vec<Brake>), StartError> {
+        let mut exports: Arc<[Export]> = Arc::new([]);
+        let mut isolates = Vec::new();
+        let mut failure = None;
+        for started in self.0 {
+            match started.await {
+                Ok(Ok(ready)) => {
+                    exports = ready.exports.into();
+                    isolates.push(ready.isolate);
+                }
+                Ok(Err(error)) => failure = Some(error),
+                Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
+            }
+        }
+        failure.map_or(Ok((exports, isolates)), Err)
+    }
+}
+
+/// Starts the threads of shards, those first that have begun already.
+pub fn start_shards(
     shared: &Arc<Shared>,
     code: &Arc<Code>,
     slots: Vec<Slot>,
     waiting: Vec<Waiting>,
-) -> (
-    Vec<JoinHandle<()>>,
-    Result<(Arc<[Export]>, Vec<Brake>), StartError>,
-) {
+) -> (Vec<JoinHandle<()>>, Starting) {
     let mut threads = Vec::new();
     let mut starting = Vec::new();
     let mut waiting = waiting.into_iter();
@@ -52,23 +76,7 @@ pub async fn start_shards(
         }));
         starting.push(ready);
     }
-    let mut exports: Arc<[Export]> = Arc::new([]);
-    let mut isolates = Vec::new();
-    let mut failure = None;
-    for started in starting {
-        match started.await {
-            Ok(Ok(ready)) => {
-                exports = ready.exports.into();
-                isolates.push(ready.isolate);
-            }
-            Ok(Err(error)) => failure = Some(error),
-            Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
-        }
-    }
-    match failure {
-        None => (threads, Ok((exports, isolates))),
-        Some(error) => (threads, Err(error)),
-    }
+    (threads, Starting(starting))
 }
 
 /// Has shards finish what runs, and waits for that.

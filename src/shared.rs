@@ -96,7 +96,10 @@ pub type OutcomeSender = oneshot::Sender<Result<String, String>>;
 /// A call of an object's method by somebody who speaks JSON.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct JsonCall {
-    /// The class, or another name of its binding.
+    /// The worker whose class it is, where several run; None where only one has the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// The class, as the code exports it.
     pub class: String,
     /// The object's name.
     pub name: String,

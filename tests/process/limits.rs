@@ -14,7 +14,7 @@ const SMALL: &[&str] = &[
     "--shards",
     "1",
     "--cpu-ms",
-    "200",
+    "1000",
     "--heap-mb",
     "64",
     "--storage-mb",
@@ -156,6 +156,38 @@ fn abort_ends_the_code_that_called_it() {
     resets(&server, "abort", "enough");
     assert_eq!(call(&server, "/a/increment"), json!({ "result": 1 }));
     assert!(!server.has_logged(|line| line.to_string().contains("code ran on")));
+    server.stop();
+}
+
+#[test]
+fn a_call_of_an_exported_function_is_answered_when_that_is_ended() {
+    let state = temporary();
+    let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
+    assert_eq!(
+        call(&server, "/worker/exported"),
+        json!({ "error": "Worker exceeded CPU time limit.", "reset": false })
+    );
+    // The request whose function it is ends with it, and the object that called it is told.
+    assert_eq!(server.get("/worker/callback").status, 503);
+    server.until("/noting/stored", |answer| {
+        answer.json() == json!({ "result": "Worker exceeded CPU time limit." })
+    });
+    server.stop();
+}
+
+#[test]
+fn abort_isolate_resets_its_objects_and_its_variables() {
+    let state = temporary();
+    let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
+    assert_eq!(call(&server, "/a/increment"), json!({ "result": 1 }));
+    assert_eq!(call(&server, "/a/keepOne"), json!({ "result": null }));
+    assert_eq!(call(&server, "/a/leaked"), json!({ "result": 1 }));
+    assert_eq!(server.get("/worker/abortIsolate").status, 500);
+    server.logged(|line| line.to_string().contains("enough of this isolate"));
+    server.until("/a/leaked", |answer| {
+        answer.json() == json!({ "result": 0 })
+    });
+    assert_eq!(call(&server, "/a/increment"), json!({ "result": 1 }));
     server.stop();
 }
 
