@@ -76,9 +76,17 @@ fn read(file: &Path) -> io::Result<Record> {
 
 /// Applies what the project's migrations ask for and what was not applied yet.
 ///
+/// `forget` has the journal forget the objects of a folder; it says whether that was possible, which
+/// it is not while one of them is in memory.
+///
 /// # Errors
 /// The state directory cannot be read or written.
-pub fn apply(state: &Path, worker: &str, lifecycle: &Lifecycle) -> io::Result<(Classes, Notes)> {
+pub fn apply(
+    state: &Path,
+    worker: &str,
+    lifecycle: &Lifecycle,
+    forget: &dyn Fn(&str) -> io::Result<bool>,
+) -> io::Result<(Classes, Notes)> {
     let file = state.join(FILE_NAME);
     let mut record = read(&file)?;
     let before = record.workers.get(worker).cloned().unwrap_or_default();
@@ -87,16 +95,20 @@ pub fn apply(state: &Path, worker: &str, lifecycle: &Lifecycle) -> io::Result<(C
         worker,
         classes: before.clone(),
         notes: Vec::new(),
+        forget,
     };
-    for migration in &lifecycle.migrations {
+    'migrations: for migration in &lifecycle.migrations {
         match &migration.tag {
             Some(tag) if work.classes.applied.contains(tag) => continue,
-            Some(tag) => work.classes.applied.push(tag.clone()),
-            None => {}
+            _ => {}
         }
         for step in &migration.steps {
-            work.step(step)?;
+            if !work.step(step)? {
+                // This one and those after it are for the next time.
+                break 'migrations;
+            }
         }
+        work.classes.applied.extend(migration.tag.clone());
     }
     if work.classes != before {
         record
@@ -115,10 +127,12 @@ struct Work<'a> {
     worker: &'a str,
     classes: Classes,
     notes: Notes,
+    forget: &'a dyn Fn(&str) -> io::Result<bool>,
 }
 
 impl Work<'_> {
-    fn step(&mut self, step: &Step) -> io::Result<()> {
+    /// False if it cannot be done yet.
+    fn step(&mut self, step: &Step) -> io::Result<bool> {
         match step {
             Step::New(class) => {
                 if !self.classes.folders.contains_key(class) {
@@ -140,11 +154,13 @@ impl Work<'_> {
             }
             Step::Delete(class) => {
                 let folder = self.classes.folder(self.worker, class);
+                if !self.remove(class, &folder)? {
+                    return Ok(false);
+                }
                 self.classes.folders.remove(class);
-                self.remove(class, &folder)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The class's usual folder, or one beside it if another class has that.
@@ -183,24 +199,47 @@ impl Work<'_> {
         self.classes.folders.insert(to.to_owned(), folder);
     }
 
-    /// Moves a class's objects out of the way. They are the user's data, so they are not destroyed.
-    fn remove(&mut self, class: &str, folder: &str) -> io::Result<()> {
+    /// Moves a class's objects out of the way, with their history. They are the user's data, so they
+    /// are not destroyed. False while one of them is in memory.
+    ///
+    /// Whenever the process is ended in between, the migration has not been applied, and this is
+    /// done again.
+    fn remove(&mut self, class: &str, folder: &str) -> io::Result<bool> {
         let path = self.state.join(folder);
-        if self.classes.folders.values().any(|other| other == folder) || !path.is_dir() {
-            return Ok(());
+        let folders = &self.classes.folders;
+        let others = folders
+            .iter()
+            .any(|(other, at)| other != class && at == folder);
+        if others || !path.is_dir() {
+            return Ok(true);
+        }
+        // Before the files go: what the journal holds of them goes into them.
+        if !(self.forget)(folder)? {
+            self.notes.push(format!(
+                "the class `{class}` has objects in memory: it is deleted when the project is loaded the next time"
+            ));
+            return Ok(false);
         }
         let removed = self.state.join("deleted");
         fs::create_dir_all(&removed)?;
-        let target = (1..)
-            .map(|number| removed.join(format!("{folder}.{number}")))
-            .find(|target| !target.exists())
-            .unwrap_or_else(|| removed.join(folder));
+        let free = |number: &u32| {
+            let name = format!("{folder}.{number}");
+            !removed.join(&name).exists() && !removed.join(name + ".history").exists()
+        };
+        let number = (1..).find(free).unwrap_or(1);
+        let target = removed.join(format!("{folder}.{number}"));
+        let history = self.state.join("history").join(folder);
+        if history.is_dir() {
+            fs::rename(&history, removed.join(format!("{folder}.{number}.history")))?;
+        }
         fs::rename(&path, &target)?;
+        fs::File::open(&removed)?.sync_all()?;
+        fs::File::open(self.state)?.sync_all()?;
         self.notes.push(format!(
             "the class `{class}` was deleted: its objects are in `{}`, to be removed by hand",
             target.display()
         ));
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -248,7 +287,7 @@ mod tests {
 
     #[track_caller]
     fn check(state: &Path, steps: &[(&str, Step)], class: &str, expect: &str) -> Notes {
-        let (classes, notes) = apply(state, "w", &migrations(steps)).unwrap();
+        let (classes, notes) = apply(state, "w", &migrations(steps), &|_| Ok(true)).unwrap();
         assert_eq!(classes.folder("w", class), expect);
         notes
     }

@@ -1,6 +1,7 @@
 //! The state directory of the process, and which folder in it holds the objects of each class.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,7 +102,9 @@ impl State {
     /// # Errors
     /// The directory cannot be written.
     pub fn apply(&self, project: &Project) -> Result<(), Problem> {
-        let applied = classes::apply(&self.path, &project.name, &project.lifecycle);
+        let process = self.process()?;
+        let forget = |folder: &str| process.journal.forget(folder).map_err(io::Error::other);
+        let applied = classes::apply(&self.path, &project.name, &project.lifecycle, &forget);
         let (classes, notes) =
             applied.map_err(|error| Problem::state_not_writable(&self.path, &error))?;
         for note in notes {

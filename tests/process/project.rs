@@ -216,6 +216,41 @@ fn a_change_of_the_compatibility_date_starts_the_code_anew() {
 }
 
 #[test]
+fn a_class_that_is_deleted_and_made_again_begins_anew() {
+    let project = Project::tally();
+    let (before, after) = CONFIG.split_once("\"migrations\"").unwrap();
+    let (_, after) = after.split_once("}],").unwrap();
+    let first = r#"{ "tag": "v1", "new_sqlite_classes": ["Tally"] }"#;
+    let then = r#"{ "tag": "v2", "deleted_classes": ["Tally"] }, { "tag": "v3", "new_sqlite_classes": ["Tally"] }"#;
+    let again = r#"{ "tag": "v4", "deleted_classes": ["Tally"] }, { "tag": "v5", "new_sqlite_classes": ["Tally"] }"#;
+    let mut migrations = first.to_owned();
+    for more in [then, again] {
+        let server = Server::dev(project.path(), &[]);
+        assert_eq!(server.get("/").text(), "1");
+        assert_eq!(server.get("/").text(), "2");
+        // What it wrote is in the journal alone.
+        server.kill();
+        migrations = format!("{migrations}, {more}");
+        let config = format!("{before}\"migrations\": [{migrations}],{after}");
+        project.write("wrangler.jsonc", &config);
+    }
+    for expect in ["1", "2", "3"] {
+        let server = Server::dev(project.path(), &[]);
+        assert_eq!(server.get("/").text(), expect);
+        server.kill();
+    }
+    let server = Server::dev(project.path(), &[]);
+    assert!(!server.has_logged(|line| line["type"] == "error"));
+    server.stop();
+    let state = project.path().join(".stead/state");
+    let verified = stead(["verify", "--state", text(&state)]);
+    assert!(verified.printed().contains("all whole"), "{verified:?}");
+    for number in ["1", "2"] {
+        assert!(state.join(format!("deleted/tally-Tally.{number}")).is_dir());
+    }
+}
+
+#[test]
 fn objects_leave_memory_when_dev_is_told_to() {
     let project = Project::tally();
     let index = INDEX

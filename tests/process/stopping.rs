@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use serde_json::json;
 
-use crate::server::{Server, example, fixture, temporary};
+use crate::server::{Server, example, fixture, stead, temporary, text};
 use crate::websocket::Socket;
 
 const OBJECTS: [&str; 3] = ["a", "b", "c"];
@@ -212,4 +212,37 @@ fn an_alarm_set_before_a_kill_fires_after_the_next_start() {
 #[test]
 fn an_alarm_set_before_ctrl_c_fires_after_the_next_start() {
     check_alarm_survives(Server::stop);
+}
+
+#[test]
+fn a_start_without_the_last_part_of_the_journal_is_refused() {
+    let state = temporary();
+    let tally = fixture("tally.ts");
+    let server = Server::start(&tally, state.path(), &[]);
+    assert_eq!(server.get("/a/add").text(), "1");
+    server.kill();
+    let journal = std::fs::read_dir(state.path().join("journal")).unwrap();
+    let mut segments: Vec<_> = journal.map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    let last = segments.pop().unwrap();
+    let kept = state.path().join("kept");
+    std::fs::rename(&last, &kept).unwrap();
+    let line = [
+        "run",
+        text(&tally),
+        "--state",
+        text(state.path()),
+        "--port",
+        "0",
+    ];
+    let words = [
+        text(&last),
+        "is missing",
+        "put the file back",
+        "stead.segment",
+    ];
+    stead(line).failed(5, &words);
+    std::fs::rename(&kept, &last).unwrap();
+    let server = Server::start(&tally, state.path(), &[]);
+    assert_eq!(server.get("/a/add").text(), "2");
 }

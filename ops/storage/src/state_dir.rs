@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use crate::journal::last;
 use crate::journal::{JournalOptions, LocalJournal, ObjectName, Recovery};
 use crate::metadata::{GET_NAME, NS_PER_MS};
 use crate::{AlarmIndex, ObjectId, Result, StorageError};
@@ -232,7 +233,7 @@ fn check_unique_key(unique_key: &str) -> Result<()> {
     let plain = !unique_key.is_empty()
         && unique_key != "."
         && unique_key != ".."
-        && unique_key != LOCK_NAME
+        && ![LOCK_NAME, last::NAME].contains(&unique_key)
         && ![CLEAN_NAME, JOURNAL_NAME, HISTORY_NAME].contains(&unique_key)
         && !unique_key.contains(['/', '\\', '\0']);
     match plain {

@@ -6,6 +6,8 @@ mod world;
 
 #[path = "journal/damage.rs"]
 mod damage;
+#[path = "journal/forgetting.rs"]
+mod forgetting;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

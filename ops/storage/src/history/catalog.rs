@@ -2,6 +2,7 @@
 //! archived commit and its generations, and the restores that wait for an
 //! object to start. SQLite makes each change durable and whole.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS restore (
   unique_key TEXT, id BLOB, bookmark TEXT,
   PRIMARY KEY (unique_key, id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgotten (unique_key TEXT PRIMARY KEY, segment INTEGER) WITHOUT ROWID;
 ";
 
 /// What is known of an object that the journal's segments do not tell.
@@ -135,6 +137,19 @@ impl Catalog {
         all().map_err(|error| self.context(error))
     }
 
+    /// The namespaces that were forgotten, and the last segment whose records of each are void.
+    pub(crate) fn forgotten(&self) -> Result<HashMap<String, u64>> {
+        let all = || {
+            let mut statement = self
+                .connection
+                .prepare("SELECT unique_key, segment FROM forgotten")?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+            rows.collect::<rusqlite::Result<HashMap<_, _>>>()
+        };
+        all().map_err(|error| self.context(error))
+    }
+
     /// Makes several changes at once.
     pub(crate) fn change(
         &self,
@@ -218,6 +233,27 @@ impl Change<'_> {
                 row.closed.map(|stat| stat.modified_ns),
                 row.damage,
             ])
+            .map(drop)
+    }
+
+    /// Forgets all objects of a namespace: their records up to and with a segment are void.
+    pub(crate) fn forget(&self, unique_key: &str, segment: u64) -> rusqlite::Result<()> {
+        for table in ["object", "generation", "restore"] {
+            let delete = format!("DELETE FROM {table} WHERE unique_key = ?");
+            self.connection.execute(&delete, [unique_key])?;
+        }
+        self.connection
+            .execute(
+                "INSERT OR REPLACE INTO forgotten VALUES (?, ?)",
+                params![unique_key, segment as i64],
+            )
+            .map(drop)
+    }
+
+    /// No segment before this one exists, so nothing that was forgotten before is in any.
+    pub(crate) fn end_forgetting(&self, before: u64) -> rusqlite::Result<()> {
+        self.connection
+            .execute("DELETE FROM forgotten WHERE segment < ?", [before as i64])
             .map(drop)
     }
 

@@ -14,7 +14,7 @@ use super::local::{Message, Shared};
 use super::object_log::ObjectFiles;
 use super::rebuild::{Reader, rebuild};
 use super::record::ObjectName;
-use super::{Checkpoint, LogEvent, Mark, lock, segment};
+use super::{Checkpoint, LogEvent, Mark, last, lock, segment};
 use crate::disk::{DiskFile, sync_files};
 use crate::history::{Archived, Catalog, Generation, History, Past, Row};
 use crate::{Result, StorageError};
@@ -226,7 +226,11 @@ impl Keeper {
     }
 
     /// Makes the database file of a closed object complete and durable.
-    fn complete(&self, name: &ObjectName, entries: &[Entry]) -> io::Result<crate::disk::Stat> {
+    pub(super) fn complete(
+        &self,
+        name: &ObjectName,
+        entries: &[Entry],
+    ) -> io::Result<crate::disk::Stat> {
         let files = ObjectFiles::open(
             &*self.shared.disk,
             &self.shared.object_path(name),
@@ -271,6 +275,11 @@ impl Keeper {
             for together in objects.chunks(ARCHIVED_TOGETHER) {
                 archive_objects(history, &shared, &*file, together)?;
             }
+        }
+        let is_last = lock(&self.shared.index).segments.last() == Some(&number);
+        if is_last {
+            last::forget(&*self.shared.disk, &self.shared.directory)
+                .map_err(|error| StorageError::io(&path, error))?;
         }
         let was_damaged = lock(&self.shared.index).damaged.contains(&number);
         let removed = if was_damaged {

@@ -243,6 +243,14 @@ impl LocalJournal {
         archived
     }
 
+    /// Tells the committer something.
+    ///
+    /// # Errors
+    /// The journal has stopped.
+    pub(super) fn tell_committer(&self, message: Message) -> std::result::Result<(), ()> {
+        self.inner.commits.send(message).map_err(drop)
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }

@@ -4,6 +4,7 @@
 //! ```text
 //! record      one commit of one object, or part of a large one, as bytes
 //! segment     a file of records
+//! last        which segment is the last one
 //! object_log  an open object, as the journal sees it
 //! writer      batches of commits become durable records
 //! index       which records exist, and which the database files still need
@@ -15,6 +16,7 @@
 //! keeper      checkpoints, archiving, pruning: what takes its time
 //! recovery    what an unclean stop left
 //! restore     an object becomes what it was, or what a file holds
+//! forget      the end of a namespace
 //! tools       what can be asked from outside
 //! ```
 //!
@@ -29,9 +31,11 @@
 //!    or the object was reset.
 
 mod adopt;
+mod forget;
 mod index;
 mod inherit;
 mod keeper;
+pub(crate) mod last;
 mod local;
 mod object_log;
 mod opening;

@@ -1,6 +1,7 @@
 //! What the last process left in the journal: reading it, and making the
 //! database files complete that it tells of.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use super::object_log::ObjectFiles;
 use super::rebuild::rebuild;
 use super::record::ObjectName;
 use super::segment::{self, Place};
-use super::{Mark, lock};
+use super::{Mark, last, lock};
 use crate::disk::OpenMode;
 use crate::history::{Catalog, Row};
 use crate::{Result, StorageError};
@@ -43,9 +44,19 @@ pub(crate) fn read(shared: &Shared, recovery: &mut Recovery) -> Result<Resume> {
         .filter_map(|name| segment::number_of(name))
         .collect();
     numbers.sort_unstable();
+    let last = numbers.last().copied().unwrap_or(0);
+    let was_clean = shared.options.after_clean_stop;
+    last::check(&*shared.disk, &shared.directory, last, was_clean)?;
     let catalog = Catalog::exists(&shared.history_dir())
         .then(|| Catalog::open(&shared.history_dir()))
         .transpose()?;
+    // Numbers begin anew where no segment is left, so what is void must not outlive them.
+    let first = numbers.first().map_or(i64::MAX as u64, |first| *first);
+    let mut forgotten = HashMap::new();
+    if let Some(catalog) = &catalog {
+        catalog.change(|change| change.end_forgetting(first))?;
+        forgotten = catalog.forgotten()?;
+    }
     let headers = numbers
         .iter()
         .map(|number| header(shared, *number))
@@ -57,7 +68,7 @@ pub(crate) fn read(shared: &Shared, recovery: &mut Recovery) -> Result<Resume> {
             segment: 0,
             offset: 0,
         },
-        last: numbers.last().copied().unwrap_or(0),
+        last,
     };
     for (at, number) in numbers.iter().enumerate() {
         let path = segment::path(&shared.directory, *number);
@@ -82,7 +93,8 @@ pub(crate) fn read(shared: &Shared, recovery: &mut Recovery) -> Result<Resume> {
             // Nothing in it counts; its header may never have been whole.
             continue;
         }
-        let end = read_segment(shared, &catalog, &mut index, *number, limit, recovery)?;
+        let past = (&catalog, &forgotten);
+        let end = read_segment(shared, past, &mut index, *number, limit, recovery)?;
         resume.place = Place {
             segment: *number,
             offset: end,
@@ -118,7 +130,7 @@ fn header(shared: &Shared, number: u64) -> Result<Option<Place>> {
 /// Notes a segment's records. Returns where the last whole one ends.
 fn read_segment(
     shared: &Shared,
-    catalog: &Option<Catalog>,
+    (catalog, forgotten): (&Option<Catalog>, &HashMap<String, u64>),
     index: &mut Index,
     number: u64,
     limit: Option<u64>,
@@ -127,8 +139,15 @@ fn read_segment(
     let path = segment::path(&shared.directory, number);
     let bytes = read_file(shared, &path).map_err(|error| StorageError::io(&path, error))?;
     let mut failed = None;
+    let is_void = |name: &ObjectName| {
+        let last = forgotten.get(&*name.unique_key);
+        last.is_some_and(|last| number <= *last)
+    };
     let scanned = segment::scan(&bytes, number, limit, |offset, record| {
         let name = &record.head.name;
+        if is_void(name) {
+            return;
+        }
         if !index.objects.contains_key(name) {
             match archived(catalog, name) {
                 Ok(row) => drop(index.objects.insert(name.clone(), known(row))),
@@ -149,6 +168,7 @@ fn read_segment(
         index.damaged.insert(number);
         let (from, to) = (damage.from, damage.to);
         let text = match damage.name {
+            Some(name) if is_void(&name) => continue,
             Some(name) => {
                 let text = format!(
                     "{}: bytes {from} to {to} are damaged, which are of object {name}; `stead verify` tells more, and \

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use super::index::{Entry, Index, Known, Point};
 use super::record::{self, Head, Kind, PART};
 use super::segment::{self, Place};
-use super::{Append, Content, LogEvent, Mark};
+use super::{Append, Content, LogEvent, Mark, last};
 use crate::disk::{Disk, DiskFile, OpenMode};
 
 /// Pages of one record, at most.
@@ -502,6 +502,7 @@ impl Writer {
             file.write_all_at(&header, 0)?;
             file.sync()?;
             self.disk.sync_dir(&self.directory)?;
+            last::note(&*self.disk, &self.directory, number)?;
             Ok(file)
         };
         let file = open().map_err(|error| context(&path, error))?;

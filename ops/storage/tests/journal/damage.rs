@@ -75,3 +75,58 @@ fn a_file_that_is_gone_is_missed() {
     let error = f.try_open("a").err().unwrap().to_string();
     assert!(error.contains("is gone"), "{error}");
 }
+
+#[test]
+fn a_missing_last_segment_is_noticed() {
+    let mut fixture = fixture();
+    let database = fixture.open("a");
+    fixture.put(&database, "key", b"1");
+    drop(database);
+    fixture.crash();
+    let database = fixture.open("a");
+    fixture.put(&database, "key", b"2");
+    drop(database);
+    let last = fixture.segments().pop().unwrap();
+    let kept = std::fs::read(&last).unwrap();
+    std::fs::remove_file(&last).unwrap();
+    fixture.options.after_clean_stop = false;
+    let try_start = |fixture: &Fixture| {
+        let disk = Arc::new(fixture.disk.clone());
+        LocalJournal::open_on(
+            disk,
+            fixture.state.path(),
+            fixture.options.clone(),
+            |_, _| Ok(()),
+        )
+    };
+    let error = try_start(&fixture).map(|_| ()).unwrap_err().to_string();
+    let name = last.file_name().unwrap().to_str().unwrap();
+    for part in [name, "is missing", "put the file back", "stead.segment"] {
+        assert!(error.contains(part), "{error}");
+    }
+    // As the error says: with the file back all is there, and without it one may go on.
+    std::fs::write(&last, kept).unwrap();
+    fixture.restart();
+    check(&fixture.open("a"), "key", Some(b"2"));
+    for path in fixture.segments() {
+        std::fs::remove_file(path).unwrap();
+    }
+    std::fs::remove_file(fixture.state.path().join("stead.segment")).unwrap();
+    fixture.restart();
+}
+
+#[test]
+fn after_a_clean_stop_no_segment_is_missed() {
+    let mut fixture = fixture();
+    for round in 0..3 {
+        let database = fixture.open("a");
+        fixture.put(&database, "key", &[round]);
+        database.close(1).unwrap();
+        fixture.journal.drive();
+        fixture.journal.stop().unwrap();
+        assert!(!fixture.state.path().join("stead.segment").exists());
+        // Even if nothing says that it was clean.
+        fixture.options.after_clean_stop = round == 0;
+        fixture.restart();
+    }
+}
