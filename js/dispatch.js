@@ -16,7 +16,7 @@ import { tellPlaces } from "ext:stead/console.js";
 import { currentContext, enterContext, runInMapping } from "ext:stead/context.js";
 import { settleRest } from "ext:stead/event_loop.js";
 import { beginEvaluation, endEvaluation, endTimelessness } from "ext:stead/global_scope.js";
-import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
+import { currentHandle, enterObject, ObjectRecord } from "ext:stead/record.js";
 import { clearTimer, fireTimer, restartTimers, startTimer } from "ext:stead/timers.js";
 import { answerCall, ENTRYPOINT, VALUE } from "ext:stead/rpc.js";
 import {
@@ -43,7 +43,7 @@ import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
-import { reportUncaught } from "ext:stead/errors.js";
+import { describeError, reportUncaught } from "ext:stead/errors.js";
 import { prepareTests, runTests, setTestedWorker, testsStalled } from "ext:stead/test_run.js";
 import { runInside } from "ext:stead/test_worker.js";
 import { runDueTimer } from "ext:stead/virtual_time.js";
@@ -103,28 +103,6 @@ let classes = [];
 
 /** The namespace index of each class that the code exports. @type {Map<string, number>} */
 const ownClasses = new Map();
-
-/** The text under which an error is reported: its stack, if it has one. @param {any} error */
-function describeError(error) {
-  try {
-    if (typeof error === "object" && error !== null && typeof error.stack === "string") {
-      let text = withoutOurFrames(error.stack);
-      if (error.cause !== undefined) text += `\nCaused by: ${describeError(error.cause)}`;
-      return text;
-    }
-    return `Uncaught ${String(error)}`;
-  } catch {
-    return "Uncaught value without a text";
-  }
-}
-
-/**
- * The shim's own frames say nothing to the author of the code that they surround.
- * @param {string} stack
- */
-function withoutOurFrames(stack) {
-  return stack.split("\n").filter((line) => !/^\s+at .*\bext:/.test(line)).join("\n");
-}
 
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
@@ -219,6 +197,7 @@ function beginTests(module, options) {
 /** @param {any} native */
 function workerFetch(native) {
   const event = new WorkerEvent(native, false);
+  event.onAbort = (reason) => noteFailure(native, reason);
   enterContext(event, answerRequest, native, event);
 }
 
@@ -236,13 +215,22 @@ async function answerRequest(native, event) {
     const response = handler.fetch(requestFromNative(native), env, ctx);
     respond(native, response instanceof Response ? response : await response);
   } catch (error) {
-    const text = describeError(error);
-    op_report_error(null, text);
-    op_note_error(native, text);
+    noteFailure(native, error);
     op_respond_error(native, serializeThrown(error));
   } finally {
     event.release();
   }
+}
+
+/**
+ * Tells people why a request has no response.
+ * @param {any} native
+ * @param {any} error
+ */
+function noteFailure(native, error) {
+  const text = describeError(error);
+  op_report_error(null, text);
+  op_note_error(native, text);
 }
 
 /**
@@ -484,7 +472,18 @@ async function deliverFrame(record, number, frame) {
  */
 function speaker(mapping) {
   return runInMapping(mapping, () => {
-    return currentHandle() ?? currentRequest() ?? /** @type {any} */ (currentContext())?.answers ?? null;
+    return currentHandle() ?? /** @type {any} */ (currentContext())?.native ?? null;
+  });
+}
+
+/**
+ * Takes the calls of exported values that code has not answered for which V8 kept `mapping`.
+ * @param {unknown} mapping
+ */
+function callsUnderWay(mapping) {
+  return runInMapping(mapping, () => {
+    const context = currentContext();
+    return context instanceof WorkerEvent ? context.takeCalls() : [];
   });
 }
 
@@ -517,5 +516,6 @@ export const dispatch = {
   release,
   fireTimer,
   speaker,
+  callsUnderWay,
   resume,
 };

@@ -5,7 +5,9 @@
 // https://developers.cloudflare.com/workers/runtime-apis/response/
 
 import { requireHandler } from "ext:stead/global_scope.js";
+import { checkScheme, connectionLost, fetchFailure } from "ext:stead/network_errors.js";
 import { core } from "ext:core/mod.js";
+import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import {
@@ -17,6 +19,7 @@ import {
   nativeStream,
 } from "ext:stead/body.js";
 import { compressed, formatOf } from "ext:stead/content_encoding.js";
+import { fromWire, recodeHeaders, toWire } from "ext:stead/header_text.js";
 import { checkStream, requestInit, responseBody } from "ext:stead/http_checks.js";
 import { reasonAgainst } from "ext:stead/cloning.js";
 import { addHostClass } from "ext:stead/message.js";
@@ -75,7 +78,9 @@ const DenoResponse = response.Response;
 function extendClass(base, construct) {
   function Extended() {
     if (new.target === undefined) {
-      throw new TypeError(`Class constructor ${base.name} cannot be invoked without 'new'`);
+      throw new TypeError(
+        `Failed to construct '${base.name}': Please use the 'new' operator, this object constructor cannot be called as a function.`,
+      );
     }
     return construct(/** @type {any} */ (arguments), new.target);
   }
@@ -513,6 +518,7 @@ for (const name of ["append", "delete", "set"]) {
 Object.defineProperty(Headers.prototype, "getAll", {
   /** @param {any} name */
   value: function getAll(name) {
+    if (arguments.length === 0) refuseArgument("Headers", "getAll", 1, "string");
     if (`${name}`.toLowerCase() !== "set-cookie") {
       throw new TypeError('getAll() can only be used with the header name "Set-Cookie".');
     }
@@ -530,12 +536,25 @@ Object.defineProperty(Headers.prototype, "getAll", {
  */
 export async function fetch(input, init) {
   requireHandler();
+  if (arguments.length === 0) {
+    refuseArgument("ServiceWorkerGlobalScope", "fetch", 1, "Request or string");
+  }
+  checkOptions("ServiceWorkerGlobalScope", "fetch", 2, "RequestInitializerDict or Request", init);
   const made = new Request(input, init);
+  checkScheme(made.url);
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
   if (made.headers.get("upgrade")?.toLowerCase() === "websocket") return await connect(made);
-  gateBody(request.toInnerRequest(made).body);
-  return await resumeAfter(denoFetch(made));
+  const inner = request.toInnerRequest(made);
+  gateBody(inner.body);
+  recodeHeaders(inner, toWire);
+  try {
+    const answer = await resumeAfter(denoFetch(made));
+    recodeHeaders(response.toInnerResponse(answer), fromWire);
+    return answer;
+  } catch (error) {
+    throw fetchFailure(error);
+  }
 }
 
 /**
@@ -560,7 +579,10 @@ async function connect(made) {
     }
   }
   const flat = flatten(Array.from(headers));
-  const [end, protocol] = await resumeAfter(op_socket_connect(made.url, protocols, flat));
+  const connecting = op_socket_connect(made.url, protocols, flat);
+  const [end, protocol] = await resumeAfter(connecting).catch((/** @type {any} */ error) => {
+    throw connectionLost(error);
+  });
   const inner = response.newInnerResponse(101, "Switching Protocols");
   inner.headerList = protocol === "" ? [] : [["sec-websocket-protocol", protocol]];
   const answer = response.fromInnerResponse(inner, "immutable");

@@ -274,6 +274,9 @@ interface EventOps {
     attachments: any[] | null,
     root: StubHandle | null,
   ): void;
+  op_event_fail(native: any, thrown: Uint8Array): void;
+  op_code_end(): void;
+  op_isolate_abort(message: string): void;
   op_call_refuse(call: IncomingCall): void;
   op_call_throw(call: IncomingCall, thrown: Uint8Array): void;
   op_report_error(object: ObjectHandle | null, error: string): void;
@@ -287,6 +290,7 @@ interface WebSocketOps {
   op_socket_next(end: PairEnd): Promise<SocketFrame | undefined>;
   op_socket_send(end: PairEnd, data: string | ArrayBufferLike | ArrayBufferView): void;
   op_socket_close(end: PairEnd, code: number, reason: string): void;
+  op_socket_drop(end: PairEnd): void;
   op_socket_connect(
     url: string,
     protocols: string[],
@@ -317,7 +321,9 @@ interface ObjectSocketOps {
 
 /** `ops/src/turn.rs`, and of deno_core. */
 interface TurnOps {
-  op_turn_next(): void;
+  op_turn_is_watched(): boolean;
+  op_turn_look(): void;
+  op_turn_next(): boolean;
   op_timer_due(): boolean;
   op_run_microtasks(): void;
 }

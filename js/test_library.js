@@ -3,6 +3,7 @@
 
 // The library that tests get from vitest (see vendor/vitest), set up for this isolate: `expect`, spies and the runner.
 
+import { readSnapshots } from "ext:stead/test_snapshots.js";
 import { realTimers } from "ext:stead/timers.js";
 import { realClock } from "ext:stead/virtual_time.js";
 
@@ -11,10 +12,7 @@ const POLL_INTERVAL_MS = 50;
 const POLL_TIMEOUT_MS = 1000;
 
 /** What expect.poll() cannot wait for. */
-const NOT_POLLED = ["toMatchSnapshot", "toMatchInlineSnapshot", "throws", "Throw", "throw", "toThrow", "toThrowError", "toThrowErrorMatchingSnapshot", "toThrowErrorMatchingInlineSnapshot"];
-
-/** What needs files of snapshots beside the tests. */
-const SNAPSHOT_MATCHERS = ["toMatchSnapshot", "toMatchFileSnapshot", "toThrowErrorMatchingSnapshot", "toMatchInlineSnapshot", "toThrowErrorMatchingInlineSnapshot"];
+const NOT_POLLED = ["matchSnapshot", "toMatchSnapshot", "toMatchInlineSnapshot", "throws", "Throw", "throw", "toThrow", "toThrowError", "toThrowErrorMatchingSnapshot", "toThrowErrorMatchingInlineSnapshot"];
 
 /**
  * Evaluates the library. Its time limits count the machine's time, whatever clock the tests have.
@@ -30,33 +28,36 @@ export function createLibrary(module) {
     clearTimeout: (/** @type {number} */ id) => clearTimeout(id),
   };
   const scope = Object.assign(Object.create(globalThis), own);
-  return module.createLibrary({ globalThis: scope, ...own });
+  return module.createLibrary({ globalThis: scope, readSnapshots, ...own });
 }
 
 /**
- * vitest's `expect`: chai with Jest's matchers.
+ * Gives chai the matchers of Jest and of snapshots.
  * @param {any} library
- * @param {(ms: number) => Promise<void>} wait lets time pass for expect.poll()
+ * @param {import("./test_snapshots.js").Snapshots} snapshots
  */
-export function createExpect(library, wait) {
-  const { chai, getState, setState } = library;
+export function extendChai(library, snapshots) {
+  const { chai } = library;
   chai.use(library.JestExtend);
   chai.use(library.JestChaiExpect);
   chai.use(library.ChaiStyleAssertions);
   chai.use(library.JestAsymmetricMatchers);
-  chai.use((/** @type {any} */ { Assertion }, /** @type {any} */ utils) => {
-    for (const name of SNAPSHOT_MATCHERS) {
-      utils.addMethod(Assertion.prototype, name, () => {
-        throw new Error(`expect().${name}() is not implemented in Stead yet.`);
-      });
-    }
-  });
+  chai.use((/** @type {any} */ own, /** @type {any} */ utils) => snapshots.plugin(own, utils));
+}
 
+/**
+ * vitest's `expect`.
+ * @param {any} library
+ * @param {(ms: number) => Promise<void>} wait lets time pass for expect.poll()
+ * @param {any} [own] the test that it belongs to; without one, each assertion belongs to the test that runs
+ */
+export function createExpect(library, wait, own) {
+  const { chai, getState, setState } = library;
   /** @type {any} */
   const expect = (/** @type {any} */ value, /** @type {string} */ message) => {
     setState({ assertionCalls: getState(expect).assertionCalls + 1 }, expect);
     const assertion = chai.expect(value, message);
-    const test = library.getCurrentTest();
+    const test = own ?? library.getCurrentTest();
     return test === undefined ? assertion : assertion.withTest(test);
   };
   Object.assign(expect, chai.expect);
@@ -64,7 +65,7 @@ export function createExpect(library, wait) {
   Object.assign(expect, library.asymmetricMatchers());
   expect.getState = () => getState(expect);
   expect.setState = (/** @type {any} */ state) => setState(state, expect);
-  resetAssertions(library, expect);
+  resetAssertions(library, expect, own?.fullTestName);
   expect.assert = chai.assert;
   expect.extend = (/** @type {any} */ matchers) => chai.expect.extend(expect, matchers);
   expect.addEqualityTesters = (/** @type {any} */ testers) => library.addCustomEqualityTesters(testers);
@@ -90,8 +91,9 @@ export function createExpect(library, wait) {
  * @param {any} library
  * @param {any} expect
  * @param {string} [name] the test's
+ * @param {any} [snapshotState] what matchers of other packages want to know
  */
-export function resetAssertions(library, expect, name) {
+export function resetAssertions(library, expect, name, snapshotState) {
   const state = {
     assertionCalls: 0,
     isExpectingAssertions: false,
@@ -99,6 +101,7 @@ export function resetAssertions(library, expect, name) {
     expectedAssertionsNumber: null,
     expectedAssertionsNumberErrorGen: null,
     currentTestName: name,
+    snapshotState,
   };
   library.setState(state, expect);
 }
@@ -124,22 +127,61 @@ function makePoll(expect, chai, wait) {
   return (/** @type {() => any} */ look, /** @type {any} */ options = {}) => {
     const { interval = POLL_INTERVAL_MS, timeout = POLL_TIMEOUT_MS, message } = options;
     const assertion = expect(null, message).withContext({ poll: true });
+    const { flag } = chai.util;
+    const test = flag(assertion, "vitest-test");
+    if (!test) throw new Error("expect.poll() must be called inside a test");
     const proxy = new Proxy(assertion, {
       get(target, key, receiver) {
         const member = Reflect.get(target, key, receiver);
         if (typeof member !== "function") return member instanceof chai.Assertion ? proxy : member;
         if (key === "assert") return member;
-        if (NOT_POLLED.includes(`${String(key)}`)) {
-          throw new SyntaxError(`expect.poll() is not supported in combination with .${String(key)}(). Use vi.waitFor() if your assertion condition is unstable.`);
+        const name = String(key);
+        if (NOT_POLLED.includes(name)) {
+          throw new SyntaxError(`expect.poll() is not supported in combination with .${name}(). Use vi.waitFor() if your assertion condition is unstable.`);
         }
-        return (/** @type {any[]} */ ...args) =>
-          retry(async () => {
-            chai.util.flag(assertion, "object", await look());
-            return await Reflect.apply(member, assertion, args);
-          }, interval, timeout, wait);
+        return (/** @type {any[]} */ ...args) => {
+          const call = `expect.poll(assertion).${flag(assertion, "negate") ? "not." : ""}${name}()`;
+          return waitedFor(test, call, async () => {
+            try {
+              return await retry(async () => {
+                flag(assertion, "_name", name);
+                flag(assertion, "object", await look.call(assertion));
+                return await Reflect.apply(member, assertion, args);
+              }, interval, timeout, wait);
+            } catch (/** @type {any} */ error) {
+              error.cause ??= new Error("Matcher did not succeed in time.");
+              throw error;
+            }
+          });
+        };
       },
     });
     return proxy;
+  };
+}
+
+/**
+ * A promise of what runs once somebody waits for it. A test during which nobody does fails.
+ * @param {any} test
+ * @param {string} call what was called, as text
+ * @param {() => Promise<any>} run
+ */
+function waitedFor(test, call, run) {
+  /** @type {Promise<any> | null} */
+  let promise = null;
+  const start = () => (promise ??= run());
+  const forgotten = new Error(
+    `${call} was not awaited. This assertion is asynchronous and must be awaited; otherwise, it is not executed to avoid unhandled rejections:\n\nawait ${call}\n`,
+  );
+  test.onFinished ??= [];
+  test.onFinished.push(() => {
+    if (promise === null) throw forgotten;
+  });
+  return {
+    then: (/** @type {any} */ done, /** @type {any} */ failed) => start().then(done, failed),
+    catch: (/** @type {any} */ failed) => start().catch(failed),
+    finally: (/** @type {any} */ after) => start().finally(after),
+    [Symbol.toStringTag]: "Promise",
   };
 }
 

@@ -6,8 +6,10 @@
 import { internals } from "ext:core/mod.js";
 import { fetchMock } from "ext:stead/test_fetch_mock.js";
 import { makeClock } from "ext:stead/test_clock.js";
-import { createExpect, createLibrary } from "ext:stead/test_library.js";
+import { createExpect, createLibrary, extendChai } from "ext:stead/test_library.js";
 import { TestRunner } from "ext:stead/test_runner.js";
+import { makeMocks } from "ext:stead/test_mocks.js";
+import { Snapshots } from "ext:stead/test_snapshots.js";
 import { makeVi } from "ext:stead/test_vi.js";
 import * as worker from "ext:stead/test_worker.js";
 import { setTimeout } from "ext:stead/timers.js";
@@ -37,6 +39,7 @@ const exports = {};
  * @property {string | null} pattern which tests to run
  * @property {boolean} bail whether to stop at the first test that fails
  * @property {boolean} virtualTime
+ * @property {"all" | "new" | "none"} updateSnapshots
  */
 
 /**
@@ -55,22 +58,58 @@ export function prepareTests(module, options) {
     else await new Promise((resolve) => setTimeout(resolve, ms));
   };
   fake = makeVi(library, clock, options.virtualTime, wait);
+  const { ofVi, steadMocks } = makeMocks(library, wait);
+  for (const [name, method] of Object.entries(ofVi)) {
+    fake.vi[name] = (/** @type {any[]} */ ...args) => /** @type {any} */ (method)(...args) ?? fake.vi;
+  }
+  const snapshots = new Snapshots(library, options.updateSnapshots);
+  extendChai(library, snapshots);
   const expect = createExpect(library, wait);
   library.shareExpect(expect);
   const self = worker.makeSelf(() => {
     return { handler: handlersOf("default", makeContext()), env };
   });
   exports.default = self;
-  const { afterAll, afterEach, aroundAll, aroundEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, suite, test } = library;
-  const writing = { afterAll, afterEach, aroundAll, aroundEach, assert: library.chai.assert, beforeAll, beforeEach, chai: library.chai, describe, expect, it, onTestFailed, onTestFinished, suite, test, vi: fake.vi, vitest: fake.vi };
+  const makeExpect = (/** @type {any} */ test) => createExpect(library, wait, test);
+  const writing = vitestModule(library, expect, makeExpect, fake.vi);
   const { absent, faults, gates, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
   const platform = { env, SELF: self, exports, fetchMock, ...reaching, ...absent };
-  internals.vitest = writing;
+  internals.vitest = { ...writing, steadMocks };
   internals.cloudflareTest = platform;
   internals.steadTest = { ...writing, ...platform, clock, faults, gates };
-  runner = new TestRunner(library, expect, fake.reset, options);
+  runner = new TestRunner(library, { expect, makeExpect, snapshots, vi: fake.vi, resetVi: fake.reset }, options);
+  fake.vi.setConfig = runner.setConfig.bind(runner);
+  fake.vi.resetConfig = runner.resetConfig.bind(runner);
   // Tests are the worker's own code: what they hold is held by this event.
   enterContext(new WorkerEvent(null, false), () => runner?.start());
+}
+
+/**
+ * What the module `vitest` exports.
+ * @param {any} library
+ * @param {any} expect
+ * @param {(test: any) => any} createExpect
+ * @param {any} vi
+ */
+function vitestModule(library, expect, createExpect, vi) {
+  const { afterAll, afterEach, aroundAll, aroundEach, beforeAll, beforeEach, chai, describe, expectTypeOf, it, onTestFailed, onTestFinished, recordArtifact, suite, test } = library;
+  const inject = () => {
+    throw new Error("inject() is not implemented in Stead yet.");
+  };
+  return {
+    afterAll, afterEach, aroundAll, aroundEach, assert: chai.assert, assertType() {}, beforeAll, beforeEach,
+    bench: makeBench(), chai, createExpect, describe, expect, expectTypeOf, inject, it, onTestFailed, onTestFinished,
+    recordArtifact, should: chai.should, suite, test, vi, vitest: vi,
+  };
+}
+
+/** Benchmarks are for runs of their own, also in vitest. */
+function makeBench() {
+  const bench = () => {
+    throw new Error("`bench()` is only available in benchmark mode.");
+  };
+  const ways = { skip: bench, only: bench, todo: bench, skipIf: () => bench, runIf: () => bench };
+  return Object.assign(bench, ways);
 }
 
 /**

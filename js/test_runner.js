@@ -18,6 +18,8 @@ const TEST_MS_MAX = 5_000;
 const HOOK_MS_MAX = 10_000;
 /** The same for a test in workerd's form, which has no way to ask for more. */
 const EXPORTED_TEST_MS_MAX = 30_000;
+/** What vi.setConfig() may change. */
+const SETTINGS = ["testTimeout", "hookTimeout", "maxConcurrency", "retry", "clearMocks", "mockReset", "restoreMocks", "unstubEnvs", "unstubGlobals"];
 /** How many concurrent tests of a suite run at once, as in vitest. */
 const CONCURRENT_MAX = 5;
 
@@ -26,6 +28,15 @@ const CONCURRENT_MAX = 5;
  * @property {string} path the file's path, as it is shown
  * @property {string | null} pattern
  * @property {boolean} bail
+ */
+
+/**
+ * @typedef {object} RunParts
+ * @property {any} expect
+ * @property {(test: any) => any} makeExpect an `expect` of one test
+ * @property {import("./test_snapshots.js").Snapshots} snapshots
+ * @property {any} vi
+ * @property {() => void} resetVi
  */
 
 /** @param {object} event */
@@ -47,9 +58,10 @@ export class TestRunner {
   pool = "stead";
   viteEnvironment = "worker";
   #library;
-  #expect;
-  #resetVi;
+  #parts;
   #options;
+  /** The settings that vi.setConfig() changes, as they are in the beginning. */
+  #settings;
   /** Resolves with the tests that the module exports, once it is evaluated. */
   #loaded = Promise.withResolvers();
   /** The tests that have begun and not been reported. @type {Set<any>} */
@@ -61,14 +73,12 @@ export class TestRunner {
 
   /**
    * @param {any} library
-   * @param {any} expect
-   * @param {() => void} resetVi
+   * @param {RunParts} parts
    * @param {RunOptions} options
    */
-  constructor(library, expect, resetVi, options) {
+  constructor(library, parts, options) {
     this.#library = library;
-    this.#expect = expect;
-    this.#resetVi = resetVi;
+    this.#parts = parts;
     this.#options = options;
     this.config = {
       root: "/",
@@ -83,7 +93,40 @@ export class TestRunner {
       retry: 0,
       tags: [],
       diffOptions: { expand: false },
+      clearMocks: false,
+      mockReset: false,
+      restoreMocks: false,
+      unstubEnvs: false,
+      unstubGlobals: false,
     };
+    const all = /** @type {any} */ (this.config);
+    this.#settings = Object.fromEntries(SETTINGS.map((name) => [name, all[name]]));
+  }
+
+  /**
+   * Changes settings of the run, until resetConfig().
+   * @param {Record<string, any>} settings
+   */
+  setConfig(settings) {
+    for (const name of Object.keys(settings)) {
+      if (!SETTINGS.includes(name)) throw new Error(`vi.setConfig({ ${name} }) is not implemented in Stead yet.`);
+    }
+    Object.assign(this.config, settings);
+  }
+
+  resetConfig() {
+    Object.assign(this.config, this.#settings);
+  }
+
+  /** What is undone before each test, if the settings say so. */
+  #clearMocks() {
+    const { clearMocks, mockReset, restoreMocks, unstubEnvs, unstubGlobals } = /** @type {any} */ (this.config);
+    const { vi } = this.#parts;
+    if (restoreMocks) vi.restoreAllMocks();
+    if (mockReset) vi.resetAllMocks();
+    if (clearMocks) vi.clearAllMocks();
+    if (unstubEnvs) vi.unstubAllEnvs();
+    if (unstubGlobals) vi.unstubAllGlobals();
   }
 
   /** Begins: from here on `describe` and `it` collect, and the rest waits for the module. */
@@ -129,24 +172,39 @@ export class TestRunner {
 
   /** @param {any} context */
   extendTaskContext(context) {
-    context.expect = this.#expect;
+    const { makeExpect } = this.#parts;
+    /** @type {any} */
+    let own;
+    Object.defineProperty(context, "expect", { get: () => (own ??= makeExpect(context.task)) });
+    Object.defineProperty(context, "_local", { get: () => own !== undefined });
     return context;
   }
 
   /** @param {any} suite */
   async onBeforeRunSuite(suite) {
+    if (suite === suite.file && suite.mode !== "skip") await this.#parts.snapshots.begin(suite);
     if (this.#isLevel(suite)) await ask({ ask: "push" });
   }
 
   /** @param {any} suite */
   async onAfterRunSuite(suite) {
     await this.#endOpen();
+    if (suite === suite.file && suite.mode !== "skip") await this.#endSnapshots(suite);
     const { errors } = suite.result;
     if (errors?.length > 0) {
       this.#failed = true;
       tellEvent({ type: "suiteFailed", path: suite === suite.file ? [] : namesOf(suite), errors });
     }
     if (this.#isLevel(suite)) await ask({ ask: "pop", failed: false, name: "" });
+  }
+
+  /** @param {any} file */
+  async #endSnapshots(file) {
+    const { counts, error } = await this.#parts.snapshots.end(file);
+    tellEvent({ type: "snapshots", ...counts });
+    if (error === null) return;
+    (file.result.errors ??= []).push(this.#library.processError(error));
+    file.result.state = "fail";
   }
 
   /** Whether the suite's hooks write on a level of their own. The file's write on the ground. @param {any} suite */
@@ -173,7 +231,9 @@ export class TestRunner {
 
   /** @param {any} test */
   onBeforeTryTask(test) {
-    resetAssertions(this.#library, this.#expect, namesOf(test).join(" > "));
+    this.#clearMocks();
+    const { expect, snapshots } = this.#parts;
+    resetAssertions(this.#library, expect, namesOf(test).join(" > "), snapshots.beginTry(test));
   }
 
   /** Runs the body of a test; it also ends when nothing is left that could end it. @param {any} test */
@@ -189,8 +249,9 @@ export class TestRunner {
     }
   }
 
-  onAfterTryTask() {
-    checkAssertions(this.#expect);
+  /** @param {any} test */
+  onAfterTryTask(test) {
+    checkAssertions(test.context._local ? test.context.expect : this.#parts.expect);
   }
 
   /**
@@ -236,7 +297,7 @@ export class TestRunner {
     if (failed) this.#failed = true;
     if (failed) await this.#explainTimeout(errors);
     if (this.#open.size === 0) {
-      this.#resetVi();
+      this.#parts.resetVi();
       clearVirtualTimers(this.#newestTimer);
       kept = await ask({ ask: "pop", failed, name: namesOf(test).join(" > ") });
     }

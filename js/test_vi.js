@@ -15,8 +15,8 @@ bindOps((ops) => ({ op_test_tell, op_time_elapsed, op_time_now } = ops));
 /** How many timers vi.runAllTimers() runs before it takes them for endless. */
 const TIMERS_MAX = 10_000;
 
-/** Members of `vi` that replace modules or the runner's settings. */
-const ABSENT = ["mock", "doMock", "unmock", "doUnmock", "importActual", "importMock", "resetModules", "dynamicImportSettled", "mockObject", "setConfig", "resetConfig", "stubEnv", "unstubAllEnvs", "defineHelper"];
+/** Variables that are not texts, as Vite has them. */
+const ENV_BOOLEANS = ["PROD", "DEV", "SSR"];
 
 /**
  * @param {any} library
@@ -28,6 +28,8 @@ export function makeVi(library, clock, virtual, wait) {
   const timers = fakeTimers(clock, virtual);
   /** The global values that were there before they were stubbed. @type {Map<string, PropertyDescriptor | undefined>} */
   const stubbed = new Map();
+  /** The variables that were there before they were stubbed. @type {Map<string, string | undefined>} */
+  const stubbedVariables = new Map();
   /** @type {Record<string, any>} */
   const vi = {
     fn: library.fn,
@@ -53,6 +55,31 @@ export function makeVi(library, clock, virtual, wait) {
       stubbed.clear();
       return vi;
     },
+
+    stubEnv(/** @type {string} */ name, /** @type {any} */ value) {
+      const variables = variablesOf("stubEnv");
+      if (!stubbedVariables.has(name)) stubbedVariables.set(name, variables[name]);
+      if (ENV_BOOLEANS.includes(name)) variables[name] = value ? "1" : "";
+      else if (value === undefined) delete variables[name];
+      else variables[name] = `${value}`;
+      return vi;
+    },
+    unstubAllEnvs() {
+      for (const [name, value] of stubbedVariables) {
+        const variables = variablesOf("unstubAllEnvs");
+        if (value === undefined) delete variables[name];
+        else variables[name] = value;
+      }
+      stubbedVariables.clear();
+      return vi;
+    },
+    mockObject: (/** @type {any} */ value, /** @type {any} */ options) => mockOf(library, { value }, options?.spy).value,
+    defineHelper: (/** @type {(...args: any[]) => any} */ helper) =>
+      // Places in stacks begin below a function of this name, so that a failure shows who called the helper.
+      /** @this {any} @param {any[]} args */
+      function __VITEST_HELPER__(...args) {
+        return helper.apply(this, args);
+      },
 
     /** @param {() => any} callback @param {any} [options] */
     waitFor(callback, options) {
@@ -83,12 +110,25 @@ export function makeVi(library, clock, virtual, wait) {
       return vi;
     };
   }
-  for (const name of ABSENT) {
-    vi[name] = () => {
-      throw new Error(`vi.${name}() is not implemented in Stead yet.`);
-    };
-  }
   return { vi, reset: timers.useRealTimers };
+}
+
+/** The variables of the environment. @param {string} method which one asks @returns {Record<string, any>} */
+function variablesOf(method) {
+  const { process } = /** @type {any} */ (globalThis);
+  if (process === undefined) throw new Error(`vi.${method}() needs \`process.env\`: the compatibility flag nodejs_compat`);
+  return process.env;
+}
+
+/**
+ * A value whose functions are spies: without an implementation, or with their own.
+ * @param {any} library
+ * @param {any} value
+ * @param {boolean} [spy] whether they keep their own
+ */
+export function mockOf(library, value, spy = false) {
+  const globalConstructors = { Object, Function, Array, Map, RegExp };
+  return library.mockObject({ type: spy ? "autospy" : "automock", globalConstructors, createMockInstance: library.createMockInstance }, value);
 }
 
 /**

@@ -30,7 +30,8 @@ try {
 }
 
 function conformance() {
-  for (const suite of ["vitest", "cache"]) {
+  for (const part of ["__snapshots__", "mocked"]) cpSync(join(here, "testing", part), join(folder, "suite", part), { recursive: true });
+  for (const suite of ["vitest", "cache", "snapshots", "mocks", "writing"]) {
     cpSync(join(here, `testing/${suite}.test.ts`), join(folder, `suite/${suite}.test.ts`));
   }
   return plugin("inherit").status;

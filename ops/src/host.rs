@@ -121,6 +121,13 @@ pub trait Host {
     /// Drops an instance whose code asked for it, and ends that code.
     fn abort(&self, instance: &Rc<Instance>, failure: Failure);
 
+    /// Ends the code that runs, which asked for it.
+    fn end_code(&self);
+
+    /// Resets all objects of the isolate, has another one take its place, and ends the code that
+    /// runs.
+    fn abort_isolate(&self, failure: Failure);
+
     /// Opens a client WebSocket.
     fn connect(
         &self,

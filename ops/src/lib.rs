@@ -16,6 +16,7 @@ pub mod digest;
 pub mod engine;
 pub mod entrypoint;
 pub mod event;
+pub mod event_abort;
 pub mod exception;
 pub mod export;
 pub mod facet;

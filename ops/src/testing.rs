@@ -68,6 +68,12 @@ pub enum TestCommand {
     Ids { namespace: u16 },
     /// Resets all objects and deletes what they have stored.
     Reset {},
+    /// The text of a file, or null if there is none.
+    ReadFile { path: String },
+    /// Writes a file, and the folders that it is in.
+    WriteFile { path: String, text: String },
+    /// Removes a file, if it is there.
+    RemoveFile { path: String },
 }
 
 /// Something that is done at once.

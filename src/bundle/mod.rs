@@ -6,6 +6,7 @@
 
 mod decorators;
 pub mod loader;
+mod mocks;
 mod plugin;
 mod problems;
 mod rules;
@@ -13,6 +14,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +54,9 @@ const ENTRY_EXTENSIONS: [&str; 6] = ["ts", "tsx", "js", "jsx", "mts", "mjs"];
 /// How often a build is repeated to drop re-exports of types. Each round drops all that rolldown
 /// sees at once, so a long chain of such files needs one or two.
 const TYPE_ROUNDS_MAX: usize = 8;
+
+/// How often a build is repeated because more mocked modules were found.
+const MOCK_ROUNDS_MAX: usize = 4;
 
 /// One worker as one ES module.
 #[derive(Debug, Clone)]
@@ -115,6 +120,13 @@ pub struct BundleOptions {
     /// Whether each statement and variable of the source is in the output, too, for a debugger to
     /// stop at and to look into.
     pub verbatim: bool,
+}
+
+impl BundleOptions {
+    /// Whether the bundle is one of tests.
+    fn is_test(&self) -> bool {
+        self.provided.iter().any(|module| module == VITEST)
+    }
 }
 
 impl Default for BundleOptions {
@@ -241,15 +253,32 @@ async fn build(
 ) -> Result<Bundle, Vec<Diagnostic>> {
     let cwd = entry.parent().unwrap_or(entry);
     let mut erased = Erased::new();
+    let mut mocked = HashSet::new();
+    let mut wrapped = options.is_test() && {
+        let source = source_of(entry);
+        mocks::speaks(&source) || mocks::resets(&source)
+    };
+    let mut mock_rounds = 0;
     let mut round = 0;
-    let (bundler, output) = loop {
+    let (bundler, output, resets) = loop {
         let rules = ModuleRules::new(options.root.as_deref().unwrap_or(cwd), &options.rules);
-        let plugin = WorkerModules::new(options, rules, erased.clone());
+        let plugin = WorkerModules::new(options, rules, erased.clone()).mocking(mocked.clone());
         let plugin = Arc::new(plugin.with_worker(entry, options.worker.as_deref()));
-        let mut bundler =
-            Bundler::with_plugins(bundler_options(entry, cwd, options), vec![plugin.clone()])
-                .map_err(|errors| problems::collect(cwd, errors.into_vec(), &plugin.findings()))?;
+        let mut bundler = Bundler::with_plugins(
+            bundler_options(entry, cwd, options, wrapped),
+            vec![plugin.clone()],
+        )
+        .map_err(|errors| problems::collect(cwd, errors.into_vec(), &plugin.findings()))?;
         let result = bundler.generate().await;
+        // A file that the entry imports mocks modules, which others may have imported before it was read.
+        let (found, only_here) = plugin.mocked(entry);
+        let is_complete = found == mocked || (wrapped && only_here);
+        let is_wrapped = wrapped || !plugin.resets();
+        if !(is_complete && is_wrapped) && mock_rounds < MOCK_ROUNDS_MAX {
+            (mocked, wrapped) = (found, true);
+            mock_rounds += 1;
+            continue;
+        }
         let read = bundler.watch_files();
         files.extend(read.iter().map(|file| PathBuf::from(file.as_str())));
         let findings = plugin.findings();
@@ -259,7 +288,7 @@ async fn build(
                 if !problems.is_empty() {
                     return Err(problems);
                 }
-                break (bundler, output);
+                break (bundler, output, plugin.resets());
             }
             Err(errors) => errors.into_vec(),
         };
@@ -294,8 +323,13 @@ async fn build(
             Output::Asset(_) => {}
         }
     }
+    let code = code.expect("a build without errors has a chunk");
     Ok(Bundle {
-        code: code.expect("a build without errors has a chunk"),
+        code: if resets {
+            mocks::resettable(&code)
+        } else {
+            code
+        },
         source_map,
         entry: entry.to_path_buf(),
         modules,
@@ -303,7 +337,18 @@ async fn build(
     })
 }
 
-fn bundler_options(entry: &Path, cwd: &Path, options: &BundleOptions) -> BundlerOptions {
+/// The text of a file; empty if it cannot be read, which the build reports.
+fn source_of(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_default()
+}
+
+/// `wrapped` makes a function of each module, so that all are there when the first one runs.
+fn bundler_options(
+    entry: &Path,
+    cwd: &Path,
+    options: &BundleOptions,
+    wrapped: bool,
+) -> BundlerOptions {
     let strings = |list: &[&str]| list.iter().map(|&text| text.to_string()).collect();
     let map_folder = cwd.to_path_buf();
     BundlerOptions {
@@ -356,7 +401,7 @@ fn bundler_options(entry: &Path, cwd: &Path, options: &BundleOptions) -> Bundler
         experimental: Some(ExperimentalOptions {
             attach_debug_info: Some(AttachDebugInfo::None),
             // Without it every module becomes a function, also where the order is right anyway.
-            on_demand_wrapping: Some(true),
+            on_demand_wrapping: Some(!wrapped),
             ..ExperimentalOptions::default()
         }),
         ..BundlerOptions::default()

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::path::PathBuf;
@@ -34,6 +35,9 @@ use stead_ops::node::MODULES;
 use super::BundleOptions;
 use super::decorators;
 use super::loader::unavailable;
+use super::mocks;
+use super::mocks::Mocks;
+use super::mocks::Standin;
 use super::rules::ModuleRules;
 use crate::diagnostic::Diagnostic;
 
@@ -83,6 +87,8 @@ pub(super) struct Findings {
 pub(super) struct WorkerModules {
     /// The runtime modules that exist, besides `cloudflare:*`.
     provided: Vec<String>,
+    /// Whether the bundle is one of tests.
+    is_test: bool,
     /// Whether bare names are Node's before they are those of packages.
     node: bool,
     /// Names that the configuration gives another meaning.
@@ -91,6 +97,8 @@ pub(super) struct WorkerModules {
     erased: Erased,
     /// The entry, and what is added to its end.
     addition: Option<(PathBuf, String)>,
+    /// What tests have said of modules.
+    mocks: Mutex<Mocks>,
     findings: Mutex<Findings>,
 }
 
@@ -99,11 +107,13 @@ impl WorkerModules {
         let aliases = options.alias.iter().map(|(name, _)| name.clone());
         WorkerModules {
             provided: options.provided.clone(),
+            is_test: options.is_test(),
             node: options.node,
             aliases: aliases.collect(),
             rules,
             erased,
             addition: None,
+            mocks: Mutex::default(),
             findings: Mutex::default(),
         }
     }
@@ -123,6 +133,53 @@ impl WorkerModules {
             (entry.to_owned(), addition)
         });
         self
+    }
+
+    fn mocks(&self) -> MutexGuard<'_, Mocks> {
+        self.mocks
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Has modules mocked from the start.
+    pub fn mocking(self, mocked: HashSet<String>) -> WorkerModules {
+        self.mocks().mocked = mocked;
+        self
+    }
+
+    /// Whether modules are to be evaluated anew.
+    pub fn resets(&self) -> bool {
+        self.mocks().resets
+    }
+
+    /// The modules that are mocked, by id, and whether only `entry` speaks of modules.
+    pub fn mocked(&self, entry: &Path) -> (HashSet<String>, bool) {
+        let mocks = self.mocks();
+        let only_here = mocks.hoisted.keys().all(|file| file == entry);
+        (mocks.mocked.clone(), only_here)
+    }
+
+    /// What importers of a module get if it is mocked.
+    fn standin(&self, id: &str, kind: ImportKind) -> Option<HookResolveIdOutput> {
+        if !self.mocks().mocked.contains(id) {
+            return None;
+        }
+        // `require()` cannot wait for what is asynchronous.
+        let standin = match kind {
+            ImportKind::Require => Standin::Names,
+            _ => Standin::Module,
+        };
+        let id = format!("\0{}", standin.specifier(id));
+        Some(HookResolveIdOutput::from_id(id))
+    }
+
+    /// The name under which a module is mocked that the runtime provides.
+    fn runtime_name(&self, specifier: &str) -> Option<String> {
+        if is_runtime_module(specifier) {
+            return Some(specifier.to_owned());
+        }
+        let is_node = MODULES.contains(&specifier) && !self.aliases.iter().any(|a| a == specifier);
+        (is_node && self.node).then(|| format!("node:{specifier}"))
     }
 
     pub fn findings(&self) -> MutexGuard<'_, Findings> {
@@ -179,8 +236,21 @@ impl Plugin for WorkerModules {
             return Ok(None);
         }
         // Tests get vitest from Stead, wherever else it may be installed.
-        if specifier == "vitest" && self.provided.iter().any(|module| module == VITEST) {
+        if specifier == "vitest" && self.is_test {
             return Ok(Some(self.keep(VITEST, args.kind)));
+        }
+        if let Some((standin, id)) = Standin::parse(specifier).filter(|_| self.is_test) {
+            return Ok(Some(match standin {
+                Standin::Actual if is_runtime_module(id) => self.keep(id, args.kind),
+                Standin::Actual if Path::new(id).is_file() => HookResolveIdOutput::from_id(id),
+                _ => HookResolveIdOutput::from_id(format!("\0{specifier}")),
+            }));
+        }
+        if let Some(standin) = self
+            .runtime_name(specifier)
+            .and_then(|name| self.standin(&name, args.kind))
+        {
+            return Ok(Some(standin));
         }
         if is_runtime_module(specifier) {
             return Ok(Some(self.keep(specifier, args.kind)));
@@ -201,7 +271,7 @@ impl Plugin for WorkerModules {
                 // rolldown asks again, and is answered from the resolver's cache.
                 Ok(found) => match self.rules.unknown_extension(&found.path) {
                     Some(extension) => Reason::NoRule(extension.to_string()),
-                    None => return Ok(None),
+                    None => return Ok(self.standin(&found.path, args.kind)),
                 },
                 Err(rolldown_resolver::ResolveError::Ignored(_)) => return Ok(None),
                 // Helpers of rolldown's own, which only it can find.
@@ -216,6 +286,10 @@ impl Plugin for WorkerModules {
         };
         if is_node {
             return Ok(Some(self.keep(&format!("node:{specifier}"), args.kind)));
+        }
+        let missing = mocks::missing_id(Path::new(importer), specifier);
+        if let Some(standin) = self.standin(&missing, args.kind) {
+            return Ok(Some(standin));
         }
         self.findings().unresolved.push(Unresolved {
             importer: PathBuf::from(importer),
@@ -232,6 +306,8 @@ impl Plugin for WorkerModules {
     async fn load(&self, ctx: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
         let code = if let Some(specifier) = args.id.strip_prefix(REQUIRE_PREFIX) {
             self.required(specifier)
+        } else if let Some((standin, id)) = Standin::parse(args.id).filter(|_| self.is_test) {
+            self.mocks().source(standin, id)
         } else {
             let path = args.id.strip_suffix("?module").unwrap_or(args.id);
             let Some(kind) = self.rules.data_kind(Path::new(path)) else {
@@ -259,7 +335,20 @@ impl Plugin for WorkerModules {
             ModuleType::Jsx | ModuleType::Tsx => true,
             _ => return Ok(None),
         };
-        let erased = self.erased.get(file).map(|ranges| erase(args.code, ranges));
+        let mut erased = self.erased.get(file).map(|ranges| erase(args.code, ranges));
+        if self.is_test && file.is_absolute() {
+            let resolve = |specifier: &str| self.id_of(&ctx, file, specifier);
+            let source = erased.as_deref().unwrap_or(args.code);
+            if mocks::resets(source) {
+                self.mocks().resets = true;
+            }
+            if let Some(rewritten) = mocks::rewrite(file, source, &resolve) {
+                let mut mocks = self.mocks();
+                mocks.mocked.extend(rewritten.mocked);
+                mocks.hoisted.insert(file.to_owned(), rewritten.hoisted);
+                erased = Some(rewritten.code);
+            }
+        }
         let source = erased.as_deref().unwrap_or(args.code);
         let mut output = None;
         if file.is_absolute() {
@@ -307,6 +396,20 @@ impl Plugin for WorkerModules {
 }
 
 impl WorkerModules {
+    /// The id of a module that a test speaks of.
+    fn id_of(&self, ctx: &SharedTransformPluginContext, file: &Path, specifier: &str) -> String {
+        if let Some(name) = self.runtime_name(specifier) {
+            return name;
+        }
+        let found = ctx
+            .resolver()
+            .resolve(Some(file), specifier, ImportKind::Import, false);
+        match found {
+            Ok(found) => found.path.to_string(),
+            Err(_) => mocks::missing_id(file, specifier),
+        }
+    }
+
     fn lower(
         &self,
         file: &Path,

@@ -154,6 +154,10 @@ pub struct TestArgs {
     #[arg(long)]
     pub watch: bool,
 
+    /// Write snapshots that do not match, and remove those that no test asks for
+    #[arg(short, long)]
+    pub update: bool,
+
     /// How results are shown [default: spec on a terminal and for one file, otherwise dot]
     #[arg(long, value_name = "FORM")]
     pub reporter: Option<Reporter>,

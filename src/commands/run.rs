@@ -85,20 +85,24 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
         banner.certificate.clone_from(&https.own);
     }
     logger.banner(banner);
-    tokio::select! {
-        () = accept(&listener, https.as_ref(), &worker, logger) => {}
-        () = reload_on(&mut hangup, args, &worker, logger) => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let failure = tokio::select! {
+        () = accept(&listener, https.as_ref(), &worker, logger) => None,
+        () = reload_on(&mut hangup, args, &worker, logger) => None,
+        error = worker.failed() => Some(error),
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+    };
+    let failure = failure
+        .map(|error| super::start_problem(&worker.bundle(), &args.worker.file, error, style));
     drop(listener);
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     drop(control);
     tokio::select! {
-        () = crate::https::stop(worker.stop(), https.as_deref()) => Ok(ExitCode::Ok),
+        () = crate::https::stop(worker.stop(), https.as_deref()) => {}
         // What was acknowledged is durable: nothing is lost by ending here.
-        _ = interrupt.recv() => Ok(ExitCode::Ok),
+        _ = interrupt.recv() => {}
     }
+    failure.map_or(Ok(ExitCode::Ok), Err)
 }
 
 /// Opens the listening socket.

@@ -329,6 +329,7 @@ impl Session {
             waiting,
             bundle: code.bundle,
             shards: self.args.shard_count(),
+            first_alone: false,
             process,
             name: project.name.clone(),
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),

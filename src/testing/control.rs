@@ -26,6 +26,7 @@ use crate::assets::Asked;
 use super::Begun;
 use super::Fault;
 use super::Testing;
+use super::files;
 use super::lock;
 use super::memory::Leave;
 use super::memory::Sockets;
@@ -237,6 +238,9 @@ impl Shard {
                 cleared.map_err(|error| error.to_string())?;
                 done()
             }
+            TestCommand::ReadFile { path } => files::read(path).await,
+            TestCommand::WriteFile { path, text } => files::write(path, text).await,
+            TestCommand::RemoveFile { path } => files::remove(path).await,
             TestCommand::Advance { .. } | TestCommand::Settle {} | TestCommand::RunNextAlarm {} => {
                 unreachable!("answered by the clock")
             }

@@ -37,6 +37,8 @@ pub enum Event {
         path: Vec<String>,
         errors: Vec<TestError>,
     },
+    /// What the snapshots of the file came to.
+    Snapshots(SnapshotCounts),
     /// The code of the tests was ended, and cannot go on.
     Ended { message: String },
     /// Nothing more will come.
@@ -69,6 +71,21 @@ pub enum State {
     Skip,
     /// It is yet to be written.
     Todo,
+}
+
+/// What the snapshots of a file came to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SnapshotCounts {
+    /// Written for the first time.
+    pub added: u32,
+    /// As they should be.
+    pub matched: u32,
+    /// Not as they should be.
+    pub unmatched: u32,
+    /// Written anew.
+    pub updated: u32,
+    /// The names of those that no test has asked for.
+    pub obsolete: Vec<String>,
 }
 
 /// Something that was thrown.

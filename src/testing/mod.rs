@@ -4,6 +4,7 @@ mod control;
 pub mod coverage;
 pub mod crons;
 pub mod events;
+mod files;
 mod gates;
 pub mod levels;
 mod memory;
@@ -94,6 +95,20 @@ pub struct TestOptions {
     pub bail: bool,
     /// Whether time is that of tests.
     pub virtual_time: bool,
+    /// Which snapshots are written.
+    pub update_snapshots: UpdateSnapshots,
+}
+
+/// Which snapshots are written: vitest's own rules.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpdateSnapshots {
+    /// All that are not as they should be; those that no test asks for are removed.
+    All,
+    /// Those that are not there yet.
+    New,
+    /// None, and one that is missing fails its test.
+    None,
 }
 
 /// What was there when a level began.

@@ -24,8 +24,11 @@ if [ ! -e "$made" ]; then
   # The parameters take the place of the globals: time limits count the machine's time, whatever clock the tests have.
   (cd "$work" && node_modules/.bin/esbuild entry.mjs --bundle --format=iife --global-name=library --platform=neutral \
     --main-fields=module,main --conditions=module --charset=ascii --legal-comments=none --log-level=warning \
-    --banner:js='export function createLibrary({ globalThis, setTimeout, clearTimeout, Date, performance }) {' \
+    --banner:js='export function createLibrary({ globalThis, setTimeout, clearTimeout, Date, performance, readSnapshots }) {' \
     --footer:js='return library; }' --outfile=library.js)
+  # A file of snapshots is read as text: in a worker no code is made of text.
+  sed -i 's/new Function("exports", snapshotContents)/readSnapshots(snapshotContents)/' "$work/library.js"
+  grep -q 'readSnapshots(snapshotContents)' "$work/library.js"
   mv "$work/library.js" "$made"
 fi
 echo "$made"

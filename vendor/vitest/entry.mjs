@@ -7,17 +7,24 @@ import { setSafeTimers } from "@vitest/utils/timers";
 setSafeTimers();
 
 export * as chai from "chai";
+export { expectTypeOf } from "expect-type";
 export {
   ChaiStyleAssertions,
+  createAssertionMessage,
   customMatchers,
   equals,
   getState,
+  iterableEquality,
   JestAsymmetricMatchers,
   JestChaiExpect,
   JestExtend,
   addCustomEqualityTesters,
+  recordAsyncExpect,
   setState,
+  subsetEquality,
+  wrapAssertion,
 } from "@vitest/expect";
+export { mockObject } from "@vitest/mocker";
 export {
   afterAll,
   afterEach,
@@ -31,10 +38,13 @@ export {
   it,
   onTestFailed,
   onTestFinished,
+  recordArtifact,
   startTests,
   suite,
   test,
 } from "@vitest/runner";
+export { getNames, getTests } from "@vitest/runner/utils";
+export { addSerializer, SnapshotClient, stripSnapshotIndentation } from "@vitest/snapshot";
 export {
   clearAllMocks,
   createMockInstance,

@@ -33,6 +33,7 @@ use crate::front::Front;
 use crate::process::Process;
 use crate::testing::TestOptions;
 use crate::testing::Testing;
+use crate::testing::UpdateSnapshots;
 use crate::virtual_time::VirtualTime;
 use crate::worker::Config;
 use crate::worker::Worker;
@@ -113,6 +114,7 @@ async fn run_bundle(
         pattern: args.pattern.clone(),
         bail: args.bail,
         virtual_time: clock.virtual_time().is_some(),
+        update_snapshots: update_snapshots(args.update),
     };
     let mut testing = Testing::new(report.seed, options, news);
     testing.order = args
@@ -142,6 +144,7 @@ async fn run_bundle(
         waiting: Vec::new(),
         bundle: bundle.clone(),
         shards,
+        first_alone: false,
         bindings: project
             .as_ref()
             .map(|project| {
@@ -188,6 +191,16 @@ async fn run_bundle(
     };
     logger.flush_and_stop();
     result
+}
+
+/// Which snapshots are written. Where nobody looks at what was written, as in continuous integration, none are.
+fn update_snapshots(update: bool) -> UpdateSnapshots {
+    let in_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
+    match (update, in_ci) {
+        (true, _) => UpdateSnapshots::All,
+        (false, true) => UpdateSnapshots::None,
+        (false, false) => UpdateSnapshots::New,
+    }
 }
 
 /// What the command line says, on top of what the project says.

@@ -198,6 +198,7 @@ fn summarize(
             let paint = if failed > 0 { Style::red } else { Style::green };
             let elapsed = begun.elapsed().as_secs_f64();
             say(&format!("\n{}  {elapsed:.2} s\n", paint(style, &total)));
+            say(&print::snapshots(reports, args.update, style));
         }
     }
     if passed + failed + todo == 0 && (skipped == 0 || args.pattern.is_some()) {

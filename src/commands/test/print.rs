@@ -9,8 +9,12 @@ use crate::cli::style::Style;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Location;
 use crate::testing::events::Line;
+use crate::testing::events::SnapshotCounts;
 use crate::testing::events::State;
 use crate::testing::events::TestError;
+
+/// Names the calls in a stack that `vi.defineHelper()` has made.
+const HELPER: &str = "__VITEST_HELPER__";
 
 /// A file with each of its tests; with `picked`, tests that were not picked by name are left out.
 pub fn spec(report: &FileReport, picked: bool, style: Style) -> String {
@@ -57,6 +61,44 @@ pub fn dots(report: &FileReport, style: Style) -> String {
     let path = report.path.display().to_string();
     let _ = writeln!(out, " {path}");
     failures(&mut out, report, style);
+    out
+}
+
+/// What became of the snapshots of all files, if there is something to say; `updated` says whether they were to be updated.
+pub fn snapshots(reports: &[FileReport], updated: bool, style: Style) -> String {
+    let sum = |count: fn(&SnapshotCounts) -> u32| {
+        let counts = reports.iter().map(|report| count(&report.snapshots));
+        counts.sum::<u32>()
+    };
+    let obsolete: usize = reports.iter().map(|r| r.snapshots.obsolete.len()).sum();
+    let mut parts = Vec::new();
+    let mut part = |count: usize, what: &str| {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    };
+    part(sum(|s| s.added) as usize, "written");
+    part(sum(|s| s.updated) as usize, "updated");
+    let unmatched = sum(|s| s.unmatched) as usize;
+    part(unmatched, "not as expected");
+    part(obsolete, if updated { "removed" } else { "obsolete" });
+    if parts.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("snapshots: {}\n", parts.join(", "));
+    for report in reports.iter().filter(|_| !updated) {
+        for key in &report.snapshots.obsolete {
+            let path = report.path.display();
+            let _ = writeln!(out, "  {}", style.dim(&format!("obsolete: {path}: {key}")));
+        }
+    }
+    if unmatched + obsolete > 0 && !updated {
+        let _ = writeln!(
+            out,
+            "  {}",
+            style.dim("--update writes them as they are now")
+        );
+    }
     out
 }
 
@@ -115,7 +157,8 @@ fn print_failure(out: &mut String, test: &TestReport, style: Style) {
 fn print_error(out: &mut String, error: &TestError, style: Style) {
     let message = headline(error);
     let mut diagnostic = Diagnostic::new(message);
-    let place = error.stack.as_deref().and_then(place_of);
+    let stack = error.stack.as_deref().map(below_helpers);
+    let place = stack.as_deref().and_then(place_of);
     if let Some((location, source)) = place {
         diagnostic = diagnostic.at(location, &source);
     }
@@ -125,7 +168,7 @@ fn print_error(out: &mut String, error: &TestError, style: Style) {
         indent(out, &plain(diff, style), "  ");
         out.push('\n');
     }
-    let frames = error.stack.as_deref().unwrap_or_default().lines();
+    let frames = stack.as_deref().unwrap_or_default().lines();
     for frame in frames.filter(|line| is_frame(line) && !is_ours(line)) {
         let _ = writeln!(out, "    {}", style.dim(&shorten(frame.trim())));
     }
@@ -133,6 +176,13 @@ fn print_error(out: &mut String, error: &TestError, style: Style) {
         let _ = writeln!(out, "  {}", style.dim("caused by:"));
         print_error(out, cause, style);
     }
+}
+
+/// The stack as the caller of a helper sees it, which `vi.defineHelper()` has made.
+fn below_helpers(stack: &str) -> String {
+    let lines: Vec<&str> = stack.lines().collect();
+    let helper = lines.iter().rposition(|line| line.contains(HELPER));
+    lines[helper.map_or(0, |at| at + 1)..].join("\n")
 }
 
 fn headline(error: &TestError) -> String {

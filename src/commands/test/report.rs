@@ -10,6 +10,7 @@ use super::coverage::Coverage;
 use crate::testing::events::Event;
 use crate::testing::events::Line;
 use crate::testing::events::News;
+use crate::testing::events::SnapshotCounts;
 use crate::testing::events::State;
 use crate::testing::events::TestError;
 
@@ -45,6 +46,8 @@ pub struct FileReport {
     pub suite_failures: Vec<(Vec<String>, Vec<TestError>)>,
     /// Why the file did not load, as text for people.
     pub problem: Option<String>,
+    /// What became of its snapshots.
+    pub snapshots: SnapshotCounts,
     /// What was printed when no test ran.
     pub lines: Vec<Line>,
     /// Which code was reached.
@@ -127,6 +130,7 @@ impl FileReport {
                 self.fail_suite(path, errors);
                 self.lines.extend(lines);
             }
+            Event::Snapshots(counts) => self.snapshots = counts,
             Event::Done { errors } => {
                 self.fail_suite(Vec::new(), errors);
                 self.lines.extend(lines);

@@ -1,0 +1,1 @@
+export const nextNumber = (): number => 99;

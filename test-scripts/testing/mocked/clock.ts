@@ -1,0 +1,2 @@
+export const zone = "UTC";
+export const now = (): string => "noon";

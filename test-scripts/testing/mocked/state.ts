@@ -1,0 +1,5 @@
+import { title } from "./late.ts";
+
+let counted = 0;
+export const count = (): number => ++counted;
+export const late = (): string => title();
