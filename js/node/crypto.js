@@ -4,9 +4,12 @@
 // https://nodejs.org/api/crypto.html
 
 import { Cipheriv, createCipheriv, createDecipheriv, Decipheriv, getCipherInfo, getCiphers } from "./crypto_cipher.js";
+import { createDiffieHellman, createDiffieHellmanGroup, DiffieHellman, DiffieHellmanGroup, getDiffieHellman } from "./crypto_dh.js";
+import { createECDH, diffieHellman, ECDH } from "./crypto_ecdh.js";
 import { createHash, createHmac, getHashes, Hash, hash, Hmac } from "./crypto_hash.js";
 import { hkdf, hkdfSync, pbkdf2, pbkdf2Sync, scrypt, scryptSync } from "./crypto_kdf.js";
 import { createPrivateKey, createPublicKey, createSecretKey, generateKey, generateKeyPair, generateKeyPairSync, generateKeySync, KeyObject } from "./crypto_key.js";
+import { checkPrime, checkPrimeSync, generatePrime, generatePrimeSync } from "./crypto_prime.js";
 import { prng, pseudoRandomBytes, randomBytes, randomFill, randomFillSync, randomInt, rng } from "./crypto_random.js";
 import { createSign, createVerify, Sign, sign, Verify, verify } from "./crypto_sign.js";
 import { bytesOf } from "./crypto_bytes.js";
@@ -54,14 +57,8 @@ export function getCurves() {
   return ["prime256v1", "secp384r1", "secp521r1"];
 }
 
-const absent = Object.fromEntries([
-  "checkPrime", "checkPrimeSync", "createDiffieHellman", "createDiffieHellmanGroup", "createECDH", "diffieHellman", "generatePrime",
-  "generatePrimeSync", "getDiffieHellman", "privateDecrypt", "privateEncrypt", "publicDecrypt", "publicEncrypt",
-].map((name) => [name, missing(`crypto.${name}()`)]));
-export const {
-  checkPrime, checkPrimeSync, createDiffieHellman, createDiffieHellmanGroup, createECDH, diffieHellman, generatePrime,
-  generatePrimeSync, getDiffieHellman, privateDecrypt, privateEncrypt, publicDecrypt, publicEncrypt,
-} = absent;
+const absent = Object.fromEntries(["privateDecrypt", "privateEncrypt", "publicDecrypt", "publicEncrypt"].map((name) => [name, missing(`crypto.${name}()`)]));
+export const { privateDecrypt, privateEncrypt, publicDecrypt, publicEncrypt } = absent;
 
 const unsupported = Object.fromEntries(["createCipher", "createDecipher", "setEngine", "setFips"].map((name) => [name, refused(`crypto.${name}`)]));
 export const { createCipher, createDecipher, setEngine, setFips } = unsupported;
@@ -75,12 +72,11 @@ function absentClass(name) {
   } }[name];
 }
 export const Certificate = absentClass("Certificate");
-export const DiffieHellman = absentClass("DiffieHellman");
-export const DiffieHellmanGroup = absentClass("DiffieHellmanGroup");
-export const ECDH = absentClass("ECDH");
 export const X509Certificate = absentClass("X509Certificate");
 
 export {
+  checkPrime, checkPrimeSync, createDiffieHellman, createDiffieHellmanGroup, createECDH, DiffieHellman, diffieHellman,
+  DiffieHellmanGroup, ECDH, generatePrime, generatePrimeSync, getDiffieHellman,
   Cipheriv, createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, createSecretKey,
   createSign, createVerify, Decipheriv, generateKey, generateKeyPair, generateKeyPairSync, generateKeySync, getCipherInfo,
   getCiphers, getHashes, Hash, hash, hkdf, hkdfSync, Hmac, KeyObject, pbkdf2, pbkdf2Sync, prng, pseudoRandomBytes,
@@ -88,7 +84,8 @@ export {
 };
 export default {
   Certificate, Cipheriv, CryptoKey, Decipheriv, DiffieHellman, DiffieHellmanGroup, ECDH, Hash, Hmac, KeyObject, Sign, Verify,
-  X509Certificate, constants, createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey,
+  X509Certificate, checkPrime, checkPrimeSync, createDiffieHellman, createDiffieHellmanGroup, createECDH, diffieHellman,
+  generatePrime, generatePrimeSync, getDiffieHellman, constants, createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey,
   createSecretKey, createSign, createVerify, fips, generateKey, generateKeyPair, generateKeyPairSync, generateKeySync,
   getCipherInfo, getCiphers, getCurves, getFips, getHashes, getRandomValues, hash, hkdf, hkdfSync, pbkdf2, pbkdf2Sync, prng,
   pseudoRandomBytes, randomBytes, randomFill, randomFillSync, randomInt, randomUUID, rng, scrypt, scryptSync,

@@ -5,12 +5,13 @@
 
 import { Buffer } from "node:buffer";
 import { bytesOf } from "./crypto_bytes.js";
+import { edwardsPkcs8, edwardsSpki, fromJwk, partsOf, sec1, toJwk } from "./crypto_jwk.js";
 import { randomBytes } from "./crypto_random.js";
 import { bytesOfKey } from "./crypto_secret.js";
-import { describe, ed25519Spki, fromPem, toPem, toPkcs8, toSpki, unreadable } from "./der.js";
-import { coded, expectFunction, expectInteger, invalidType, invalidValue } from "./errors.js";
+import { describe, fromPem, toPem, toPkcs8, toSpki, unreadable } from "./der.js";
+import { coded, expectFunction, expectInteger, expectString, invalidType, invalidValue } from "./errors.js";
 
-const { op_node_generate_key, op_node_public_key } = __bootstrap.core.ops;
+const { op_node_agree_generate, op_node_agree_public, op_node_generate_key, op_node_public_key } = __bootstrap.core.ops;
 const INTERNAL = Symbol("internal");
 /** How Node names the curves. */
 const CURVE_NAMES = { "P-256": "prime256v1", "P-384": "secp384r1", "P-521": "secp521r1", secp256k1: "secp256k1" };
@@ -66,7 +67,7 @@ class SecretKeyObject extends KeyObject {
   /** @param {{ format?: string }} [options] */
   export(options) {
     const buffer = Buffer.from(this[bytesOfKey]());
-    return options?.format === "jwk" ? { kty: "oct", k: buffer.toString("base64url") } : buffer;
+    return options?.format === "jwk" ? { kty: "oct", ext: true, k: buffer.toString("base64url") } : buffer;
   }
 }
 
@@ -95,20 +96,36 @@ class AsymmetricKeyObject extends KeyObject {
     return kind === "ec" ? curve ?? "an unknown curve" : kind;
   }
 
+  /** What it consists of, its public part included. */
+  parts() {
+    const description = this.#description;
+    const parts = partsOf(Buffer.from(this[bytesOfKey]()), description, this.type === "private");
+    if (parts.private !== undefined && parts.public === undefined) {
+      const own = publicOf(this);
+      parts.public = partsOf(Buffer.from(own[bytesOfKey]()), description, false).public;
+    }
+    return parts;
+  }
+
   /** @param {any} options */
   export(options) {
     if (options === null || typeof options !== "object") throw invalidType("options", "object", options);
     const isPrivate = this.type === "private";
-    if (options.format === "jwk") throw absent("The export of an asymmetric key as JWK");
+    if (options.format === "jwk") return toJwk(this.parts(), this.#description);
     if (options.cipher !== undefined || options.passphrase !== undefined) throw absent("The export of an encrypted key");
     const type = options.type ?? (isPrivate ? "pkcs8" : "spki");
     let der = Buffer.from(this[bytesOfKey]());
     let label = isPrivate ? "PRIVATE KEY" : "PUBLIC KEY";
     if (type === "pkcs1" || type === "sec1") {
-      if ((type === "pkcs1") !== (this.#description.kind === "rsa")) throw coded(Error, "ERR_CRYPTO_INCOMPATIBLE_KEY_OPTIONS", `The selected key encoding ${type} can only be used for ${type === "pkcs1" ? "RSA" : "EC"} keys.`);
-      if (type === "sec1") throw absent("The export of a key as SEC 1");
-      der = Buffer.from(this.#description.inner);
-      label = `RSA ${label}`;
+      if (this.#description.kind !== (type === "pkcs1" ? "rsa" : "ec")) throw coded(Error, "ERR_CRYPTO_INCOMPATIBLE_KEY_OPTIONS", `The selected key encoding ${type} can only be used for ${type === "pkcs1" ? "RSA" : "EC"} keys.`);
+      if (type === "sec1") {
+        const parts = this.parts();
+        der = sec1(this.#description.curve ?? "", parts.private, parts.public, true);
+        label = "EC PRIVATE KEY";
+      } else {
+        der = Buffer.from(this.#description.inner);
+        label = `RSA ${label}`;
+      }
     } else if (type !== (isPrivate ? "pkcs8" : "spki")) throw invalidValue("options.type", type);
     if (options.format === "der") return der;
     if (options.format !== undefined && options.format !== "pem") throw invalidValue("options.format", options.format);
@@ -130,7 +147,11 @@ function read(input, wanted) {
   const isOptions = input !== null && typeof input === "object" && !ArrayBuffer.isView(input) && !(input instanceof ArrayBuffer);
   const { key, format, type, passphrase, encoding } = isOptions ? input : { key: input };
   if (key instanceof KeyObject) return key;
-  if (format === "jwk") throw absent("A key from a JWK");
+  if (isOptions && key === undefined) throw invalidType("options.key", ["string", "ArrayBuffer", "Buffer", "TypedArray", "DataView", "Object"], key);
+  if (format === "jwk") {
+    if (key === null || typeof key !== "object") throw invalidType("key.key", "object", key);
+    return new AsymmetricKeyObject(INTERNAL, wanted, fromJwk(key, wanted));
+  }
   if (passphrase !== undefined) throw absent("An encrypted key");
   const bytes = Buffer.from(bytesOf("key", key, encoding));
   if (format === "der") return make(wanted, type ?? (wanted === "private" ? "pkcs8" : "spki"), bytes);
@@ -169,8 +190,18 @@ export function createPublicKey(input) {
 function publicOf(key) {
   if (key.type === "public") return key;
   const kind = key[Symbol.for("stead.keyKind")];
+  if (kind === "x25519") {
+    const { private: seed } = partsOf(Buffer.from(key[bytesOfKey]()), { kind }, true);
+    return new AsymmetricKeyObject(INTERNAL, "public", edwardsSpki(kind, Buffer.from(op_node_agree_public(kind, seed))));
+  }
   const found = Buffer.from(op_node_public_key(kind, key[bytesOfKey]()));
-  return new AsymmetricKeyObject(INTERNAL, "public", kind === "ed25519" ? ed25519Spki(found) : found);
+  return new AsymmetricKeyObject(INTERNAL, "public", kind === "ed25519" ? edwardsSpki(kind, found) : found);
+}
+
+/** What the ops that find secrets need of a key. @param {any} key @returns {{ kind: string, private?: Uint8Array, public: Uint8Array }} */
+export function rawKey(key) {
+  const parts = key.parts();
+  return { kind: key[Symbol.for("stead.keyKind")], private: parts.private, public: parts.public };
 }
 
 /** What signs. @param {any} input */
@@ -187,13 +218,20 @@ export function verifyingKey(input) {
 
 /** @param {string} type @param {any} options */
 export function generateKeyPairSync(type, options = {}) {
+  const known = ["rsa", "ec", "ed25519", "x25519", "dh"];
+  if (!known.includes(type)) throw coded(TypeError, "ERR_INVALID_ARG_VALUE", `The argument 'type' must be one of: ${known.map((name) => `'${name}'`).join(", ")}. Received '${type}'`);
+  if (type === "ec") expectString("options.namedCurve", options.namedCurve);
   const curve = Object.entries(CURVE_NAMES).find(([name, own]) => [name, own].includes(options.namedCurve))?.[0];
-  if (type === "ec" && curve === undefined) throw invalidValue("options.namedCurve", options.namedCurve, "is not a known curve");
-  if (!["rsa", "ec", "ed25519"].includes(type)) throw absent(`A key pair of type ${type}`);
+  if (type === "ec" && curve === undefined) throw new Error("Invalid or unsupported curve");
+  if (curve === "secp256k1") throw new Error("Failed to initialize key");
+  if (type === "dh") throw absent("A key pair of type dh");
   if (type === "rsa") expectInteger("options.modulusLength", options.modulusLength, 0, 2 ** 32 - 1);
   if (options.publicExponent !== undefined && options.publicExponent !== 0x10001) throw absent("The option publicExponent");
   const kind = type === "ec" ? curve : type;
-  const privateKey = make("private", "pkcs8", Buffer.from(op_node_generate_key(kind, options.modulusLength ?? 0)));
+  const der = type === "x25519"
+    ? edwardsPkcs8(type, Buffer.from(op_node_agree_generate(type)))
+    : Buffer.from(op_node_generate_key(kind, options.modulusLength ?? 0));
+  const privateKey = make("private", "pkcs8", der);
   const publicKey = publicOf(privateKey);
   return {
     publicKey: options.publicKeyEncoding ? publicKey.export(options.publicKeyEncoding) : publicKey,

@@ -66,9 +66,11 @@ export function toPkcs8(form, der) {
   if (form === "pkcs8") return der;
   if (form === "pkcs1") return pkcs8("rsa", NULL, der);
   // SEC 1: the curve is the first of the optional members.
-  const curve = items(der).find(({ tag }) => tag === 0xa0);
+  const members = items(der);
+  const curve = members.find(({ tag }) => tag === 0xa0);
   if (curve === undefined) throw unreadable();
-  return pkcs8("ec", curve.content, der);
+  const others = members.filter((member) => member !== curve);
+  return pkcs8("ec", curve.content, encode(SEQUENCE, ...others.map(({ whole }) => whole)));
 }
 
 /** From the older form of public keys. @param {string} form @param {any} der */
@@ -76,12 +78,6 @@ export function toSpki(form, der) {
   if (form === "spki") return der;
   const algorithm = encode(SEQUENCE, encode(0x06, Buffer.from(OIDS.rsa, "hex")), NULL);
   return encode(SEQUENCE, algorithm, encode(0x03, Buffer.from([0]), der));
-}
-
-/** The public key of 32 bytes. @param {any} bytes */
-export function ed25519Spki(bytes) {
-  const algorithm = encode(SEQUENCE, encode(0x06, Buffer.from(OIDS.ed25519, "hex")));
-  return encode(SEQUENCE, algorithm, encode(0x03, Buffer.from([0]), bytes));
 }
 
 /**

@@ -1,5 +1,6 @@
 //! Node's modules: which there are, and what their scripts (`js/node`, bundled by `vendor/node`) call.
 
+mod agree;
 mod cipher;
 mod hash;
 mod kdf;
@@ -92,6 +93,9 @@ deno_core::extension!(
         sign::op_node_verify,
         sign::op_node_public_key,
         sign::op_node_generate_key,
+        agree::op_node_agree_generate,
+        agree::op_node_agree_public,
+        agree::op_node_agree,
         zlib::op_node_crc32,
     ],
     objects = [hash::NodeHash, cipher::NodeCipher, zlib::NodeZlib],

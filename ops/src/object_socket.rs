@@ -213,7 +213,10 @@ fn op_object_socket_timeout_get(#[cppgc] handle: &ObjectHandle) -> u32 {
 }
 
 /// Whoever wants to know when the handler of a socket's event has ended, and what it threw.
-pub struct Told(RefCell<Option<Box<dyn FnOnce(Option<String>)>>>);
+pub struct Told(RefCell<Option<Tell>>);
+
+/// Gets what was thrown, if anything was.
+type Tell = Box<dyn FnOnce(Option<String>)>;
 
 impl Told {
     /// `tell` is called once, unless the object is reset before.

@@ -7,7 +7,7 @@
 //! - `'single quotes'` and `` `backquotes` `` keep what is between them as it is.
 //! - `"double quotes"` know `\n`, `\r`, `\t`, `\"`, `\\` and `\$`; a backslash before anything else stays.
 //! - A quoted value may span lines. After its end only a comment may follow.
-//! - Nothing is expanded: `$HOME` is five letters.
+//! - Nothing is expanded here: `$HOME` is five letters. A project's own files are, as by wrangler ([`crate::config`]).
 //! - The last of several values for one name wins.
 
 use std::collections::BTreeMap;
@@ -58,9 +58,23 @@ impl std::error::Error for EnvFileError {}
 
 /// The variables of the file's `text`, in its order.
 pub fn parse(file: &Path, text: &str) -> Result<Vec<(String, String)>, EnvFileError> {
+    parse_with(file, text, false)
+}
+
+/// The same for somebody who expands `$NAME` and takes `\$` for a dollar: both stay as they are.
+pub fn parse_unexpanded(file: &Path, text: &str) -> Result<Vec<(String, String)>, EnvFileError> {
+    parse_with(file, text, true)
+}
+
+fn parse_with(
+    file: &Path,
+    text: &str,
+    keeps_escaped_dollars: bool,
+) -> Result<Vec<(String, String)>, EnvFileError> {
     let mut parser = Parser {
         rest: text.strip_prefix('\u{feff}').unwrap_or(text),
         line: 1,
+        keeps_escaped_dollars,
     };
     let mut variables = Vec::new();
     while parser.skip_to_variable() {
@@ -94,6 +108,8 @@ pub fn check_name(name: &str) -> Result<(), String> {
 struct Parser<'a> {
     rest: &'a str,
     line: usize,
+    /// Whether `\$` in double quotes stays.
+    keeps_escaped_dollars: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -151,6 +167,7 @@ impl<'a> Parser<'a> {
                     Some((_, 'n')) => value.push('\n'),
                     Some((_, 'r')) => value.push('\r'),
                     Some((_, 't')) => value.push('\t'),
+                    Some((_, '$')) if self.keeps_escaped_dollars => value.push_str("\\$"),
                     Some((_, c @ ('"' | '\\' | '$'))) => value.push(c),
                     Some((_, c)) => value.extend(['\\', c]),
                     None => {}

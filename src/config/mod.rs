@@ -5,6 +5,7 @@
 //! hosted platform is accepted, since a server on one machine has nothing to do for it.
 
 mod bindings;
+mod expand;
 mod keys;
 mod lifecycle;
 mod project;

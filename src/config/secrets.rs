@@ -16,14 +16,14 @@ use crate::diagnostic::Diagnostic;
 /// A line that cannot be read.
 pub fn load(project: &mut Project) -> Result<(), Diagnostic> {
     let files = files(&project.root, project.environment.as_deref());
+    let mut variables = Vec::new();
     for file in files {
-        for (name, value) in read(&file)? {
-            if !project.secrets.contains(&name) {
-                project.secrets.push(name.clone());
-            }
-            project.vars.insert(name, value.into());
-        }
+        variables.extend(read(&file)?);
         project.files.push(file);
+    }
+    for (name, value) in super::expand::expand(variables) {
+        project.secrets.push(name.clone());
+        project.vars.insert(name, value.into());
     }
     for name in &project.required_secrets {
         if !project.vars.contains_key(name) {
@@ -55,7 +55,7 @@ fn files(root: &Path, environment: Option<&str>) -> Vec<PathBuf> {
 fn read(file: &Path) -> Result<Vec<(String, String)>, Diagnostic> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Diagnostic::new(format!("cannot read `{}`: {error}", file.display())))?;
-    env_file::parse(file, &text).map_err(|error| {
+    env_file::parse_unexpanded(file, &text).map_err(|error| {
         let start: usize = text
             .split_inclusive('\n')
             .take(error.line - 1)
