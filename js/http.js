@@ -35,6 +35,7 @@ let {
   op_output_open,
   op_output_wait,
   op_request_body,
+  op_request_cf,
   op_request_headers,
   op_request_method,
   op_request_url,
@@ -48,6 +49,7 @@ bindOps((ops) =>
     op_output_open,
     op_output_wait,
     op_request_body,
+    op_request_cf,
     op_request_headers,
     op_request_method,
     op_request_url,
@@ -307,7 +309,15 @@ export function requestFromNative(native) {
   );
   // A Worker sees redirects that it makes itself.
   inner.redirectMode = "manual";
-  return request.fromInnerRequest(inner, "immutable");
+  const made = request.fromInnerRequest(inner, "immutable");
+  const cf = op_request_cf(native);
+  if (cf !== "") made[CF] = JSON.parse(cf);
+  return made;
+}
+
+/** What a request says of itself to the platform, as JSON. @param {any} made @returns {string | null} */
+export function cfOf(made) {
+  return made[CF] === undefined ? null : JSON.stringify(made[CF]);
 }
 
 /**
@@ -333,14 +343,14 @@ export function requestToNative(made) {
 }
 
 /**
- * The response of an object to a request for `url`.
+ * The response of an object to a request.
  * @param {any[]} parts
- * @param {string} url
+ * @param {string[]} urls where the request went, and where redirects led it
  */
-export function responseFromNative(parts, url) {
+export function responseFromNative(parts, urls) {
   const [, status, statusText, headers, body, socket] = parts;
   const inner = response.newInnerResponse(status, statusText);
-  inner.urlList.push(url);
+  inner.urlList.push(...urls);
   inner.headerList = pairs(headers);
   inner.body = innerBody(body, formatOf(inner.headerList));
   const made = response.fromInnerResponse(inner, "immutable");
@@ -523,6 +533,30 @@ Object.defineProperty(Headers.prototype, "getAll", {
   configurable: true,
 });
 
+/** Hears of the responses that the worker's own code gets; tests want to know. @type {((made: any, asked: Error) => void) | null} */
+let watcher = null;
+
+/** @param {(made: any, asked: Error) => void} told with each response, and an error whose stack says who asked for it */
+export function watchResponses(told) {
+  watcher = told;
+}
+
+/**
+ * Called where a response is asked for.
+ * @returns {(made: any) => any} to be called with the response
+ */
+export function expectResponse() {
+  const told = watcher;
+  if (told === null || currentHandle() !== null) return PASS;
+  const asked = new Error("asked for here");
+  return (made) => {
+    told(made, asked);
+    return made;
+  };
+}
+
+const PASS = (/** @type {any} */ made) => made;
+
 /**
  * https://developers.cloudflare.com/workers/runtime-apis/fetch/
  * @param {any} input
@@ -530,12 +564,13 @@ Object.defineProperty(Headers.prototype, "getAll", {
  */
 export async function fetch(input, init) {
   requireHandler();
+  const received = expectResponse();
   const made = new Request(input, init);
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
   if (made.headers.get("upgrade")?.toLowerCase() === "websocket") return await connect(made);
   gateBody(request.toInnerRequest(made).body);
-  return await resumeAfter(denoFetch(made));
+  return received(await resumeAfter(denoFetch(made)));
 }
 
 /**

@@ -83,6 +83,15 @@ fn an_exception_that_nobody_caught_fails_the_test() {
 }
 
 #[test]
+fn a_body_that_a_failed_test_has_not_read_is_named() {
+    let finished = run("unread.test.ts", &[]);
+    assert_eq!(finished.code, Some(1));
+    let body = "the body of https://example.com/unread was neither read nor cancelled (";
+    check(&finished, &[body, "unread.test.ts:12:"]);
+    assert!(!finished.stdout.contains("example.com/read "));
+}
+
+#[test]
 fn a_test_that_does_not_end_is_ended_and_named() {
     let finished = run("endless.test.ts", &["--cpu-ms", "500"]);
     assert_eq!(finished.code, Some(1));

@@ -117,6 +117,7 @@ deno_core::extension!(
         "object_state.js",
         "record.js",
         "response_statics.js",
+        "redirects.js",
         "rpc.js",
         "rpc_promise.js",
         "rpc_stub.js",

@@ -13,6 +13,7 @@ use crate::testing::events::News;
 use crate::testing::events::SnapshotCounts;
 use crate::testing::events::State;
 use crate::testing::events::TestError;
+use crate::testing::events::Unread;
 
 /// One test.
 #[derive(Clone, Debug, Serialize)]
@@ -30,6 +31,8 @@ pub struct TestReport {
     pub note: Option<String>,
     /// Where its state is kept, if it failed and that was asked for.
     pub kept: Option<String>,
+    /// Responses whose bodies it has neither read nor cancelled.
+    pub unread: Vec<Unread>,
     /// What was printed meanwhile.
     pub lines: Vec<Line>,
 }
@@ -93,6 +96,7 @@ impl FileReport {
                         errors: Vec::new(),
                         note: None,
                         kept: None,
+                        unread: Vec::new(),
                         lines: Vec::new(),
                     });
                 }
@@ -114,6 +118,7 @@ impl FileReport {
                 errors,
                 note,
                 kept,
+                unread,
             } => {
                 self.open.retain(|open| *open != id);
                 let test = self.by_id.get(&id).map(|at| &mut self.tests[*at]);
@@ -123,6 +128,7 @@ impl FileReport {
                 test.errors = errors;
                 test.note = note;
                 test.kept = kept;
+                test.unread = unread;
                 test.lines = lines;
                 test.fail_for_uncaught();
             }
