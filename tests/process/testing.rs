@@ -252,3 +252,74 @@ fn a_project_is_tested_with_its_configuration() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("1 passed, 0 failed"), "{text}");
 }
+
+/// The secrets that a project's test sees as its variable `SECRET`, with these files beside its configuration.
+#[track_caller]
+fn check_secret(files: &[(&str, &str)], expect: &str) {
+    let folder = temporary();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("a writable folder");
+    };
+    write(
+        "wrangler.jsonc",
+        r#"{ "name": "p", "main": "worker.ts", "compatibility_date": "2026-01-01", "vars": { "SECRET": "open" } }"#,
+    );
+    write(
+        "worker.ts",
+        "export default { fetch: (_, env) => new Response(env.SECRET) };",
+    );
+    write(
+        "worker.test.ts",
+        r#"import { env, SELF } from "cloudflare:test";
+        import { it } from "vitest";
+        it("tells", async () => {
+          const answer = await (await SELF.fetch("https://example.com/")).text();
+          console.log(`secret ${env.SECRET} ${answer}.`);
+        });"#,
+    );
+    for (name, text) in files {
+        write(name, text);
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_stead"))
+        .args(["test", "worker.test.ts"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let expect = format!("secret {expect} {expect}.");
+    assert!(text.contains(&expect), "no `{expect}` in {text}");
+}
+
+#[test]
+fn a_projects_tests_see_its_secrets() {
+    let (dev, env) = ((".dev.vars", "SECRET=dev"), (".env", "SECRET=env"));
+    check_secret(&[], "open");
+    check_secret(&[env], "env");
+    check_secret(&[dev, env], "dev");
+}
+
+#[test]
+fn objects_on_several_shards_start_from_nothing_too() {
+    let folder = temporary();
+    let source = r#"import { DurableObject } from "cloudflare:workers";
+        import { env, expect, it } from "stead:test";
+        export class Counter extends DurableObject {
+          add() { return this.ctx.storage.kv.put("n", this.get() + 1); }
+          get() { return this.ctx.storage.kv.get("n") ?? 0; }
+        }
+        it.each([1, 2, 3])("round %i", async () => {
+          const counters = Array.from({ length: 20 }, (_, i) => env.COUNTER.getByName(`${i}`));
+          expect(await Promise.all(counters.map((one) => one.get()))).toEqual(counters.map(() => 0));
+          await Promise.all(counters.map((one) => one.add()));
+          expect(await Promise.all(counters.map((one) => one.get()))).toEqual(counters.map(() => 1));
+          await caches.default.put("http://example.com/", new Response("x", { headers: { "Cache-Control": "max-age=9" } }));
+        });"#;
+    std::fs::write(folder.path().join("shards.test.ts"), source).expect("a writable folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_stead"))
+        .args(["test", "shards.test.ts", "--shards", "3"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("3 passed, 0 failed"), "{text}");
+}
