@@ -261,7 +261,8 @@ fn shown(file: &Path) -> &Path {
     file.strip_prefix(here).unwrap_or(file)
 }
 
-fn is_frame(line: &str) -> bool {
+/// Whether a line of a stack is one of its frames.
+pub fn is_frame(line: &str) -> bool {
     line.trim_start().starts_with("at ")
 }
 

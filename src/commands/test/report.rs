@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::coverage::Coverage;
+use super::print::is_frame;
+use crate::exports::CAUSED_BY;
 use crate::testing::events::Event;
 use crate::testing::events::Line;
 use crate::testing::events::News;
@@ -144,6 +146,24 @@ impl FileReport {
             }
         }
         false
+    }
+
+    /// Fails the file: its modules threw an error, whose stack is in `text`, with those of its causes.
+    pub fn fail_to_load(&mut self, text: &str) {
+        let errors = text.rsplit(CAUSED_BY).map(|text| TestError {
+            message: text
+                .lines()
+                .take_while(|line| !is_frame(line))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            stack: Some(text.to_owned()),
+            ..TestError::default()
+        });
+        let error = errors.reduce(|cause, error| TestError {
+            cause: Some(Box::new(cause)),
+            ..error
+        });
+        self.fail_suite(Vec::new(), error.into_iter().collect());
     }
 
     /// Fails the tests that run, or else the file: their code was ended. Those that were to follow do not run.
