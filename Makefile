@@ -29,7 +29,7 @@ PLUGIN_MODULES = $(PLUGIN_NPM)/node_modules
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
 
-.PHONY: help run build test check fmt clippy types cargo-test peers torture assets-peer browser bench bench-dev bench-test packages wrangler-state reloads soak install clean-cache v8
+.PHONY: help run build test check fmt clippy types cargo-test peers torture assets-peer types-peer browser bench bench-dev bench-test packages wrangler-state reloads soak install clean-cache v8
 .DEFAULT_GOAL := help
 # The steps share the machine's cores already, and their output is read from top to bottom.
 .NOTPARALLEL:
@@ -88,7 +88,7 @@ PROJECTS = $(STEAD_CACHE)/projects
 packages: build ## Run the sample projects of test-scripts/projects, with their packages from npm
 	@mkdir -p $(PROJECTS) && cp test-scripts/projects/package.json $(PROJECTS)/
 	npm install --prefix $(PROJECTS) --no-audit --no-fund --loglevel=error
-	node test-scripts/projects.mjs --stead $(STEAD) --folder $(PROJECTS)
+	node --experimental-websocket test-scripts/projects.mjs --stead $(STEAD) --folder $(PROJECTS)
 
 # What a developer waits for, beside wrangler in the same run. Wrangler needs Node 22: NODE22=PATH if `node` is older.
 NODE22 ?= node
@@ -102,6 +102,10 @@ bench-dev: build ## Measure stead dev beside wrangler dev: first answer, save to
 assets-peer: build ## Compare answers of static files with those of wrangler dev: make assets-peer NODE22=PATH
 	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
 	$(NODE22) test-scripts/assets-peer.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
+
+types-peer: build ## Compare what stead types writes with what wrangler types does. Needs Node 22
+	@test -d $(WRANGLER_MODULES)/wrangler || npm install --prefix $(dir $(WRANGLER_MODULES)) --no-audit --no-fund --loglevel=error wrangler@$(WRANGLER)
+	$(NODE22) test-scripts/types-peer.mjs --stead $(STEAD) --modules $(WRANGLER_MODULES)
 
 browser: build ## Drive stead dev with a real browser, if there is one; SCREENSHOTS=FOLDER keeps pictures
 	node --experimental-websocket test-scripts/browser.mjs --stead $(STEAD) $(if $(SCREENSHOTS),--screenshots $(SCREENSHOTS))

@@ -31,6 +31,7 @@ function parse(text) {
   return JSONParse(withoutMark(text));
 }
 
+const UNTYPED = "Parsing a Body as FormData requires a Content-Type header.";
 /** What deno_fetch says, and what the platform says. @type {[RegExp, string][]} */
 const TEXTS = [
   [
@@ -48,13 +49,16 @@ const TEXTS = [
 ];
 
 /**
+ * @param {any} message whose body is no form
  * @param {any} error
  * @returns {never}
  */
-function refuseForm(error) {
+function refuseForm(message, error) {
   for (let i = 0; i < TEXTS.length; i++) {
     const [pattern, text] = TEXTS[i];
-    if (RegExpPrototypeTest(pattern, error?.message)) throw new TypeError(text);
+    if (!RegExpPrototypeTest(pattern, error?.message)) continue;
+    const untyped = i === 0 && !message.headers.has("content-type");
+    throw new TypeError(untyped ? UNTYPED : text);
   }
   throw error;
 }
@@ -73,7 +77,8 @@ for (const { prototype } of [Request, Response]) {
     },
     /** @this {any} */
     formData() {
-      return PromisePrototypeThen(ReflectApply(form, this, []), undefined, refuseForm);
+      return PromisePrototypeThen(ReflectApply(form, this, []), undefined, (/** @type {any} */ error) =>
+        refuseForm(this, error));
     },
   };
   for (const name of /** @type {const} */ (["text", "json", "formData"])) {

@@ -13,6 +13,7 @@ import { defineClasses, defineValues } from "ext:stead/globals.js";
 import { requireHandler } from "ext:stead/global_scope.js";
 import { flatten, leaving, pairs, Request, Response, socketOf } from "ext:stead/http.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 
 const response = core.loadExtScript("ext:deno_fetch/23_response.js");
@@ -98,6 +99,7 @@ export class Cache {
    * @param {any} given
    */
   async put(input, given) {
+    if (arguments.length === 0) refuseArgument("Cache", "put", 1, "Request or string");
     if (!(given instanceof Response)) refuseArgument("Cache", "put", 2, "Response");
     const made = requestOf(input, "put");
     check(made, given);
@@ -150,6 +152,7 @@ export class Cache {
   }
 }
 tagClass(Cache);
+guardReceiver(Cache);
 
 /**
  * @param {any} made the request
@@ -327,6 +330,7 @@ export class CacheStorage {
   }
 }
 tagClass(CacheStorage);
+guardReceiver(CacheStorage);
 
 export const caches = new CacheStorage();
 

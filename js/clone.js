@@ -42,7 +42,19 @@ const KIND_OTHER = 0;
  * @returns {never}
  */
 function refuse(message) {
-  throw dataCloneError(message);
+  throw dataCloneError(ofStubs(message, "RpcStub cannot be serialized in this context."));
+}
+
+/**
+ * Stubs are proxies, of which V8 knows only what they look like.
+ * @param {string} message what V8 says
+ * @param {string} ofOthers what is said of stubs of targets and functions
+ */
+function ofStubs(message, ofOthers) {
+  if (message === "#<StubConstructor> could not be cloned.") {
+    return "ServiceStub cannot be serialized in this context.";
+  }
+  return message === "RpcStub() {} could not be cloned." ? ofOthers : message;
 }
 
 /**
@@ -229,7 +241,7 @@ export function copy(value) {
   const bytes = core.serialize(value, {}, (message) => {
     // Says which object it is.
     if (message === TRANSFERABLE) serialize(value);
-    refuse(message);
+    refuse(ofStubs(message, "#<RpcStub> could not be cloned."));
   });
   return core.deserialize(bytes, { deserializers: core.getCloneableDeserializers() });
 }

@@ -28,7 +28,7 @@ export function streamError(name) {
  * @param {{ prototype: object }} constructor
  * @param {(object: any) => Error} [reason] why an object cannot be cloned
  */
-export function refuseCloning({ prototype }, reason = unsupported) {
+export function refuseCloning({ prototype }, reason = unsupportedClass) {
   if (!reasons.has(prototype)) reasons.set(prototype, reason);
   // structuredClone clones blobs and keys, which have a member of their own; storage does not.
   if (ObjectHasOwn(prototype, CLONE)) return;
@@ -52,12 +52,16 @@ export function refuseCloning({ prototype }, reason = unsupported) {
 export function reasonAgainst(object) {
   let prototype = ObjectGetPrototypeOf(object);
   while (prototype !== null && !reasons.has(prototype)) prototype = ObjectGetPrototypeOf(prototype);
-  return (reasons.get(prototype) ?? unsupported)(object);
+  return (reasons.get(prototype) ?? unsupportedClass)(object);
 }
 
 /** @param {any} object */
-function unsupported(object) {
-  const name = object.constructor?.name ?? "Object";
+function unsupportedClass(object) {
+  return unsupported(object.constructor?.name ?? "Object");
+}
+
+/** @param {string} name of a class whose objects cannot be cloned */
+export function unsupported(name) {
   return dataCloneError(
     `Could not serialize object of type "${name}". This type does not support serialization.`,
   );

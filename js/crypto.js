@@ -5,16 +5,24 @@
 // https://developers.cloudflare.com/workers/runtime-apis/web-crypto/
 
 import { core, internals, primordials } from "ext:core/mod.js";
+import {
+  checkImport,
+  explain,
+  explainRandomValues,
+  isBufferSource,
+  METHODS,
+} from "ext:stead/crypto_refusals.js";
 import { restrict, restrictAsync } from "ext:stead/global_scope.js";
+import { ILLEGAL_INVOCATION } from "ext:stead/receiver.js";
 import { bytesOf } from "ext:stead/streams.js";
 import { tagClass } from "ext:stead/scope.js";
 
 const {
-  ArrayBufferIsView,
   FunctionPrototypeCall,
   ObjectDefineProperty,
   ObjectPrototypeIsPrototypeOf,
   Promise,
+  ReflectApply,
   PromisePrototypeThen,
   BigInt,
   Error,
@@ -121,11 +129,6 @@ function define(target, name, value) {
   });
 }
 
-/** @param {unknown} value */
-function isBufferSource(value) {
-  return ArrayBufferIsView(value) || core.isAnyArrayBuffer(value);
-}
-
 define(Crypto.prototype, "DigestStream", DigestStream);
 
 define(
@@ -138,7 +141,7 @@ define(
      */
     timingSafeEqual(a, b) {
       if (!ObjectPrototypeIsPrototypeOf(SubtleCrypto.prototype, this)) {
-        throw new TypeError("Illegal invocation");
+        throw new TypeError(ILLEGAL_INVOCATION);
       }
       const index = !isBufferSource(a) ? 1 : !isBufferSource(b) ? 2 : 0;
       if (index !== 0) {
@@ -176,6 +179,43 @@ define(
   }.digest,
 );
 
+for (const name of METHODS) {
+  const standard = SubtleCrypto.prototype[name];
+  define(
+    SubtleCrypto.prototype,
+    name,
+    {
+      /** @param {any[]} args */
+      async [name](...args) {
+        if (!ObjectPrototypeIsPrototypeOf(SubtleCrypto.prototype, this)) {
+          throw new TypeError(ILLEGAL_INVOCATION);
+        }
+        if (name === "importKey") checkImport(args);
+        try {
+          return await ReflectApply(standard, this, args);
+        } catch (error) {
+          throw explain(name, args, error);
+        }
+      },
+    }[name],
+  );
+}
+
+const standardRandomValues = Crypto.prototype.getRandomValues;
+define(
+  Crypto.prototype,
+  "getRandomValues",
+  {
+    /** @param {any} view */
+    getRandomValues(view) {
+      try {
+        return FunctionPrototypeCall(standardRandomValues, this, view);
+      } catch {
+        throw this instanceof Crypto ? explainRandomValues(view) : new TypeError(ILLEGAL_INVOCATION);
+      }
+    },
+  }.getRandomValues,
+);
 restrict(Crypto.prototype, "getRandomValues");
 restrict(Crypto.prototype, "randomUUID");
 restrictAsync(SubtleCrypto.prototype, "generateKey");

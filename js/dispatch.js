@@ -16,7 +16,7 @@ import { tellPlaces } from "ext:stead/console.js";
 import { currentContext, enterContext, runInMapping } from "ext:stead/context.js";
 import { settleRest } from "ext:stead/event_loop.js";
 import { beginEvaluation, endEvaluation, endTimelessness } from "ext:stead/global_scope.js";
-import { currentHandle, currentRequest, enterObject, ObjectRecord } from "ext:stead/record.js";
+import { currentHandle, enterObject, ObjectRecord } from "ext:stead/record.js";
 import { clearTimer, fireTimer, restartTimers, startTimer } from "ext:stead/timers.js";
 import { answerCall, ENTRYPOINT, VALUE } from "ext:stead/rpc.js";
 import {
@@ -43,7 +43,7 @@ import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
-import { reportUncaught } from "ext:stead/errors.js";
+import { describeError, reportUncaught } from "ext:stead/errors.js";
 import { prepareTests, runTests, setTestedWorker, testsStalled } from "ext:stead/test_run.js";
 import { runInside } from "ext:stead/test_worker.js";
 import { runDueTimer } from "ext:stead/virtual_time.js";
@@ -59,6 +59,7 @@ let {
   op_object_reset,
   op_object_socket_remove,
   op_object_socket_timeout_get,
+  op_object_socket_told,
   op_report_error,
   op_respond_error,
   op_outcome,
@@ -74,6 +75,7 @@ bindOps((ops) =>
     op_object_reset,
     op_object_socket_remove,
     op_object_socket_timeout_get,
+    op_object_socket_told,
     op_report_error,
     op_respond_error,
     op_outcome,
@@ -99,27 +101,8 @@ let listening;
 /** The object classes, by namespace index. @type {any[]} */
 let classes = [];
 
-/** The text under which an error is reported: its stack, if it has one. @param {any} error */
-function describeError(error) {
-  try {
-    if (typeof error === "object" && error !== null && typeof error.stack === "string") {
-      let text = withoutOurFrames(error.stack);
-      if (error.cause !== undefined) text += `\nCaused by: ${describeError(error.cause)}`;
-      return text;
-    }
-    return `Uncaught ${String(error)}`;
-  } catch {
-    return "Uncaught value without a text";
-  }
-}
-
-/**
- * The shim's own frames say nothing to the author of the code that they surround.
- * @param {string} stack
- */
-function withoutOurFrames(stack) {
-  return stack.split("\n").filter((line) => !/^\s+at .*\bext:/.test(line)).join("\n");
-}
+/** The namespace index of each class that the code exports. @type {Map<string, number>} */
+const ownClasses = new Map();
 
 /**
  * Puts variables into `env`, before the worker's modules are evaluated.
@@ -190,6 +173,7 @@ function configure(module, namespaces, others, worker) {
   }
   classes = namespaces.map(({ class: name, exported }) => exported ? module[name] : undefined);
   namespaces.forEach((namespace, index) => {
+    if (namespace.exported) ownClasses.set(namespace.class, index);
     for (const binding of namespace.bindings) env[binding] = makeNamespace(index);
   });
   const exported = namespaces.filter((namespace) => namespace.exported && namespace.bindings.length > 0);
@@ -213,6 +197,7 @@ function beginTests(module, options) {
 /** @param {any} native */
 function workerFetch(native) {
   const event = new WorkerEvent(native, false);
+  event.onAbort = (reason) => noteFailure(native, reason);
   enterContext(event, answerRequest, native, event);
 }
 
@@ -230,13 +215,22 @@ async function answerRequest(native, event) {
     const response = handler.fetch(requestFromNative(native), env, ctx);
     respond(native, response instanceof Response ? response : await response);
   } catch (error) {
-    const text = describeError(error);
-    op_report_error(null, text);
-    op_note_error(native, text);
+    noteFailure(native, error);
     op_respond_error(native, serializeThrown(error));
   } finally {
     event.release();
   }
+}
+
+/**
+ * Tells people why a request has no response.
+ * @param {any} native
+ * @param {any} error
+ */
+function noteFailure(native, error) {
+  const text = describeError(error);
+  op_report_error(null, text);
+  op_note_error(native, text);
 }
 
 /**
@@ -276,7 +270,10 @@ function runTimer() {
  */
 function callForJson(className, name, method, args, outcome) {
   runAsEvent(outcome, async () => {
-    const result = await env[className].getByName(name)[method](...JSON.parse(args));
+    const index = ownClasses.get(className);
+    if (index === undefined) throw new Error(`the code exports no object class \`${className}\``);
+    const stub = /** @type {any} */ (makeNamespace(index).getByName(name));
+    const result = await stub[method](...JSON.parse(args));
     return JSON.stringify(result, jsonValue) ?? "null";
   });
 }
@@ -388,7 +385,8 @@ function objectCall(record, native) {
  */
 function objectAlarm(record, native, scheduledTime, retryCount) {
   return enterObject(record, async () => {
-    let threw = false;
+    /** @type {string | null} */
+    let thrown = null;
     try {
       const handler = record.handlers?.alarm;
       if (handler === undefined) {
@@ -401,10 +399,10 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
         await Reflect.apply(handler, record.instance, [info]);
       }
     } catch (error) {
-      threw = true;
-      op_report_error(record.handle, describeError(error));
+      thrown = describeError(error);
+      op_report_error(record.handle, thrown);
     }
-    op_alarm_end(record.handle, native, threw);
+    op_alarm_end(record.handle, native, thrown);
   });
 }
 
@@ -412,9 +410,12 @@ function objectAlarm(record, native, scheduledTime, retryCount) {
  * @param {ObjectRecord} record
  * @param {number} number
  * @param {any} frame
+ * @param {any} told whoever wants to know when the handler has ended; undefined if nobody does
  */
-function objectSocket(record, number, frame) {
+function objectSocket(record, number, frame, told) {
   const { handle } = record;
+  /** @type {string | null} */
+  let thrown = null;
   return enterObject(record, async () => {
     op_object_active(handle, false);
     const timeout = op_object_socket_timeout_get(handle);
@@ -424,8 +425,10 @@ function objectSocket(record, number, frame) {
     try {
       await deliverFrame(record, number, frame);
     } catch (error) {
-      op_report_error(handle, describeError(error));
+      thrown = describeError(error);
+      op_report_error(handle, thrown);
     } finally {
+      if (told !== undefined) op_object_socket_told(told, thrown);
       if (timer !== 0) clearTimer(timer);
       op_object_inactive(handle, false);
     }
@@ -469,7 +472,18 @@ async function deliverFrame(record, number, frame) {
  */
 function speaker(mapping) {
   return runInMapping(mapping, () => {
-    return currentHandle() ?? currentRequest() ?? /** @type {any} */ (currentContext())?.answers ?? null;
+    return currentHandle() ?? /** @type {any} */ (currentContext())?.native ?? null;
+  });
+}
+
+/**
+ * Takes the calls of exported values that code has not answered for which V8 kept `mapping`.
+ * @param {unknown} mapping
+ */
+function callsUnderWay(mapping) {
+  return runInMapping(mapping, () => {
+    const context = currentContext();
+    return context instanceof WorkerEvent ? context.takeCalls() : [];
   });
 }
 
@@ -502,5 +516,6 @@ export const dispatch = {
   release,
   fireTimer,
   speaker,
+  callsUnderWay,
   resume,
 };

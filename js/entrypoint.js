@@ -8,9 +8,10 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { enterContext } from "ext:stead/context.js";
 import { env } from "ext:stead/environment.js";
+import { describeError } from "ext:stead/errors.js";
 import { ExecutionContext } from "ext:stead/execution_context.js";
 import { exportedValue } from "ext:stead/exported.js";
-import { handleQueue, handleScheduled } from "ext:stead/handlers.js";
+import { failedBatch, handleQueue, handleScheduled } from "ext:stead/handlers.js";
 import { requestFromNative, respond, Response } from "ext:stead/http.js";
 import { fromMessage, serializeThrown, toMessage } from "ext:stead/message.js";
 import { isOn } from "ext:stead/compatibility.js";
@@ -26,6 +27,7 @@ let {
   op_call_return,
   op_call_target,
   op_call_throw,
+  op_report_error,
   op_respond_error,
 } = core.ops;
 bindOps((ops) =>
@@ -37,6 +39,7 @@ bindOps((ops) =>
     op_call_return,
     op_call_target,
     op_call_throw,
+    op_report_error,
     op_respond_error,
   } = ops)
 );
@@ -116,8 +119,10 @@ export function workerCall(native, name, props) {
   const { sharer: event, value } = found;
   if (!(event instanceof WorkerEvent)) return op_call_refuse(native);
   event.hold();
+  event.addCall(native);
   enterContext(event, async () => {
     await answerCall(native, { root: value, kind: VALUE, objectId: null });
+    event.removeCall(native);
     event.release();
   });
 }
@@ -154,9 +159,17 @@ async function answerEntrypoint(native, name, props, event) {
  */
 async function answerHandler(native, handler, root, ctx) {
   const args = fromMessage(op_call_arguments(native) ?? NO_BYTES, op_call_attachments(native));
-  const result = handler === "queue"
-    ? await handleQueue(root, env, ctx, args[0], args[1] ?? [])
-    : await handleScheduled(root, env, ctx, args[0] ?? {});
+  let result;
+  try {
+    result = handler === "queue"
+      ? await handleQueue(root, env, ctx, args[0], args[1] ?? [])
+      : await handleScheduled(root, env, ctx, args[0] ?? {});
+  } catch (error) {
+    // The caller hears only that it threw.
+    op_report_error(null, describeError(error));
+    const isMissing = typeof root[handler] !== "function";
+    result = handler === "queue" ? failedBatch() : { outcome: "exception", noRetry: isMissing };
+  }
   const { bytes, attachments } = toMessage(result);
   op_call_return(native, bytes, attachments, null);
 }

@@ -105,6 +105,11 @@ export class EventSource extends EventTarget {
    */
   constructor(url, init) {
     super();
+    if (arguments.length === 0) {
+      throw new TypeError(
+        "Failed to construct 'EventSource': constructor parameter 1 is not of type 'string'.",
+      );
+    }
     for (const type of Object.keys(this.#assigned)) {
       this.addEventListener(type, (/** @type {any} */ event) => this.#assigned[type]?.call(this, event));
     }
@@ -134,7 +139,7 @@ export class EventSource extends EventTarget {
   static from(stream) {
     if (!(stream instanceof ReadableStream)) {
       throw new TypeError(
-        "Failed to execute 'from' on 'EventSource': parameter 1 is not of type 'ReadableStream'.",
+        "Failed to execute 'from' on 'EventSource': parameter 1 is not of type 'JsReadableStream'.",
       );
     }
     const source = /** @type {any} */ (new EventSource(OF_STREAM));

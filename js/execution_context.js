@@ -5,7 +5,9 @@
 // https://developers.cloudflare.com/workers/runtime-apis/context/
 
 import { refuseArgument } from "ext:stead/arguments.js";
+import { abortEvent } from "ext:stead/event_abort.js";
 import { exports } from "ext:stead/environment.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { tracing } from "ext:stead/tracing.js";
 
@@ -50,8 +52,10 @@ export class ExecutionContext {
     throw new Error("ctx.mapVirtualHost() is not implemented in Stead yet.");
   }
 
-  abort() {
-    throw new Error("ctx.abort() is not implemented in Stead yet.");
+  /** Ends the event; whoever waits for it gets the reason. @param {any} [reason] */
+  abort(reason) {
+    abortEvent(this.#event, reason);
   }
 }
 tagClass(ExecutionContext);
+guardReceiver(ExecutionContext);

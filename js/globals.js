@@ -10,6 +10,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { AbortController, AbortSignal } from "ext:stead/abort.js";
 import { isOn } from "ext:stead/compatibility.js";
+import { CloseEvent, CustomEvent, ErrorEvent, MessageEvent } from "ext:stead/event_classes.js";
 import { reportError } from "ext:stead/errors.js";
 import { dataCloneError, refuseCloning, streamError } from "ext:stead/cloning.js";
 import { console } from "ext:stead/console.js";
@@ -20,7 +21,7 @@ import { queueMicrotask, structuredClone } from "ext:stead/tasks.js";
 import { cloudflare, Navigator, navigator } from "ext:stead/navigator.js";
 import { FixedLengthStream, IdentityTransformStream } from "ext:stead/streams.js";
 import { webCrypto } from "ext:stead/crypto.js";
-import { Body, Crypto, CryptoKey, SubtleCrypto } from "ext:stead/shape.js";
+import { Body, Crypto, CryptoKey, PromiseRejectionEvent, SubtleCrypto } from "ext:stead/shape.js";
 import { PerformanceResourceTiming } from "ext:stead/timing.js";
 import * as platformEvents from "ext:stead/events.js";
 
@@ -101,15 +102,15 @@ defineClasses({
   Blob: file.Blob,
   Body,
   ByteLengthQueuingStrategy: streams.ByteLengthQueuingStrategy,
-  CloseEvent: event.CloseEvent,
+  CloseEvent,
   CompressionStream: compression.CompressionStream,
   CountQueuingStrategy: streams.CountQueuingStrategy,
   Crypto,
   CryptoKey,
-  CustomEvent: event.CustomEvent,
+  CustomEvent,
   DecompressionStream: compression.DecompressionStream,
   DOMException,
-  ErrorEvent: event.ErrorEvent,
+  ErrorEvent,
   Event: event.Event,
   EventTarget: event.EventTarget,
   ExtendableEvent: platformEvents.ExtendableEvent,
@@ -120,7 +121,7 @@ defineClasses({
   Headers,
   IdentityTransformStream,
   MessageChannel: message.MessageChannel,
-  MessageEvent: event.MessageEvent,
+  MessageEvent,
   MessagePort: message.MessagePort,
   Navigator,
   Performance: timing.Performance,
@@ -130,7 +131,7 @@ defineClasses({
   PerformanceObserver: timing.PerformanceObserver,
   PerformanceObserverEntryList: timing.PerformanceObserverEntryList,
   PerformanceResourceTiming,
-  PromiseRejectionEvent: event.PromiseRejectionEvent,
+  PromiseRejectionEvent,
   ReadableByteStreamController: streams.ReadableByteStreamController,
   ReadableStream: streams.ReadableStream,
   ReadableStreamBYOBReader: streams.ReadableStreamBYOBReader,

@@ -150,3 +150,8 @@ export async function handleQueue(handlers, env, ctx, queue, messages) {
   await handlers.queue(new MessageBatch(INTERNAL, outcome, `${queue}`, messages), env, ctx);
   return { ...outcome };
 }
+
+/** What the sender of a batch is told whose handler threw. */
+export function failedBatch() {
+  return { ...new Outcome(), outcome: "exception" };
+}

@@ -8,6 +8,7 @@ import { core } from "ext:core/mod.js";
 import { refuseArgument } from "ext:stead/arguments.js";
 import { defineClasses } from "ext:stead/globals.js";
 import { Response } from "ext:stead/http.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { bytesOf } from "ext:stead/streams.js";
 
@@ -482,6 +483,7 @@ export class HTMLRewriter {
   }
 }
 tagClass(HTMLRewriter);
+guardReceiver(HTMLRewriter);
 defineClasses({ HTMLRewriter });
 
 /**

@@ -5,7 +5,10 @@
 // https://developers.cloudflare.com/workers/runtime-apis/response/
 
 import { requireHandler } from "ext:stead/global_scope.js";
+import { expectResponse } from "ext:stead/response_watch.js";
+import { checkScheme, connectionLost, fetchFailure } from "ext:stead/network_errors.js";
 import { core } from "ext:core/mod.js";
+import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import {
@@ -17,6 +20,7 @@ import {
   nativeStream,
 } from "ext:stead/body.js";
 import { compressed, formatOf } from "ext:stead/content_encoding.js";
+import { fromWire, recodeHeaders, toWire } from "ext:stead/header_text.js";
 import { checkStream, requestInit, responseBody } from "ext:stead/http_checks.js";
 import { reasonAgainst } from "ext:stead/cloning.js";
 import { addHostClass } from "ext:stead/message.js";
@@ -77,7 +81,9 @@ const DenoResponse = response.Response;
 function extendClass(base, construct) {
   function Extended() {
     if (new.target === undefined) {
-      throw new TypeError(`Class constructor ${base.name} cannot be invoked without 'new'`);
+      throw new TypeError(
+        `Failed to construct '${base.name}': Please use the 'new' operator, this object constructor cannot be called as a function.`,
+      );
     }
     return construct(/** @type {any} */ (arguments), new.target);
   }
@@ -315,11 +321,6 @@ export function requestFromNative(native) {
   return made;
 }
 
-/** What a request says of itself to the platform, as JSON. @param {any} made @returns {string | null} */
-export function cfOf(made) {
-  return made[CF] === undefined ? null : JSON.stringify(made[CF]);
-}
-
 /**
  * The request that the arguments of a `fetch()` stand for. A request that is passed as it is
  * keeps its body, which can so be moved unread.
@@ -523,6 +524,7 @@ for (const name of ["append", "delete", "set"]) {
 Object.defineProperty(Headers.prototype, "getAll", {
   /** @param {any} name */
   value: function getAll(name) {
+    if (arguments.length === 0) refuseArgument("Headers", "getAll", 1, "string");
     if (`${name}`.toLowerCase() !== "set-cookie") {
       throw new TypeError('getAll() can only be used with the header name "Set-Cookie".');
     }
@@ -533,30 +535,6 @@ Object.defineProperty(Headers.prototype, "getAll", {
   configurable: true,
 });
 
-/** Hears of the responses that the worker's own code gets; tests want to know. @type {((made: any, asked: Error) => void) | null} */
-let watcher = null;
-
-/** @param {(made: any, asked: Error) => void} told with each response, and an error whose stack says who asked for it */
-export function watchResponses(told) {
-  watcher = told;
-}
-
-/**
- * Called where a response is asked for.
- * @returns {(made: any) => any} to be called with the response
- */
-export function expectResponse() {
-  const told = watcher;
-  if (told === null || currentHandle() !== null) return PASS;
-  const asked = new Error("asked for here");
-  return (made) => {
-    told(made, asked);
-    return made;
-  };
-}
-
-const PASS = (/** @type {any} */ made) => made;
-
 /**
  * https://developers.cloudflare.com/workers/runtime-apis/fetch/
  * @param {any} input
@@ -565,12 +543,25 @@ const PASS = (/** @type {any} */ made) => made;
 export async function fetch(input, init) {
   requireHandler();
   const received = expectResponse();
+  if (arguments.length === 0) {
+    refuseArgument("ServiceWorkerGlobalScope", "fetch", 1, "Request or string");
+  }
+  checkOptions("ServiceWorkerGlobalScope", "fetch", 2, "RequestInitializerDict or Request", init);
   const made = new Request(input, init);
+  checkScheme(made.url);
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
   if (made.headers.get("upgrade")?.toLowerCase() === "websocket") return await connect(made);
-  gateBody(request.toInnerRequest(made).body);
-  return received(await resumeAfter(denoFetch(made)));
+  const inner = request.toInnerRequest(made);
+  gateBody(inner.body);
+  recodeHeaders(inner, toWire);
+  try {
+    const answer = await resumeAfter(denoFetch(made));
+    recodeHeaders(response.toInnerResponse(answer), fromWire);
+    return received(answer);
+  } catch (error) {
+    throw fetchFailure(error);
+  }
 }
 
 /**
@@ -595,7 +586,10 @@ async function connect(made) {
     }
   }
   const flat = flatten(Array.from(headers));
-  const [end, protocol] = await resumeAfter(op_socket_connect(made.url, protocols, flat));
+  const connecting = op_socket_connect(made.url, protocols, flat);
+  const [end, protocol] = await resumeAfter(connecting).catch((/** @type {any} */ error) => {
+    throw connectionLost(error);
+  });
   const inner = response.newInnerResponse(101, "Switching Protocols");
   inner.headerList = protocol === "" ? [] : [["sec-websocket-protocol", protocol]];
   const answer = response.fromInnerResponse(inner, "immutable");

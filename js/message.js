@@ -40,6 +40,11 @@ const WITH_HEAD = 1;
 const LENGTH_BYTES = 4;
 
 export class RpcTarget {}
+// Only to messages it is something else.
+refuseCloning(
+  RpcTarget,
+  () => dataCloneError("Remote RPC references can only be serialized for RPC."),
+);
 tagClass(RpcTarget);
 
 /** The classes whose instances are called by their prototype's members, and do not pass. */

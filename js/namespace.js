@@ -5,7 +5,9 @@
 // https://developers.cloudflare.com/durable-objects/api/namespace/
 
 import { core } from "ext:core/mod.js";
+import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import {
   INTERNAL,
@@ -59,6 +61,7 @@ export class DurableObjectId {
   }
 }
 tagClass(DurableObjectId);
+guardReceiver(DurableObjectId);
 
 /**
  * What an id consists of; undefined for anything else.
@@ -102,6 +105,7 @@ export class DurableObjectNamespace {
 
   /** @param {any} [options] */
   newUniqueId(options) {
+    checkOptions("DurableObjectNamespace", "newUniqueId", 1, "NewUniqueIdOptions", options);
     const jurisdiction = named(options?.jurisdiction) ?? this.#jurisdiction;
     const hex = op_id_unique(this.#index, jurisdiction);
     return new DurableObjectId(INTERNAL, hex, undefined, jurisdiction ?? undefined);
@@ -109,12 +113,14 @@ export class DurableObjectNamespace {
 
   /** @param {string} name */
   idFromName(name) {
+    needsText("idFromName", arguments.length);
     const hex = op_id_from_name(this.#index, this.#jurisdiction, `${name}`);
     return new DurableObjectId(INTERNAL, hex, `${name}`, this.#jurisdiction ?? undefined);
   }
 
   /** @param {string} hex */
   idFromString(hex) {
+    needsText("idFromString", arguments.length);
     return makeId(this.#index, op_id_parse(this.#index, `${hex}`));
   }
 
@@ -147,6 +153,7 @@ export class DurableObjectNamespace {
    * @param {any} [options]
    */
   getByName(name, options) {
+    needsText("getByName", arguments.length);
     return this.get(this.idFromName(name), options);
   }
 
@@ -160,6 +167,15 @@ export class DurableObjectNamespace {
   }
 }
 tagClass(DurableObjectNamespace);
+guardReceiver(DurableObjectNamespace);
+
+/**
+ * @param {string} method
+ * @param {number} count of the arguments that the call has
+ */
+function needsText(method, count) {
+  if (count === 0) refuseArgument("DurableObjectNamespace", method, 1, "string");
+}
 
 /** @param {unknown} jurisdiction */
 function named(jurisdiction) {

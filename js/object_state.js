@@ -6,6 +6,7 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { checkCallback, refuseArgument } from "ext:stead/arguments.js";
 import { exports } from "ext:stead/environment.js";
@@ -197,6 +198,7 @@ export class DurableObjectState {
   }
 }
 tagClass(DurableObjectState);
+guardReceiver(DurableObjectState);
 
 /**
  * @param {string} method

@@ -6,6 +6,7 @@ interface Native<Name extends string> {
 }
 
 type AlarmReply = Native<"AlarmReply">;
+type Told = Native<"Told">;
 type FacetHandle = Native<"FacetHandle">;
 type IncomingCall = Native<"IncomingCall">;
 type IncomingRequest = Native<"IncomingRequest">;
@@ -155,7 +156,7 @@ interface AlarmOps {
   op_alarm_get(handle: ObjectHandle): number | null;
   op_alarm_set(handle: ObjectHandle, atMs: number, unconfirmed: boolean): void;
   op_alarm_delete(handle: ObjectHandle, unconfirmed: boolean): void;
-  op_alarm_end(handle: ObjectHandle, reply: AlarmReply, threw: boolean): void;
+  op_alarm_end(handle: ObjectHandle, reply: AlarmReply, thrown: string | null): void;
 }
 
 /** `ops/src/bookmark.rs` */
@@ -276,6 +277,9 @@ interface EventOps {
     attachments: any[] | null,
     root: StubHandle | null,
   ): void;
+  op_event_fail(native: any, thrown: Uint8Array): void;
+  op_code_end(): void;
+  op_isolate_abort(message: string): void;
   op_call_refuse(call: IncomingCall): void;
   op_call_throw(call: IncomingCall, thrown: Uint8Array): void;
   op_report_error(object: ObjectHandle | null, error: string): void;
@@ -289,6 +293,7 @@ interface WebSocketOps {
   op_socket_next(end: PairEnd): Promise<SocketFrame | undefined>;
   op_socket_send(end: PairEnd, data: string | ArrayBufferLike | ArrayBufferView): void;
   op_socket_close(end: PairEnd, code: number, reason: string): void;
+  op_socket_drop(end: PairEnd): void;
   op_socket_connect(
     url: string,
     protocols: string[],
@@ -314,11 +319,14 @@ interface ObjectSocketOps {
   op_object_socket_auto_time(handle: ObjectHandle, number: number): number | null;
   op_object_socket_timeout_set(handle: ObjectHandle, timeoutMs: number): void;
   op_object_socket_timeout_get(handle: ObjectHandle): number;
+  op_object_socket_told(told: Told, thrown: string | null): void;
 }
 
 /** `ops/src/turn.rs`, and of deno_core. */
 interface TurnOps {
-  op_turn_next(): void;
+  op_turn_is_watched(): boolean;
+  op_turn_look(): void;
+  op_turn_next(): boolean;
   op_timer_due(): boolean;
   op_run_microtasks(): void;
 }

@@ -115,7 +115,8 @@ export function sectionEnd(record) {
  */
 export function resumeAfter(io) {
   const context = currentContext();
-  return context?.record === undefined ? io : resumeInside(context, io);
+  if (context?.record !== undefined) return resumeInside(context, io);
+  return context?.aborted === true ? new Promise(() => {}) : io;
 }
 
 /**

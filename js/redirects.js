@@ -6,7 +6,8 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
-import { cfOf, expectResponse, flatten, pairs, requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
+import { flatten, pairs, requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
+import { expectResponse } from "ext:stead/response_watch.js";
 
 let { op_body_take } = core.ops;
 bindOps((ops) => ({ op_body_take } = ops));
@@ -39,7 +40,7 @@ export async function fetchFollowing(input, init, exchange) {
   const received = expectResponse();
   const made = requestOf(input, init);
   const follows = request.toInnerRequest(made).redirectMode === "follow";
-  const sent = { ...requestToNative(made), cf: cfOf(made) };
+  const sent = { ...requestToNative(made), cf: made.cf === undefined ? null : JSON.stringify(made.cf) };
   sent.url = withoutFragment(sent.url);
   const urls = [sent.url];
   for (;;) {

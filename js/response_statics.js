@@ -33,6 +33,7 @@ const MEMBERS = {
    * @param {number} [status]
    */
   redirect(url, status = 302) {
+    if (arguments.length === 0) refuseArgument("Response", "redirect", 1, "string");
     if (!REDIRECTS.includes(Number(status))) {
       throw new RangeError(
         `${status} is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308.`,

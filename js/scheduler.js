@@ -5,6 +5,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { clearTimeout, setTimeout } from "ext:stead/timers.js";
+import { guardReceiver, ILLEGAL_INVOCATION } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 
 const { Promise, PromiseReject, TypeError } = primordials;
@@ -31,10 +32,19 @@ export class Scheduler {
    * @returns {Promise<void>}
    */
   wait(delay, options) {
-    if (!(#brand in this)) throw new TypeError("Illegal invocation");
+    if (!(#brand in this)) return PromiseReject(new TypeError(ILLEGAL_INVOCATION));
     if (arguments.length === 0) {
-      throw new TypeError(
-        "Failed to execute 'wait' on 'Scheduler': parameter 1 is not of type 'number'.",
+      return PromiseReject(
+        new TypeError(
+          "Failed to execute 'wait' on 'Scheduler': parameter 1 is not of type 'number'.",
+        ),
+      );
+    }
+    if (options !== undefined && options !== null && Object(options) !== options) {
+      return PromiseReject(
+        new TypeError(
+          "Failed to execute 'wait' on 'Scheduler': parameter 2 is not of type 'WaitOptions'.",
+        ),
       );
     }
     const signal = options?.signal;
@@ -44,8 +54,10 @@ export class Scheduler {
       });
     }
     if (!ObjectPrototypeIsPrototypeOf(AbortSignalPrototype, signal)) {
-      throw new TypeError(
-        "Incorrect type for the 'signal' field on 'WaitOptions': the provided value is not of type 'AbortSignal'.",
+      return PromiseReject(
+        new TypeError(
+          "Incorrect type for the 'signal' field on 'WaitOptions': the provided value is not of type 'AbortSignal'.",
+        ),
       );
     }
     const aborting = /** @type {any} */ (signal);
@@ -64,5 +76,6 @@ export class Scheduler {
   }
 }
 tagClass(Scheduler);
+guardReceiver(Scheduler);
 
 export const scheduler = new Scheduler();

@@ -24,7 +24,7 @@ export function tagClass(constructor, shown = constructor.name) {
  * @param {{ prototype: object, name: string }} constructor
  * @param {string} [shown]
  */
-function tag(constructor, shown = constructor.name) {
+export function tag(constructor, shown = constructor.name) {
   ObjectDefineProperty(constructor.prototype, SymbolToStringTag, {
     __proto__: null,
     value: shown,

@@ -5,12 +5,16 @@
 
 import { core } from "ext:core/mod.js";
 import { webCrypto } from "ext:stead/crypto.js";
-import { tagClass } from "ext:stead/scope.js";
+import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
+import { unsupported } from "ext:stead/cloning.js";
+import { refuseReceiver } from "ext:stead/receiver.js";
+import { tag, tagClass } from "ext:stead/scope.js";
 
 const load = core.loadExtScript;
-const { EventTarget, Event } = load("ext:deno_web/02_event.js");
+const event = load("ext:deno_web/02_event.js");
+const { CloseEvent, Event, EventTarget } = event;
 const { MessagePort } = load("ext:deno_web/13_message_port.js");
-const { Blob } = load("ext:deno_web/09_file.js");
+const { Blob, File } = load("ext:deno_web/09_file.js");
 const streams = load("ext:deno_web/06_streams.js");
 const { Request } = load("ext:deno_fetch/23_request.js");
 const { Response } = load("ext:deno_fetch/23_response.js");
@@ -40,6 +44,9 @@ for (const [{ prototype }, names] of FOREIGN) {
   }
 }
 
+// Files are not cloned on the platform, as blobs are.
+delete File.prototype[core.hostObjectBrand];
+
 /**
  * A class of the same objects that has no static members: those that deno's code calls are not
  * for everybody.
@@ -59,6 +66,8 @@ function withoutStatics(base) {
   return /** @type {any} */ (Plain);
 }
 
+tag(CloseEvent);
+export const PromiseRejectionEvent = withoutStatics(event.PromiseRejectionEvent);
 export const Crypto = withoutStatics(webCrypto.Crypto);
 export const CryptoKey = withoutStatics(webCrypto.CryptoKey);
 export const SubtleCrypto = withoutStatics(webCrypto.SubtleCrypto);
@@ -137,7 +146,35 @@ function missing(name) {
   };
 }
 // Objects have no URLs: nothing could load them.
-add(url.URL, { ...missing("createObjectURL"), ...missing("revokeObjectURL") });
+const { createObjectURL } = missing("createObjectURL");
+add(url.URL, {
+  /** @param {any} object */
+  createObjectURL(object) {
+    if (!(object instanceof Blob)) refuseArgument("URL", "createObjectURL", 1, "File or Blob");
+    createObjectURL();
+  },
+  ...missing("revokeObjectURL"),
+});
+
+const { postMessage } = MessagePort.prototype;
+add(MessagePort.prototype, {
+  /**
+   * @this {any}
+   * @param {any} message
+   * @param {any} [options] nothing can be transferred
+   */
+  postMessage(message, options) {
+    checkOptions("MessagePort", "postMessage", 2, "Array or PostMessageOptions", options);
+    const list = Array.isArray(options) ? options : options?.transfer;
+    if (list?.length > 0) throw new Error("Transfer list is not supported");
+    try {
+      postMessage.call(this, message);
+    } catch (error) {
+      const untransferred = /** @type {any} */ (error)?.message?.startsWith("Object that needs");
+      throw untransferred ? unsupported("MessagePort") : error;
+    }
+  },
+});
 
 const OF_BODIES = ["arrayBuffer", "blob", "body", "bodyUsed", "bytes", "formData", "json", "text"];
 
@@ -159,9 +196,7 @@ function ownMember(message, name) {
       return /** @type {any} */ (Object.getOwnPropertyDescriptor(prototype, name));
     }
   }
-  throw new TypeError(
-    "Illegal invocation: function called with incorrect `this` reference. See https://developers.cloudflare.com/workers/observability/errors/#illegal-invocation-errors for details.",
-  );
+  return refuseReceiver();
 }
 
 for (const name of OF_BODIES) {

@@ -7,6 +7,7 @@
 import { core } from "ext:core/mod.js";
 import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { serialize } from "ext:stead/clone.js";
 import { checkCallback, checkOptions, refuseArgument } from "ext:stead/arguments.js";
@@ -360,6 +361,7 @@ export class DurableObjectStorage {
   }
 }
 tagClass(DurableObjectStorage);
+guardReceiver(DurableObjectStorage);
 
 /**
  * @typedef {object} TransactionState

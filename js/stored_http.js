@@ -11,6 +11,30 @@ import { Request, Response } from "ext:stead/http.js";
 
 const { Headers } = core.loadExtScript("ext:deno_fetch/20_headers.js");
 
+/**
+ * Has structuredClone() clone the objects of a class, too, by the parts of their stored form.
+ * @param {string} type
+ * @param {{ base: any, describe: (object: any) => any[], make: (parts: any[]) => any }} stored
+ */
+function makeCloneable(type, { base, describe, make }) {
+  Object.defineProperty(base.prototype, core.hostObjectBrand, {
+    value() {
+      // Values stand in arrays of their own there.
+      const parts = describe(this).map((part) => (Array.isArray(part) ? part[0] : part));
+      return { type, parts };
+    },
+    writable: true,
+    configurable: true,
+  });
+  core.registerCloneableResource(type, ({ parts }) => make(parts));
+}
+
+/** @param {import("./clone.js").StoredClass} stored */
+function addStoredAndCloned(stored) {
+  addStoredClass(stored);
+  makeCloneable(stored.base.name, stored);
+}
+
 /** The tags of clone.rs. */
 const TAG_HEADERS = 4;
 const TAG_REQUEST = 5;
@@ -30,7 +54,7 @@ const NAMES = (
 ).split(" ");
 const NUMBERS = new Map(NAMES.map((name, index) => [name, index + 1]));
 
-addStoredClass({
+addStoredAndCloned({
   tag: TAG_HEADERS,
   base: Headers,
   describe(headers) {
@@ -51,7 +75,7 @@ addStoredClass({
   },
 });
 
-addStoredClass({
+addStoredAndCloned({
   tag: TAG_REQUEST,
   base: Request,
   describe(request) {
@@ -67,7 +91,7 @@ addStoredClass({
   make: ([url, init]) => new Request(url, init),
 });
 
-addStoredClass({
+addStoredAndCloned({
   tag: TAG_RESPONSE,
   base: Response,
   describe(response) {

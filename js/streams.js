@@ -15,6 +15,7 @@ const {
   DataViewPrototypeGetByteOffset,
   Number,
   NumberIsInteger,
+  NumberMAX_SAFE_INTEGER,
   Promise,
   PromiseReject,
   PromiseResolve,
@@ -242,6 +243,9 @@ function toLength(value) {
     const number = Number(value);
     if (!NumberIsInteger(number)) {
       throw new TypeError("The value cannot be converted because it is not an integer.");
+    }
+    if (number > NumberMAX_SAFE_INTEGER) {
+      throw new TypeError("FixedLengthStream requires an integer expected length less than 2^53.");
     }
     if (number >= 0) return BigInt(number);
   }

@@ -4,10 +4,10 @@
 // queueMicrotask and structuredClone, with the platform's messages.
 
 import { core, primordials } from "ext:core/mod.js";
+import { checkOptions } from "ext:stead/arguments.js";
 import { copy } from "ext:stead/clone.js";
 
 const { ObjectDefineProperty, TypeError } = primordials;
-const transfer = core.loadExtScript("ext:deno_web/13_message_port.js").structuredClone;
 
 /** deno_core's own: what its callback throws is reported as an uncaught exception. */
 const enqueue = globalThis.queueMicrotask;
@@ -34,10 +34,18 @@ export function structuredClone(value, options) {
       "Failed to execute 'structuredClone' on 'ServiceWorkerGlobalScope': parameter 1 is not of type 'Value'.",
     );
   }
+  checkOptions("ServiceWorkerGlobalScope", "structuredClone", 2, "StructuredCloneOptions", options);
   const list = options?.transfer;
-  if (list === undefined || list.length === 0) return copy(value);
-  const buffers = [...list];
-  if (!buffers.every((item) => core.isArrayBuffer(item))) return transfer(value, options);
+  if (list === undefined) return copy(value);
+  if (typeof list !== "object" || list === null || !(Symbol.iterator in list)) {
+    throw new TypeError(
+      "Incorrect type for the 'transfer' field on 'StructuredCloneOptions': the provided value is not of type 'Array'.",
+    );
+  }
+  const buffers = new Set(list);
+  for (const item of buffers) {
+    if (!core.isArrayBuffer(item)) throw new TypeError("Object is not transferable");
+  }
   const made = copy(value);
   for (const buffer of buffers) /** @type {any} */ (buffer).transfer();
   return made;

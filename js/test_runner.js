@@ -6,7 +6,7 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
-import { watchResponses } from "ext:stead/http.js";
+import { watchResponses } from "ext:stead/response_watch.js";
 import { ask } from "ext:stead/test_clock.js";
 import { checkAssertions, resetAssertions } from "ext:stead/test_library.js";
 import { clearVirtualTimers, newestVirtualTimer, virtualTimerCount } from "ext:stead/virtual_time.js";

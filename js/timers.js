@@ -52,9 +52,11 @@ export function useVirtualTimers() {
 }
 
 let { op_object_active, op_object_inactive, op_object_is_broken, op_timer_due } = core.ops;
+let { op_turn_is_watched, op_turn_look } = core.ops;
 bindOps((ops) =>
   ({ op_object_active, op_object_inactive, op_object_is_broken, op_timer_due } = ops)
 );
+bindOps((ops) => ({ op_turn_is_watched, op_turn_look } = ops));
 
 /** The objects that pending timers keep in memory, by the timers' ids. @type {Map<number, any>} */
 const pending = new SafeMap();
@@ -157,6 +159,7 @@ function start(startOne, callback, delay, args, once) {
   };
   const id = startOne(() => {
     if (handle !== undefined && op_object_is_broken(handle)) return clearTimeout(id);
+    if (/** @type {any} */ (context)?.aborted === true) return clearTimeout(id);
     // Of an interval one run waits, however many are due.
     if (SetPrototypeHas(held, id)) return;
     SetPrototypeAdd(held, id);
@@ -187,6 +190,7 @@ export function fireTimer() {
     next = 0;
   }
   setAsyncContext(mapping);
+  if (op_turn_is_watched()) op_turn_look();
   try {
     run();
   } finally {

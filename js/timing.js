@@ -5,9 +5,13 @@
 // https://developers.cloudflare.com/workers/runtime-apis/performance/
 
 import { core } from "ext:core/mod.js";
+import { refuseArgument } from "ext:stead/arguments.js";
 import { tagClass } from "ext:stead/scope.js";
 
 const timing = core.loadExtScript("ext:deno_web/15_performance.js");
+
+const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+const { mark: standardMark, measure: standardMeasure } = timing.Performance.prototype;
 
 const TIMES = [
   "connectEnd",
@@ -66,6 +70,30 @@ const MEMBERS = {
       idleTime: 0,
       uvMetricsInfo: { loopCount: 0, events: 0, eventsWaiting: 0 },
     };
+  },
+  /**
+   * @this {any}
+   * @param {string} name
+   * @param {any} [options]
+   */
+  mark(name, options) {
+    if (arguments.length === 0) refuseArgument("Performance", "mark", 1, "string");
+    return standardMark.call(this, name, options);
+  },
+  /**
+   * Measures from the start of the isolate where there is no such mark.
+   * @this {any}
+   * @param {string} name
+   * @param {any[]} between
+   */
+  measure(name, ...between) {
+    if (arguments.length === 0) refuseArgument("Performance", "measure", 1, "string");
+    try {
+      return standardMeasure.call(this, name, ...between);
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      return standardMeasure.call(this, name);
+    }
   },
   eventLoopUtilization() {
     return { idle: 0, active: 0, utilization: 0 };

@@ -4,9 +4,21 @@
 // Spans. Nothing is traced, which the platform has too: `isTraced` is false, and code runs as it is.
 // https://developers.cloudflare.com/workers/observability/traces/
 
+import { core } from "ext:core/mod.js";
+import { refuseArgument } from "ext:stead/arguments.js";
+import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 
+const { AsyncVariable, setAsyncContext } = core;
+
+const MADE_HERE = Symbol("span");
+
 export class Span {
+  /** @param {symbol} token */
+  constructor(token) {
+    if (token !== MADE_HERE) throw new TypeError("Illegal constructor");
+  }
+
   get isTraced() {
     return false;
   }
@@ -29,15 +41,33 @@ export class Span {
 }
 tagClass(Span);
 
+const active = new AsyncVariable();
+/** What is active where nothing else is. */
+const outermost = new Span(MADE_HERE);
+
+/**
+ * Runs a callback, and what it starts, with a span that is the active one.
+ * @param {string} method
+ * @param {Span} span
+ * @param {any} callback
+ * @param {any[]} args
+ */
+function runWithin(method, span, callback, args) {
+  if (typeof callback !== "function") refuseArgument("Tracing", method, 2, "Function");
+  const before = active.enter(span);
+  try {
+    return callback(...args);
+  } finally {
+    setAsyncContext(before);
+  }
+}
+
 /**
  * @param {string} method
- * @param {unknown} callback
+ * @param {number} count of the arguments that the call has
  */
-function checkCallback(method, callback) {
-  if (typeof callback === "function") return;
-  throw new TypeError(
-    `Failed to execute '${method}' on 'Tracing': parameter 2 is not of type 'function'.`,
-  );
+function needsName(method, count) {
+  if (count === 0) refuseArgument("Tracing", method, 1, "string");
 }
 
 export class Tracing {
@@ -47,8 +77,9 @@ export class Tracing {
    * @param {any[]} args
    */
   enterSpan(_name, callback, ...args) {
-    checkCallback("enterSpan", callback);
-    return callback(new Span(), ...args);
+    needsName("enterSpan", arguments.length);
+    const span = new Span(MADE_HERE);
+    return runWithin("enterSpan", span, callback, [span, ...args]);
   }
 
   /**
@@ -57,26 +88,28 @@ export class Tracing {
    * @param {any[]} args
    */
   startActiveSpan(_name, callback, ...args) {
-    checkCallback("startActiveSpan", callback);
-    return callback(new Span(), ...args);
+    needsName("startActiveSpan", arguments.length);
+    const span = new Span(MADE_HERE);
+    return runWithin("startActiveSpan", span, callback, [span, ...args]);
   }
 
   startSpan() {
-    return new Span();
+    needsName("startSpan", arguments.length);
+    return new Span(MADE_HERE);
   }
 
   getActiveSpan() {
-    return undefined;
+    return active.get() ?? outermost;
   }
 
   /**
-   * @param {any} _span
+   * @param {Span} span
    * @param {(...args: any[]) => any} callback
    * @param {any[]} args
    */
-  withActiveSpan(_span, callback, ...args) {
-    checkCallback("withActiveSpan", callback);
-    return callback(...args);
+  withActiveSpan(span, callback, ...args) {
+    if (!(span instanceof Span)) refuseArgument("Tracing", "withActiveSpan", 1, "Span");
+    return runWithin("withActiveSpan", span, callback, args);
   }
 
   get Span() {
@@ -84,5 +117,6 @@ export class Tracing {
   }
 }
 tagClass(Tracing);
+guardReceiver(Tracing);
 
 export const tracing = new Tracing();

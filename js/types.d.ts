@@ -22,6 +22,7 @@ declare module "ext:core/mod.js" {
     /** The key of the member that says how an object is cloned, or that it cannot be. */
     readonly hostObjectBrand: symbol;
     getCloneableDeserializers(): Record<string, (data: any) => object>;
+    registerCloneableResource(type: string, make: (data: any) => object): void;
     isAnyArrayBuffer(value: unknown): value is ArrayBufferLike;
     registerErrorBuilder(name: string, build: (message: string) => unknown): void;
     registerErrorClass(name: string, constructor: Function): void;

@@ -16,6 +16,7 @@ import { currentContext } from "ext:stead/context.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 import { reportUncaught } from "ext:stead/errors.js";
+import { dispatchWatched } from "ext:stead/listeners.js";
 
 const { CloseEvent, ErrorEvent, Event, EventTarget, MessageEvent } = core.loadExtScript(
   "ext:deno_web/02_event.js",
@@ -33,6 +34,7 @@ let {
   op_socket_attachment,
   op_socket_close,
   op_socket_connect,
+  op_socket_drop,
   op_socket_next,
   op_socket_pair,
   op_socket_send,
@@ -49,6 +51,7 @@ bindOps((ops) =>
     op_socket_attachment,
     op_socket_close,
     op_socket_connect,
+    op_socket_drop,
     op_socket_next,
     op_socket_pair,
     op_socket_send,
@@ -318,20 +321,30 @@ export class WebSocket extends EventTarget {
    * @param {any} frame
    */
   #dispatch(frame) {
-    if (typeof frame === "string") {
-      this.dispatchEvent(new MessageEvent("message", { data: frame }));
-      return true;
-    }
+    if (typeof frame === "string") return this.#receive(frame);
     if (frame instanceof ArrayBuffer) {
-      const data = this.#binaryType === "blob" ? new Blob([frame]) : frame;
-      this.dispatchEvent(new MessageEvent("message", { data }));
-      return true;
+      return this.#receive(this.#binaryType === "blob" ? new Blob([frame]) : frame);
     }
     const { code, reason, wasClean } = this.#receiveClose(frame);
     const replies = !this.#halfOpen && isOn("web_socket_auto_reply_to_close");
     if (wasClean && replies) this.#replyToClose(code, reason);
     if (!wasClean || this.#closeSent) this.#readyState = CLOSED;
     this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean }));
+    return false;
+  }
+
+  /**
+   * Hands a message to the listeners. If one of them throws, nothing more is received, and the
+   * other side loses the connection.
+   * @param {any} data
+   */
+  #receive(data) {
+    const thrown = dispatchWatched(this, new MessageEvent("message", { data }));
+    if (thrown === undefined) return true;
+    this.#readyState = CLOSED;
+    op_socket_drop(this.#end);
+    const { error } = thrown;
+    this.dispatchEvent(new ErrorEvent("error", { error, message: uncaughtText(error) }));
     return false;
   }
 
@@ -505,6 +518,15 @@ export class WebSocketRequestResponsePair {
   }
 }
 tagClass(WebSocketRequestResponsePair);
+
+/** @param {any} error something that a listener threw */
+function uncaughtText(error) {
+  try {
+    return `Uncaught ${error}`;
+  } catch {
+    return "Uncaught";
+  }
+}
 
 /**
  * Text as it is, bytes as a view.

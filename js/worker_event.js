@@ -21,8 +21,14 @@ export class WorkerEvent {
   #exported = null;
   /** The stubs that the event's code holds. @type {Set<any> | null} */
   #held = null;
+  /** Calls of values that the event's code exported, while they run. @type {Set<any> | null} */
+  #calls = null;
   #calledOverRpc;
   #ended = false;
+  /** What a person is told if the event is aborted. @type {((reason: any) => void) | null} */
+  onAbort = null;
+  /** Its code asked for its end: what is left of that does not go on. */
+  aborted = false;
 
   /**
    * @param {any} request the request that is answered, if it is one of a client's
@@ -33,6 +39,11 @@ export class WorkerEvent {
     this.request = request;
     this.answers = answers;
     this.#calledOverRpc = calledOverRpc;
+  }
+
+  /** What it answers; null if nobody waits for it. */
+  get native() {
+    return this.request ?? this.answers;
   }
 
   get ended() {
@@ -70,6 +81,30 @@ export class WorkerEvent {
     this.#endIfDone();
   }
 
+  /** @param {any} native */
+  addCall(native) {
+    (this.#calls ??= new SafeSet()).add(native);
+  }
+
+  /** @param {any} native */
+  removeCall(native) {
+    this.#calls?.delete(native);
+  }
+
+  /** The calls of its values that have not been answered; somebody else answers them. */
+  takeCalls() {
+    const calls = this.#calls === null ? [] : [...this.#calls];
+    this.#calls = null;
+    return calls;
+  }
+
+  /** Ends it before its time. @param {any} reason */
+  abort(reason) {
+    this.aborted = true;
+    if (this.onAbort !== null) this.onAbort(reason);
+    this.#end();
+  }
+
   /** @param {any} stub */
   addStub(stub) {
     (this.#held ??= new SafeSet()).add(stub);
@@ -83,6 +118,10 @@ export class WorkerEvent {
   #endIfDone() {
     if (this.#pending > 0 || this.#ended) return;
     if (this.#calledOverRpc && this.#exported !== null && this.#exported.size > 0) return;
+    this.#end();
+  }
+
+  #end() {
     this.#ended = true;
     if (this.#held !== null) { for (const stub of this.#held) op_stub_drop(stub); }
     this.#held = null;

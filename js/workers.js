@@ -7,6 +7,7 @@
 import { internals } from "ext:core/mod.js";
 import { refuseArgument } from "ext:stead/arguments.js";
 import { currentContext } from "ext:stead/context.js";
+import { abortIsolate } from "ext:stead/event_abort.js";
 import {
   envView,
   exportsView,
@@ -15,12 +16,30 @@ import {
   withExports,
 } from "ext:stead/environment.js";
 import { addEntrypointClass, RpcTarget } from "ext:stead/message.js";
+import { DurableObjectState } from "ext:stead/object_state.js";
 import { RpcPromise, RpcProperty } from "ext:stead/rpc_promise.js";
 import { StubClass } from "ext:stead/rpc_stub.js";
 import { tagClass } from "ext:stead/scope.js";
 import { ServiceStub } from "ext:stead/service_stub.js";
 import { tracing } from "ext:stead/tracing.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
+
+/**
+ * @param {string} name of the class
+ * @param {number} position counted from 1
+ * @param {string} type
+ * @returns {never}
+ */
+function refuseConstruction(name, position, type) {
+  throw new TypeError(
+    `Failed to construct '${name}': constructor parameter ${position} is not of type '${type}'.`,
+  );
+}
+
+/** @param {unknown} value */
+function isObject(value) {
+  return typeof value === "object" ? value !== null : typeof value === "function";
+}
 
 /** What both kinds of classes are given when an instance is made. */
 export class DurableObject {
@@ -29,6 +48,10 @@ export class DurableObject {
    * @param {any} env
    */
   constructor(ctx, env) {
+    if (!(ctx instanceof DurableObjectState)) {
+      refuseConstruction("DurableObjectBase", 1, "DurableObjectState");
+    }
+    if (!isObject(env)) refuseConstruction("DurableObjectBase", 2, "Object");
     this.ctx = ctx;
     this.env = env;
   }
@@ -41,6 +64,8 @@ export class WorkerEntrypoint {
    * @param {any} env
    */
   constructor(ctx, env) {
+    if (!isObject(ctx)) refuseConstruction("WorkerEntrypoint", 1, "Object");
+    if (!isObject(env)) refuseConstruction("WorkerEntrypoint", 2, "Object");
     this.ctx = ctx;
     this.env = env;
   }
@@ -50,24 +75,18 @@ tagClass(WorkerEntrypoint);
 addEntrypointClass(DurableObject);
 addEntrypointClass(WorkerEntrypoint);
 
-/** @param {string} name */
-function missingClass(name) {
-  return class {
-    constructor() {
-      throw new Error(`${name} is not implemented in Stead yet.`);
-    }
-  };
+/** A workflow's class. Nothing runs workflows: bindings to them are refused by name. */
+export class WorkflowEntrypoint {
+  /**
+   * @param {any} ctx
+   * @param {any} env
+   */
+  constructor(ctx, env) {
+    this.ctx = ctx;
+    this.env = env;
+  }
 }
-
-/**
- * @param {string} name
- * @returns {(...args: any[]) => never}
- */
-function missing(name) {
-  return () => {
-    throw new Error(`${name}() is not implemented in Stead yet.`);
-  };
-}
+tagClass(WorkflowEntrypoint);
 
 /**
  * Has the running event live until a promise is settled.
@@ -91,7 +110,7 @@ internals.cloudflareWorkers = {
   RpcProperty,
   RpcStub: StubClass,
   ServiceStub,
-  WorkflowEntrypoint: missingClass("WorkflowEntrypoint"),
+  WorkflowEntrypoint,
   env: envView,
   exports: exportsView,
   cache: {},
@@ -101,5 +120,5 @@ internals.cloudflareWorkers = {
   withEnv,
   withExports,
   withEnvAndExports,
-  abortIsolate: missing("abortIsolate"),
+  abortIsolate,
 };

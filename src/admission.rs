@@ -6,8 +6,6 @@ use deno_core::v8;
 use stead_ops::host::Host;
 use stead_ops::host::object_label;
 use stead_ops::instance::Instance;
-use stead_ops::message::CallError;
-use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 
@@ -41,7 +39,7 @@ impl Shard {
         if let ObjectEvent::Call(call) = event {
             if call.target.is_some() {
                 // The value went with the instance that exported it.
-                call.fail(CallError::Failed(Failure::owner_gone()));
+                call.fail_gone();
                 return None;
             }
             return self.admit_event(key, name, ObjectEvent::Call(call));

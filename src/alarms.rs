@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::testing::crons::Crons;
+use crate::told::AlarmRun;
 use crate::virtual_time::Due;
 use crate::virtual_time::Step;
 use crate::virtual_time::VirtualTime;
@@ -533,8 +534,13 @@ impl Scheduler {
             give_up: counted > RETRIES_MAX,
             reply,
         };
+        let run = AlarmRun::begin(shared, key, &entry, counted, counted > RETRIES_MAX);
         shared.send(key, entry.name.clone(), event);
-        async move { (key, entry, outcome.await.unwrap_or(AlarmOutcome::Failed)) }
+        async move {
+            let outcome = outcome.await.unwrap_or(AlarmOutcome::Failed);
+            run.end(&outcome);
+            (key, entry, outcome)
+        }
     }
 
     fn finished(&mut self, key: ObjectKey, entry: AlarmEntry, outcome: AlarmOutcome) {
@@ -561,8 +567,8 @@ impl Scheduler {
                 None
             }
             // The first failure that counts starts the delays anew.
-            AlarmOutcome::Threw if counted == 0 => Some((1, 0)),
-            AlarmOutcome::Threw => Some((counted + 1, backoff)),
+            AlarmOutcome::Threw(_) if counted == 0 => Some((1, 0)),
+            AlarmOutcome::Threw(_) => Some((counted + 1, backoff)),
             AlarmOutcome::Failed => Some((counted, backoff)),
             AlarmOutcome::Abandoned => Some((RETRIES_MAX + 1, 0)),
         };

@@ -95,7 +95,7 @@ impl Shard {
             self.turn.clone(),
             nest,
         );
-        let record = self.isolate.enter(|scope| {
+        let (record, used) = self.isolate.enter_for(|scope| {
             let arguments = [
                 make_cppgc_object(scope, ObjectHandle(instance.clone())).into(),
                 v8::Integer::new(scope, key.namespace.into()).into(),
@@ -119,6 +119,7 @@ impl Shard {
             }
         });
         self.settle_kills();
+        self.count(&instance, used);
         let record = match record {
             Ok(record) => record,
             Err((thrown, text)) => {

@@ -1,11 +1,11 @@
-//! How other commands reach the server that runs on the same state directory: a
-//! Unix socket in it. One line of JSON each way.
+//! How other commands reach the server that runs on the same state directory, `stead run` or
+//! `stead dev`: a Unix socket in it. One line of JSON each way.
 
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::Weak;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -26,6 +26,9 @@ use crate::worker::Worker;
 const SOCKET_NAME: &str = "stead.sock";
 /// Bytes that a request or an answer may have.
 const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What is answered once the worker is gone.
+const STOPPING: &str = "the server is stopping";
 
 /// What the server is asked.
 #[derive(Serialize, Deserialize)]
@@ -65,22 +68,53 @@ impl ShortPath {
     }
 }
 
+/// Whoever answers what comes through the socket.
+pub trait Answering: Clone + Send + Sync + 'static {
+    /// Calls a method of an object; the result as JSON, or what it threw as text.
+    fn call(&self, call: JsonCall) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// Answers a question about stored objects.
+    fn answer(
+        &self,
+        question: Question,
+    ) -> impl Future<Output = Result<question::Answer, Refused>> + Send;
+}
+
+/// The only worker of a process, by its name and its classes.
+impl Answering for Weak<Worker> {
+    async fn call(&self, call: JsonCall) -> Result<String, String> {
+        let worker = self.upgrade().ok_or(STOPPING)?;
+        if let Some(name) = call.worker.as_ref().filter(|name| **name != worker.name()) {
+            return Err(format!("the running server has no worker `{name}`"));
+        }
+        if !worker.classes().contains(&call.class) {
+            return Err(format!(
+                "the running server has no object class `{}`",
+                call.class
+            ));
+        }
+        worker.call(call).await
+    }
+
+    async fn answer(&self, question: Question) -> Result<question::Answer, Refused> {
+        let worker = self.upgrade().ok_or_else(|| Refused::internal(STOPPING))?;
+        worker.answer(question).await
+    }
+}
+
 /// Answers calls until the returned guard is dropped.
 ///
 /// # Errors
 /// The socket cannot be made.
-pub fn listen(worker: &Arc<Worker>, state: &Path) -> io::Result<Listening> {
+pub fn listen(answering: impl Answering, state: &Path) -> io::Result<Listening> {
     let path = ShortPath::open(state)?;
     // The directory is locked by this process: a socket in it is one that a crash left.
     drop(std::fs::remove_file(path.socket()));
     let listener = UnixListener::bind(path.socket())?;
-    let worker = Arc::downgrade(worker);
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let Some(worker) = worker.upgrade() else {
-                return;
-            };
-            tokio::spawn(async move { drop(answer(&worker, stream).await) });
+            let answering = answering.clone();
+            tokio::spawn(async move { drop(answer(&answering, stream).await) });
         }
     });
     Ok(Listening { task, path })
@@ -99,21 +133,18 @@ impl Drop for Listening {
     }
 }
 
-async fn answer(worker: &Worker, stream: UnixStream) -> io::Result<()> {
+async fn answer(answering: &impl Answering, stream: UnixStream) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(LINE_BYTES_MAX))
         .read_line(&mut line)
         .await?;
     let answer = match serde_json::from_str::<Request>(&line) {
-        Ok(Request::Stored(question)) => match worker.answer(question).await {
+        Ok(Request::Stored(question)) => match answering.answer(question).await {
             Ok(answer) => Answer::Stored(answer),
             Err(refused) => Answer::Refused(refused),
         },
-        Ok(Request::Call(call)) if !worker.classes().contains(&call.class) => Answer::Error(
-            format!("the running server has no object class `{}`", call.class),
-        ),
-        Ok(Request::Call(call)) => match worker.call(call).await {
+        Ok(Request::Call(call)) => match answering.call(call).await {
             Ok(result) => Answer::Result(result),
             Err(error) => Answer::Error(error),
         },

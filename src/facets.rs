@@ -2,8 +2,9 @@
 //! when they or their parents end. What a facet is says `stead_ops::facet`.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::Mutex;
 
 use deno_core::v8;
 use stead_ops::facet::Facet;
@@ -12,12 +13,12 @@ use stead_ops::instance::Instance;
 use stead_ops::message::Failure;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
-use stead_storage::At;
-use stead_storage::Database;
 use stead_storage::FacetIndex;
-use stead_storage::ObjectId;
 use stead_storage::StorageError;
 
+use crate::facet_work::Deed;
+use crate::facet_work::Index;
+use crate::facet_work::lock;
 use crate::shard::Shard;
 
 /// What callers of a facet get that was deleted, or replaced by a copy of another one.
@@ -38,6 +39,9 @@ impl Shard {
             return None;
         };
         let (event, start) = facet.admit(event)?;
+        let event = self.facet_works.hold_back(key, event)?;
+        let (_, event) = self.find_room(key, None, event)?;
+        let event = self.hold_until_named(&facet, event)?;
         let now_ms = self.shared.clock.now_ms();
         if let Err(failure) = self.shared.kills.check(key.root(), now_ms) {
             event.fail(failure);
@@ -53,6 +57,25 @@ impl Shard {
         }
     }
 
+    /// Has a number given to a facet that has none, while its event waits; else the event comes
+    /// back.
+    fn hold_until_named(&self, facet: &Rc<Facet>, event: ObjectEvent) -> Option<ObjectEvent> {
+        let Some(parent) = facet.parent().filter(|parent| !parent.is_broken()) else {
+            return Some(event);
+        };
+        let Ok(index) = self.facet_index(&parent) else {
+            // Whoever makes the instance hears of it.
+            return Some(event);
+        };
+        let known = lock(&index).find(parent.nest.number(), facet.name());
+        if let Some(number) = known {
+            facet.number.set(number);
+            return Some(event);
+        }
+        self.do_for_facets(&parent, &index, Deed::Name(facet.name().to_owned()));
+        self.facet_works.hold_back(facet.key, event)
+    }
+
     fn construct_facet(
         &self,
         facet: &Rc<Facet>,
@@ -62,10 +85,6 @@ impl Shard {
         let parent = parent.ok_or_else(Failure::lost)?;
         let failed = |error: StorageError| Failure::reset(error.to_string());
         let index = self.facet_index(&parent).map_err(failed)?;
-        let number = index
-            .borrow_mut()
-            .find_or_add(parent.nest.number(), facet.name());
-        facet.number.set(number.map_err(failed)?);
         let nest = Nest {
             facet: Some(facet.clone()),
             parent: RefCell::new(Some(parent.lasting_activity())),
@@ -83,21 +102,22 @@ impl Shard {
     }
 
     /// The names of all facets of the object to which an instance belongs.
-    fn facet_index(
-        &self,
-        instance: &Rc<Instance>,
-    ) -> Result<Rc<RefCell<FacetIndex>>, StorageError> {
+    fn facet_index(&self, instance: &Rc<Instance>) -> Result<Index, StorageError> {
         if let Some(index) = &*instance.nest.index.borrow() {
             return Ok(index.clone());
         }
         let key = instance.key;
+        if let Some(index) = self.facet_works.index(key) {
+            *instance.nest.index.borrow_mut() = Some(index.clone());
+            return Ok(index);
+        }
         let unique_key = &self.namespaces.get(key.namespace).unique_key;
         let name = format!("{}.facets", key.id);
         self.shared.bring_index(unique_key, &name)?;
         let unique_key = self.shared.storage_key(unique_key);
         let directory = self.shared.state.namespace_dir(&unique_key)?;
         let index = FacetIndex::open(&directory.join(name))?;
-        let index = Rc::new(RefCell::new(index));
+        let index = Arc::new(Mutex::new(index));
         *instance.nest.index.borrow_mut() = Some(index.clone());
         Ok(index)
     }
@@ -180,17 +200,12 @@ impl Shard {
             self.end_facet(&facet, &deleted);
         }
         let index = self.facet_index(parent)?;
-        let number = parent.nest.number();
-        let top = match name {
-            None => Some(number),
-            Some(name) => index.borrow().find(number, name),
-        };
-        let Some(top) = top else { return Ok(()) };
-        let mut numbers = index.borrow().subtree(top);
-        numbers.retain(|found| *found != number);
-        for number in numbers {
-            self.delete_stored(parent.key, number)?;
+        if !self.facet_works.has(parent.key) && lock(&index).is_empty() {
+            return Ok(());
         }
+        parent.database.hold_outputs()?;
+        let deed = Deed::Delete(name.map(str::to_owned));
+        self.do_for_facets(parent, &index, deed);
         Ok(())
     }
 
@@ -207,37 +222,6 @@ impl Shard {
         }
     }
 
-    fn delete_stored(&self, key: ObjectKey, number: u16) -> Result<(), StorageError> {
-        match self.open_stored(key, number)? {
-            None => Ok(()),
-            Some(database) => {
-                database.delete_all(true)?;
-                database.close(self.shared.clock.now_ms())
-            }
-        }
-    }
-
-    /// Opens what a facet that does not run has stored, if it has.
-    fn open_stored(
-        &self,
-        key: ObjectKey,
-        number: u16,
-    ) -> Result<Option<Rc<Database>>, StorageError> {
-        let id = key.id.with_facet(number);
-        let unique_key = &self.namespaces.get(key.namespace).unique_key;
-        self.shared.bring(unique_key, &id)?;
-        let path = self.stored_path(key, &id);
-        match path.exists() {
-            true => self.open_database(key, &id, NOBODY).map(Some),
-            false => Ok(None),
-        }
-    }
-
-    fn stored_path(&self, key: ObjectKey, id: &ObjectId) -> std::path::PathBuf {
-        let name = self.stored_name(key, id);
-        self.shared.state.object_path(&name.unique_key, &name.id)
-    }
-
     /// Makes a facet what another one has stored, with their own facets.
     pub fn clone_stored_facet(
         &self,
@@ -252,76 +236,35 @@ impl Shard {
         if from == to {
             return Ok(());
         }
-        self.delete_stored_facets(parent, Some(to))?;
         let index = self.facet_index(parent)?;
-        let number = parent.nest.number();
-        let source = index.borrow().find(number, from);
-        let Some(source) = source else { return Ok(()) };
-        let target = index.borrow_mut().find_or_add(number, to)?;
-        let folder = self.shared.state.path();
-        let file = folder.join(format!("clone-{}.sqlite", self.index));
-        let cloned = self.clone_tree(parent, &index, (source, target), &file);
-        // A file that was never made is not there.
-        drop(std::fs::remove_file(&file));
-        cloned
-    }
-
-    fn clone_tree(
-        &self,
-        of: &Rc<Instance>,
-        index: &Rc<RefCell<FacetIndex>>,
-        (source, target): (u16, u16),
-        file: &Path,
-    ) -> Result<(), StorageError> {
-        self.clone_stored(of.key, source, target, file)?;
-        let children = index.borrow().children(source);
-        for (child, name) in children {
-            let copy = index.borrow_mut().find_or_add(target, &name)?;
-            self.clone_tree(of, index, (child, copy), file)?;
+        let (mut settlements, mut running) = (Vec::new(), Vec::new());
+        for instance in self.running_below(parent, from) {
+            self.commit(&instance);
+            settlements.extend(instance.database.settlement());
+            running.push(instance.nest.number());
         }
+        parent.database.hold_outputs()?;
+        let deed = Deed::Clone {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            settlements,
+            running,
+        };
+        self.do_for_facets(parent, &index, deed);
         Ok(())
     }
 
-    /// Copies one database by way of a file.
-    fn clone_stored(
-        &self,
-        key: ObjectKey,
-        source: u16,
-        target: u16,
-        file: &Path,
-    ) -> Result<(), StorageError> {
-        let source = key.id.with_facet(source);
-        let running = self.running_facet(key, &source);
-        match running {
-            // Its commits are copied from the journal.
-            Some(instance) => {
-                self.commit(&instance);
-                instance.database.wait_durable()?;
-            }
-            None => match self.open_stored(key, source.facet())? {
-                Some(database) => database.close(self.shared.clock.now_ms())?,
-                None => return Ok(()),
-            },
-        }
-        let journal = &self.shared.journal;
-        journal.export(&self.stored_name(key, &source), At::Now, file)?;
-        if std::fs::metadata(file).is_ok_and(|file| file.len() == 0) {
-            return Ok(());
-        }
-        let target = key.id.with_facet(target);
-        journal.import_at_next_open(&self.stored_name(key, &target), file)?;
-        let database = self.open_database(key, &target, NOBODY)?;
-        database.close(self.shared.clock.now_ms())
-    }
-
-    /// The instance that uses a facet's database.
-    fn running_facet(&self, key: ObjectKey, id: &ObjectId) -> Option<Rc<Instance>> {
+    /// The instances of a facet and of those inside it.
+    fn running_below(&self, parent: &Rc<Instance>, name: &str) -> Vec<Rc<Instance>> {
+        let mut path = parent.nest.path().to_vec();
+        path.push(name.to_owned());
         let objects = self.objects.borrow();
-        let mut facets = objects.values().filter(|resident| {
-            let instance = &resident.instance;
-            instance.key.root() == key.root() && instance.nest.number() == id.facet()
-        });
-        facets.next().map(|resident| resident.instance.clone())
+        let instances = objects.values().map(|resident| &resident.instance);
+        instances
+            .filter(|instance| instance.key.root() == parent.key.root())
+            .filter(|instance| instance.nest.path().starts_with(&path))
+            .cloned()
+            .collect()
     }
 }
 

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::rc::Rc;
+use std::rc::Weak;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
@@ -20,10 +21,12 @@ use deno_core::JsRuntime;
 use deno_core::v8;
 use stead_ops::meter;
 use stead_ops::turn::Turns;
+use stead_ops::turn::Watcher;
 
+use crate::accounts::Accounts;
+use crate::accounts::Sample;
 use crate::inspector::Registration;
 use crate::memory::BufferBudget;
-use crate::meter::Sample;
 use crate::thread_clock::ThreadClock;
 use crate::watchdog::Watchdog;
 use crate::watchdog::Watched;
@@ -61,9 +64,9 @@ struct Sentence {
     memory: AtomicBool,
     /// The turn whose SQL is to stop, which V8 cannot; 0 for none.
     sql_turn: AtomicU64,
-    /// The turn that was last told of, and nanoseconds it has taken that are not counted yet.
-    metered_turn: AtomicU64,
-    metered_ns: AtomicU64,
+    /// The turn that was last to be looked at, and whether that is because it is long.
+    watched_turn: AtomicU64,
+    is_long: AtomicBool,
     handle: v8::IsolateHandle,
 }
 
@@ -80,8 +83,8 @@ pub struct Guard {
     /// Set when the memory came near its limit, whether or not code was ended for it.
     memory_full: Cell<bool>,
     buffers: Arc<BufferBudget>,
-    /// What turns have taken that is not counted yet.
-    samples: RefCell<Vec<Sample>>,
+    /// What turns take, and on whose behalf they are seen to run.
+    accounts: Accounts,
     /// Whose code is ended as soon as it is seen to run.
     condemned: RefCell<VecDeque<v8::Global<v8::Value>>>,
     /// Kept for the watchdog, which holds it weakly.
@@ -104,8 +107,8 @@ impl Guard {
             turn: AtomicU64::new(0),
             memory: AtomicBool::new(false),
             sql_turn: AtomicU64::new(0),
-            metered_turn: AtomicU64::new(0),
-            metered_ns: AtomicU64::new(0),
+            watched_turn: AtomicU64::new(0),
+            is_long: AtomicBool::new(false),
             handle: isolate.thread_safe_handle(),
         });
         let guard = Rc::new(Guard {
@@ -119,7 +122,7 @@ impl Guard {
             is_killed: Cell::new(false),
             memory_full: Cell::new(false),
             buffers: buffers.clone(),
-            samples: RefCell::default(),
+            accounts: Accounts::of_this_thread(),
             condemned: RefCell::default(),
             watched: RefCell::default(),
         });
@@ -131,8 +134,10 @@ impl Guard {
             clock: ThreadClock::of_this_thread(),
             debuggers: debugged.map_or_else(Arc::default, |debugged| debugged.target.attached()),
             condemn: Box::new(move |turn| condemned.pass(turn, false, address)),
-            meter: Box::new(move |turn, more| metered.meter(turn, more, address)),
+            meter: Box::new(move |turn| metered.look_at(turn, true, address)),
         });
+        let watcher = TurnWatcher(Rc::downgrade(&guard));
+        guard.turns.set_watcher(Box::new(watcher));
         watchdog.watch(&watched);
         guard.watched.replace(Some(watched));
         let count = guard.turns.count();
@@ -146,13 +151,25 @@ impl Guard {
     pub fn begin(&self) {
         self.turns.begin();
         meter::turn_begins();
+        self.turns.set_watched(self.accounts.begin());
         self.watchdog.wake();
+    }
+
+    /// Whoever ends the turn that is about to begin knows whose it is, and takes what it took.
+    pub fn claim(&self) {
+        self.accounts.claim();
+    }
+
+    /// What the turn took that was claimed.
+    pub fn take_claimed(&self) -> Duration {
+        self.accounts.take_claimed()
     }
 
     /// JavaScript has returned, and its microtasks have run.
     pub fn end(&self) {
         self.turns.end();
         meter::turn_ends();
+        self.accounts.end();
         self.clear();
     }
 
@@ -193,9 +210,9 @@ impl Guard {
         heap.max(self.buffers.used())
     }
 
-    /// Takes what turns have taken since this was last asked.
+    /// Takes what turns have taken that nobody claimed, once it is worth the while.
     pub fn take_samples(&self) -> Vec<Sample> {
-        std::mem::take(&mut *self.samples.borrow_mut())
+        self.accounts.take()
     }
 
     /// From now on code that V8 keeps this for is ended when it runs.
@@ -210,17 +227,24 @@ impl Guard {
         condemned.push_back(mapping.clone());
     }
 
-    /// Counts time of the turn that runs for those on whose behalf it does.
-    fn count(&self, used: Duration) {
+    /// Notes on whose behalf the code of the turn speaks. False if it is not known yet.
+    fn see(&self, is_long: bool) -> bool {
         let mapping = self.mapping();
         if self.condemned.borrow().contains(&mapping) {
             self.kill(Cause::Cpu);
         }
-        let mut samples = self.samples.borrow_mut();
-        match samples.last_mut().filter(|last| last.mapping == mapping) {
-            Some(last) => last.used += used,
-            None => samples.push(Sample { mapping, used }),
+        let is_known = !self.is_nobody(&mapping);
+        if is_known {
+            self.accounts.see(mapping, is_long);
         }
+        is_known
+    }
+
+    fn is_nobody(&self, mapping: &v8::Global<v8::Value>) -> bool {
+        // SAFETY: as in `mapping`.
+        let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(self.isolate) };
+        v8::scope!(let scope, &mut isolate);
+        v8::Local::new(scope, mapping).is_undefined()
     }
 
     /// What V8 keeps for the code that runs.
@@ -286,27 +310,44 @@ impl Sentence {
 }
 
 impl Sentence {
-    /// Tells how much more time a turn has used. From the watchdog's thread.
-    fn meter(&self, turn: u64, more: Duration, guard: usize) {
-        let more = u64::try_from(more.as_nanos()).unwrap_or(u64::MAX);
-        if self.metered_turn.swap(turn, Ordering::AcqRel) == turn {
-            self.metered_ns.fetch_add(more, Ordering::AcqRel);
-        } else {
-            self.metered_ns.store(more, Ordering::Release);
-        }
-        self.handle.request_interrupt(count, guard as *mut c_void);
+    /// Has the turn looked at when V8 next looks up from its work. From any thread.
+    fn look_at(&self, turn: u64, is_long: bool, guard: usize) {
+        self.is_long.store(is_long, Ordering::Relaxed);
+        self.watched_turn.store(turn, Ordering::Release);
+        self.handle.request_interrupt(look, guard as *mut c_void);
     }
 }
 
-/// What V8 calls in the middle of a turn whose time is counted.
-unsafe extern "C" fn count(_isolate: v8::UnsafeRawIsolatePtr, guard: *mut c_void) {
+/// Has turns looked at that JavaScript divides.
+struct TurnWatcher(Weak<Guard>);
+
+impl Watcher for TurnWatcher {
+    fn turned(&self) -> bool {
+        let guard = self.0.upgrade();
+        guard.is_some_and(|guard| guard.accounts.turn())
+    }
+
+    fn look(&self) {
+        if let Some(guard) = self.0.upgrade() {
+            let address = Rc::as_ptr(&guard) as usize;
+            guard.sentence.look_at(guard.turns.now(), false, address);
+        }
+    }
+}
+
+/// What V8 calls in the middle of a turn that is looked at.
+unsafe extern "C" fn look(_isolate: v8::UnsafeRawIsolatePtr, guard: *mut c_void) {
     // SAFETY: the guard lives as long as the isolate, and this is its thread.
     let guard = unsafe { &*guard.cast::<Guard>() };
     let sentence = &guard.sentence;
-    let used = sentence.metered_ns.swap(0, Ordering::AcqRel);
+    let turn = sentence.watched_turn.load(Ordering::Acquire);
     // Of a turn that has ended by itself nobody knows any more whose it was.
-    if used > 0 && sentence.metered_turn.load(Ordering::Acquire) == guard.turns.now() {
-        guard.count(Duration::from_nanos(used));
+    if turn != guard.turns.now() {
+        return;
+    }
+    let is_long = sentence.is_long.load(Ordering::Relaxed);
+    if !guard.see(is_long) && guard.accounts.may_look_again() {
+        sentence.look_at(turn, is_long, std::ptr::from_ref(guard) as usize);
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
 use stead_ops::instance::Instance;
 use stead_ops::message::Failure;
@@ -26,12 +27,16 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::client::Client;
 use crate::shard::Phase;
 use crate::shard::Shard;
 use crate::sockets::MovedConnection;
 
 /// What the caller of an object gets that could not answer in time.
 const CODE_UPDATED: &str = "Durable Object reset because its code was updated.";
+/// What is left to a shard whose successor is to be replaced, too: requests as they usually are
+/// end within that.
+pub const SHORT_DRAIN: Duration = Duration::from_millis(500);
 /// Events that may wait for an old shard.
 const HELD_BACK_MAX: usize = 256 * 1024;
 /// What clients hear whose class the new code does not have.
@@ -45,6 +50,8 @@ pub enum Handover {
     /// An event for an object that the old shard does not hold any more, or is about
     /// to release.
     Event(ObjectKey, Option<String>, ObjectEvent),
+    /// A client's HTTP connection, to go on with.
+    Client(Client),
     /// A client's WebSocket connection, to go on with.
     Connection(MovedConnection),
     /// The old shard holds the object no more. Its sockets, if it has any.
@@ -144,6 +151,7 @@ impl Shard {
                 }
             }
             Handover::Event(key, name, event) => self.enqueue(Parcel::Object(key, name, event)),
+            Handover::Client(client) => self.serve_client(client),
             Handover::Connection(moved) => self.adopt_connection(moved),
             Handover::Released(key, sockets) => {
                 if let Some(held) = inheritance.held.as_mut() {
@@ -234,10 +242,11 @@ impl Shard {
         retiring.as_ref().map(|retiring| retiring.deadline.get())
     }
 
-    /// Has a shard that is being replaced end now.
+    /// Has a shard that is being replaced end soon.
     pub fn cut_off(&self) {
         if let Some(retiring) = self.retiring.borrow().as_ref() {
-            retiring.deadline.set(Instant::now());
+            let soon = Instant::now() + SHORT_DRAIN;
+            retiring.deadline.set(retiring.deadline.get().min(soon));
         }
         self.wake();
     }
@@ -258,7 +267,14 @@ impl Shard {
         None
     }
 
-    /// Passes a connection on that the successor is to serve.
+    /// Passes a client's connection on that the successor is to serve.
+    pub fn pass_client(&self, client: Client) {
+        if let Some(retiring) = self.retiring.borrow().as_ref() {
+            retiring.tell(Handover::Client(client));
+        }
+    }
+
+    /// The same for one that speaks WebSocket.
     pub fn pass_connection(&self, moved: MovedConnection) {
         if let Some(retiring) = self.retiring.borrow().as_ref() {
             retiring.tell(Handover::Connection(moved));
@@ -329,6 +345,7 @@ impl Shard {
     pub fn has_handed_over(&self) -> bool {
         !self.has_more()
             && self.waiting.is_empty()
+            && !self.facet_works.any()
             && self.objects.borrow().is_empty()
             && self.sleeping.borrow().is_empty()
     }

@@ -18,6 +18,8 @@ use crate::shard::Shard;
 
 const HUNG: &str = "The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/";
 
+const ENDED: &str = "the request took longer than the end of its isolate may take";
+
 /// The requests that the worker's own code is answering; bounded by the connections.
 #[derive(Default)]
 pub struct OpenRequests {
@@ -46,6 +48,19 @@ impl OpenRequests {
 }
 
 impl Shard {
+    /// Answers the requests that are open with an error, as the shard ends: they may be made
+    /// again.
+    pub fn refuse_open(&self) {
+        for owed in self.requests.take_open() {
+            owed.give(Err(CallError::Failed(Failure {
+                message: ENDED.into(),
+                retryable: true,
+                overloaded: true,
+                ..Failure::default()
+            })));
+        }
+    }
+
     /// Answers the requests that hang. Called when no timer, no operation and no event
     /// of this isolate is under way.
     pub fn cancel_hung(&self) {

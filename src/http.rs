@@ -1,4 +1,4 @@
-//! HTTP on a shard: connections, requests, responses, upgrades.
+//! HTTP on a shard: requests, responses, upgrades. Connections are in `client`.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -7,12 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
-use std::time::Duration;
 use std::time::Instant;
 
 use bytes::Bytes;
 use deno_core::cppgc::make_cppgc_object;
-use deno_core::futures::Stream;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
@@ -23,8 +21,6 @@ use hyper::body::Frame;
 use hyper::body::Incoming;
 use hyper::body::SizeHint;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
 use stead_ops::body::Body;
 use stead_ops::event::IncomingRequest;
 use stead_ops::event::RequestNote;
@@ -35,57 +31,17 @@ use stead_ops::message::FetchRequest;
 use stead_ops::message::FetchResponse;
 use stead_ops::meter;
 use stead_ops::socket::SocketEnd;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::assets::Asked;
 use crate::cli::request_log::RequestLine;
 use crate::cli::request_log::TimeParts;
+use crate::client::Exchange;
 use crate::isolate::call;
 use crate::shard::Phase;
 use crate::shard::Shard;
-use crate::shared::Message;
-use crate::shared::adopt;
-
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Shard {
-    /// Serves a connection until it ends or the shard is told to stop.
-    pub fn serve_connection(&self, stream: std::net::TcpStream) {
-        let Some(shard) = self.me.upgrade() else {
-            return;
-        };
-        let Ok(stream) = adopt(stream) else { return };
-        // Small answers leave at once; a failure costs only that.
-        drop(stream.set_nodelay(true));
-        let mut phase = self.phase.subscribe();
-        let counted = Counted::new(&shard);
-        deno_core::unsync::spawn(async move {
-            let service = hyper::service::service_fn({
-                let shard = shard.clone();
-                move |request| answer(shard.clone(), request)
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .pipeline_flush(true)
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades();
-            let mut connection = std::pin::pin!(connection);
-            let stop = phase.wait_for(|phase| *phase != Phase::Running);
-            tokio::select! {
-                // What goes wrong on a connection is the client's to know.
-                _ = connection.as_mut() => {}
-                _ = stop => {
-                    connection.as_mut().graceful_shutdown();
-                    drop(connection.await);
-                }
-            }
-            drop(counted);
-        });
-    }
-
     /// Hands a request to the worker.
     pub fn worker_fetch(
         &self,
@@ -93,7 +49,7 @@ impl Shard {
         note: RequestNote,
     ) -> oneshot::Receiver<Result<FetchResponse, CallError>> {
         let (reply, receiver) = oneshot::channel();
-        self.isolate.enter(|scope| {
+        let (owed, used) = self.isolate.enter_for(|scope| {
             let native = IncomingRequest::for_worker(request, reply, note);
             let owed = native.owed();
             self.requests.add(&owed);
@@ -107,8 +63,10 @@ impl Shard {
                     .error(None, "internal error: the request was not handled");
                 owed.give(Err(CallError::Failed(Failure::lost())));
             }
+            owed
         });
         self.end_turn();
+        self.count_owed(&owed, used, None);
         self.wake();
         receiver
     }
@@ -136,11 +94,17 @@ fn add(count: &Cell<usize>, difference: isize) {
     count.set(count.get().wrapping_add_signed(difference));
 }
 
+/// What a client is answered.
 type Response = hyper::Response<Outgoing>;
 
-async fn answer(
+/// Answers a request of a connection whose state `exchange` is.
+///
+/// # Errors
+/// None: what goes wrong is an answer.
+pub async fn answer(
     shard: Rc<Shard>,
     mut request: hyper::Request<Incoming>,
+    exchange: &Exchange,
 ) -> Result<Response, Infallible> {
     let begun = Instant::now();
     let note = RequestNote::default();
@@ -167,13 +131,13 @@ async fn answer(
     {
         return Ok(response);
     }
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let upgrades = request.extensions_mut().remove::<OnUpgrade>().is_some();
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
-    let response = match to_fetch(request, shard.code.front.is_https) {
+    let response = match to_fetch(request, shard.code.front.is_https, exchange) {
         Ok(request) => {
             let answered = shard.worker_fetch(request, note.clone()).await;
             match answered {
-                Ok(Ok(response)) => from_fetch(&shard, response, upgrade, key),
+                Ok(Ok(response)) => from_fetch(response, key.filter(|_| upgrades), exchange),
                 Ok(Err(error)) => match shown_in_front(&shard, asked, &note).await {
                     Some(page) => page,
                     None => failed(&error),
@@ -269,6 +233,7 @@ fn log(
 fn to_fetch(
     request: hyper::Request<Incoming>,
     is_https: bool,
+    exchange: &Exchange,
 ) -> Result<FetchRequest, Box<Response>> {
     let (parts, body) = request.into_parts();
     let url = if parts.uri.scheme().is_some() {
@@ -290,7 +255,7 @@ fn to_fetch(
     let body = match length {
         Some(0) => Body::Empty,
         _ => Body::Stream {
-            stream: Box::pin(Arriving(body)),
+            stream: Box::pin(exchange.receive(body)),
             length,
         },
     };
@@ -304,35 +269,8 @@ fn to_fetch(
     })
 }
 
-/// The chunks of a request's body.
-struct Arriving(Incoming);
-
-impl Stream for Arriving {
-    type Item = std::io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            match std::task::ready!(Pin::new(&mut self.0).poll_frame(cx)) {
-                None => return Poll::Ready(None),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                }
-                Some(Err(error)) => {
-                    return Poll::Ready(Some(Err(std::io::Error::other(error))));
-                }
-            }
-        }
-    }
-}
-
-fn from_fetch(
-    shard: &Rc<Shard>,
-    response: FetchResponse,
-    upgrade: Option<OnUpgrade>,
-    key: Option<HeaderValue>,
-) -> Response {
+/// The worker's response; `key` is that of a client which may speak WebSocket.
+fn from_fetch(response: FetchResponse, key: Option<HeaderValue>, exchange: &Exchange) -> Response {
     let Ok(status) = StatusCode::from_u16(response.status) else {
         return plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
@@ -341,7 +279,7 @@ fn from_fetch(
     *answer.headers_mut() = response.headers;
     remove_framing(answer.headers_mut());
     if let Some(end) = response.socket {
-        return switch_protocols(shard, answer, end, upgrade, key);
+        return switch_protocols(answer, end, key, exchange);
     }
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
@@ -360,16 +298,14 @@ fn remove_framing(headers: &mut HeaderMap) {
     }
 }
 
-/// Answers a WebSocket handshake; the connection then goes to the shard on which
-/// the other end of the pair was accepted.
+/// Answers a WebSocket handshake, which the connection's task then ends.
 fn switch_protocols(
-    shard: &Rc<Shard>,
     mut answer: Response,
     end: SocketEnd,
-    upgrade: Option<OnUpgrade>,
     key: Option<HeaderValue>,
+    exchange: &Exchange,
 ) -> Response {
-    let (Some(upgrade), Some(key)) = (upgrade, key) else {
+    let Some(key) = key else {
         return plain(
             StatusCode::UPGRADE_REQUIRED,
             "this address speaks WebSocket",
@@ -383,23 +319,7 @@ fn switch_protocols(
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    let shard = shard.clone();
-    deno_core::unsync::spawn(async move {
-        let Ok(upgraded) = upgrade.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-            return;
-        };
-        let stream = parts.io.into_inner();
-        match end.other_home().filter(|home| *home != shard.index) {
-            None => shard.serve_socket(stream, parts.read_buf, end),
-            Some(home) => {
-                if let Ok(stream) = stream.into_std() {
-                    let message = Message::Socket(stream, parts.read_buf, end);
-                    shard.shared.message(home, message).await;
-                }
-            }
-        }
-    });
+    exchange.switch_to(end);
     answer
 }
 
@@ -423,7 +343,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response {
 }
 
 /// A response's body on its way to the client.
-struct Outgoing(Body);
+pub struct Outgoing(Body);
 
 impl From<Body> for Outgoing {
     fn from(body: Body) -> Outgoing {

@@ -34,6 +34,7 @@ use crate::cli::https_args::HttpsArgs;
 use crate::cli::problem::Problem;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
+use crate::lan;
 
 /// The names that a certificate of ours is always good for.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -205,17 +206,19 @@ fn own_certificate(host: &str) -> Result<(PathBuf, PathBuf), Problem> {
         )
     };
     let host = host.trim_matches(['[', ']']);
-    let others = ["0.0.0.0", "::"];
     let mut names = NAMES.map(str::to_owned).to_vec();
     let mut file = "localhost".to_owned();
-    if !NAMES.contains(&host) && !others.contains(&host) {
-        names.push(host.to_owned());
+    // Who listens on every address is reached by those that the machine has now.
+    let own = match ["0.0.0.0", "::"].contains(&host) {
+        true => lan::addresses().iter().map(ToString::to_string).collect(),
+        false => vec![host.to_owned()],
+    };
+    for name in own.into_iter().filter(|own| !NAMES.contains(&own.as_str())) {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
-        let name: String = host
-            .chars()
-            .map(|c| if is_plain(c) { c } else { '_' })
-            .collect();
-        file = format!("localhost+{name}");
+        let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
+        file.push('+');
+        file.extend(plain);
+        names.push(name);
     }
     let key = folder.join(format!("{file}.key"));
     let certificate = folder.join(format!("{file}.pem"));

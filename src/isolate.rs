@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deno_core::JsRuntime;
 use deno_core::futures::task::AtomicWaker;
@@ -59,6 +60,8 @@ pub struct Dispatch {
     pub fire_timer: v8::Global<v8::Function>,
     /// On whose behalf code spoke.
     pub speaker: v8::Global<v8::Function>,
+    /// The calls that code has not answered.
+    pub calls_under_way: v8::Global<v8::Function>,
     /// Goes on after code was ended.
     pub resume: v8::Global<v8::Function>,
 }
@@ -118,6 +121,7 @@ impl Isolate {
             release: function("release"),
             fire_timer: function("fireTimer"),
             speaker: function("speaker"),
+            calls_under_way: function("callsUnderWay"),
             resume: function("resume"),
         };
         Isolate {
@@ -166,6 +170,14 @@ impl Isolate {
         // The event loop has not seen what the microtasks began.
         self.waker.wake();
         result
+    }
+
+    /// The same for an event, of whom it is known whose it is: what its turn took of the
+    /// processor's time comes back.
+    pub fn enter_for<R>(&self, work: impl FnOnce(&mut v8::PinScope<'_, '_>) -> R) -> (R, Duration) {
+        self.guard.claim();
+        let result = self.enter(work);
+        (result, self.guard.take_claimed())
     }
 }
 

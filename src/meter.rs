@@ -1,9 +1,7 @@
 //! The processor's time that events take, over all of their turns.
 //!
 //! An object may take so much after each event that it gets; a request or a call of the
-//! worker's own code so much in all. The watchdog looks at what runs every few
-//! milliseconds, so turns that are shorter do not count, and of longer ones a little less
-//! than they took.
+//! worker's own code so much in all. How turns are measured says `accounts`.
 //! <https://developers.cloudflare.com/durable-objects/platform/limits/>
 
 use std::rc::Rc;
@@ -19,15 +17,6 @@ use crate::verdict::OBJECT_CPU;
 use crate::verdict::Speaker;
 use crate::verdict::WORKER_CPU;
 use crate::verdict::exceeded;
-use crate::verdict::worker_exceeded;
-
-/// Processor time that some code has taken.
-pub struct Sample {
-    /// What V8 kept for the code: on whose behalf it spoke.
-    pub mapping: v8::Global<v8::Value>,
-    /// How much.
-    pub used: Duration,
-}
 
 impl Shard {
     /// Counts what was seen of the turns since the last call. Called between turns.
@@ -35,14 +24,17 @@ impl Shard {
         for sample in self.isolate.guard.take_samples() {
             match self.speaker(&sample.mapping) {
                 Speaker::Object(instance) => self.count(&instance, sample.used),
-                Speaker::Request(owed) => self.count_owed(&owed, &sample),
-                Speaker::Call(owed) => self.count_owed(&owed, &sample),
+                Speaker::Request(owed) => {
+                    self.count_owed(&owed, sample.used, Some(&sample.mapping));
+                }
+                Speaker::Call(owed) => self.count_owed(&owed, sample.used, Some(&sample.mapping)),
                 Speaker::Nobody => {}
             }
         }
     }
 
-    fn count(&self, instance: &Rc<Instance>, used: Duration) {
+    /// Counts a turn for an object.
+    pub fn count(&self, instance: &Rc<Instance>, used: Duration) {
         let total = instance.cpu_used.get() + used;
         instance.cpu_used.set(total);
         if total >= self.shared.limits.cpu && instance.failure().is_none() {
@@ -53,19 +45,23 @@ impl Shard {
         }
     }
 
-    fn count_owed<T: 'static>(&self, owed: &Rc<Owed<T>>, sample: &Sample) {
-        let total = owed.cpu_used.get() + sample.used;
+    /// Counts a turn for a request or a call; `mapping` is what V8 kept for its code, if that is
+    /// known.
+    pub fn count_owed<T: 'static>(
+        &self,
+        owed: &Rc<Owed<T>>,
+        used: Duration,
+        mapping: Option<&v8::Global<v8::Value>>,
+    ) {
+        let total = owed.cpu_used.get() + used;
         owed.cpu_used.set(total);
         if total < self.shared.limits.cpu {
             return;
         }
         // Its code has no object that would end with it.
-        self.isolate.guard.condemn(&sample.mapping);
-        if owed.is_open() {
-            self.report(None, WORKER_CPU);
-            owed.give(Err(stead_ops::message::CallError::Failed(worker_exceeded(
-                WORKER_CPU,
-            ))));
+        if let Some(mapping) = mapping {
+            self.isolate.guard.condemn(mapping);
         }
+        self.fail_owed(owed, mapping, WORKER_CPU);
     }
 }

@@ -71,6 +71,16 @@ impl NamespaceNumbers {
         NamespaceIndex::try_from(at).ok()
     }
 
+    /// The worker whose objects they are.
+    pub fn owner(&self, index: NamespaceIndex) -> WorkerIndex {
+        self.lock()[usize::from(index)].worker
+    }
+
+    /// The name of its class.
+    pub fn class(&self, index: NamespaceIndex) -> String {
+        self.lock()[usize::from(index)].class.clone()
+    }
+
     /// All namespaces but the first `known`, in the order of their numbers.
     pub fn after(&self, known: usize) -> Vec<Numbered> {
         self.lock().iter().skip(known).cloned().collect()

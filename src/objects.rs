@@ -17,6 +17,7 @@ use stead_ops::event::IncomingRequest;
 use stead_ops::export::Exports;
 use stead_ops::facet::Facet;
 use stead_ops::facet::Facets;
+use stead_ops::frame::Frame;
 use stead_ops::host::ConnectRequest;
 use stead_ops::host::Connected;
 use stead_ops::host::Host;
@@ -25,7 +26,6 @@ use stead_ops::instance::AlarmRun;
 use stead_ops::instance::Instance;
 use stead_ops::message::AlarmOutcome;
 use stead_ops::message::Call;
-use stead_ops::message::CallError;
 use stead_ops::message::Failure;
 use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
@@ -112,7 +112,7 @@ impl Shard {
         let event = match event {
             // The value went with the instance that exported it.
             ObjectEvent::Call(call) if call.target.is_some() && !self.owns(&instance, &call) => {
-                return call.fail(CallError::Failed(Failure::owner_gone()));
+                return call.fail_gone();
             }
             event => event,
         };
@@ -136,8 +136,8 @@ impl Shard {
     fn enter(&self, instance: &Rc<Instance>, record: &v8::Global<v8::Value>, event: ObjectEvent) {
         let dispatch = &self.isolate.dispatch;
         instance.cpu_used.take();
-        let (broken, instance) = (instance.clone(), instance.clone());
-        self.isolate.enter(|scope| {
+        let (entered, instance) = (instance.clone(), instance.clone());
+        let ((), used) = self.isolate.enter_for(|scope| {
             let record = v8::Local::new(scope, record);
             let result = match event {
                 ObjectEvent::Fetch { request, reply } => {
@@ -181,21 +181,30 @@ impl Shard {
                     ..
                 } => {
                     drop(permit);
+                    let told = self.socket_told(&instance, socket, &frame);
                     let Ok(frame) = deno_core::ToV8::to_v8(JsFrame(Some(frame)), scope);
                     let number = v8::Integer::new_from_unsigned(scope, socket).into();
-                    call(scope, &dispatch.object_socket, &[record, number, frame])
+                    match told {
+                        None => call(scope, &dispatch.object_socket, &[record, number, frame]),
+                        Some(told) => {
+                            let told = make_cppgc_object(scope, told).into();
+                            let arguments = [record, number, frame, told];
+                            call(scope, &dispatch.object_socket, &arguments)
+                        }
+                    }
                 }
             };
             // The functions answer what user code throws. What is left, such as the end of
             // the stack in our own code, costs the object and nobody else.
             if result.is_err() && !self.isolate.guard.is_killed() {
                 self.reset(
-                    &broken,
+                    &entered,
                     Failure::reset("internal error: the event was not handled"),
                 );
             }
         });
         self.end_turn();
+        self.count(&entered, used);
     }
 
     /// Commits what the turn wrote, and has it made durable.
@@ -205,12 +214,17 @@ impl Shard {
             if instance.failure().is_some() {
                 continue;
             }
-            if instance.database.is_held_back() {
+            if self.keeps_back(&instance) {
                 self.held.borrow_mut().insert(instance.key, instance);
                 continue;
             }
             self.commit(&instance);
         }
+    }
+
+    /// Whether an instance's commits are to wait.
+    fn keeps_back(&self, instance: &Instance) -> bool {
+        instance.database.is_held_back() || self.facet_works.has(instance.key)
     }
 
     /// Commits what was kept back, as soon as there is room for it.
@@ -223,7 +237,7 @@ impl Shard {
             if instance.failure().is_some() {
                 continue;
             }
-            if instance.database.is_held_back() {
+            if self.keeps_back(&instance) {
                 self.held.borrow_mut().insert(key, instance);
             } else {
                 self.commit(&instance);
@@ -444,7 +458,10 @@ impl Host for Shard {
             let resident = objects.remove(&instance.key);
             drop(objects);
             drop(resident);
-            self.shared.placement.release(instance.key, self.index);
+            // Works on its facets are done here.
+            if instance.key.is_facet() || !self.facet_works.has(instance.key) {
+                self.shared.placement.release(instance.key, self.index);
+            }
         }
     }
 
@@ -458,6 +475,15 @@ impl Host for Shard {
 
     fn abort(&self, instance: &Rc<Instance>, failure: Failure) {
         self.reset(instance, failure);
+        self.isolate.guard.abort();
+    }
+
+    fn end_code(&self) {
+        self.isolate.guard.abort();
+    }
+
+    fn abort_isolate(&self, failure: Failure) {
+        self.end_isolate(&failure);
         self.isolate.guard.abort();
     }
 
@@ -479,6 +505,10 @@ impl Host for Shard {
 
     fn caches(&self) -> &stead_ops::cache::Caches {
         &self.shared.caches
+    }
+
+    fn socket_says(&self, instance: &Instance, socket: u32, frame: &Frame) {
+        self.tell_sent(instance, socket, frame);
     }
 
     fn report(&self, object: Option<String>, error: &str) {

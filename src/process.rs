@@ -16,6 +16,7 @@ use stead_ops::entrypoint::WorkerEvent;
 use stead_ops::entrypoint::WorkerIndex;
 use stead_ops::message::Failure;
 use stead_ops::message::FetchResponse;
+use stead_ops::message::NamespaceIndex;
 use stead_ops::message::ObjectEvent;
 use stead_ops::message::ObjectKey;
 use stead_ops::message::Reply;
@@ -76,6 +77,17 @@ impl Process {
             workers.len() - 1
         });
         WorkerIndex::try_from(index).expect("configurations name fewer workers")
+    }
+
+    /// The name of a worker.
+    pub fn name(&self, worker: WorkerIndex) -> String {
+        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        workers[usize::from(worker)].name.clone()
+    }
+
+    /// What the shards of the worker whose objects a namespace holds share, if it runs.
+    pub fn owner(&self, namespace: NamespaceIndex) -> Option<Arc<Shared>> {
+        self.running(self.numbers.owner(namespace)).ok()
     }
 
     /// Notes that a worker runs.

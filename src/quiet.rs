@@ -147,6 +147,9 @@ impl Shard {
     /// Whether something is under way that the process cannot hurry: a commit on its way to the
     /// disk, an answer of another machine.
     pub fn waits_for_world(&self, runtime: &JsRuntime) -> bool {
+        if self.facet_works.any() {
+            return true;
+        }
         let objects = self.objects.borrow();
         let is_late = objects.values().any(|resident| !resident.is_durable());
         if is_late && !self.is_storage_stalled() {

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::handover::SHORT_DRAIN;
 use crate::inspector::Brake;
 use crate::shared::Message;
 use crate::shared::Shared;
@@ -40,10 +41,10 @@ pub struct Retirement {
 }
 
 impl Retirement {
-    /// Ends it now.
+    /// Ends it soon.
     pub async fn cut_off(self, shared: &Shared) {
         shared.message_by(&self.sender, Message::CutOff).await;
-        self.enforce(Instant::now()).await;
+        self.enforce(Instant::now() + SHORT_DRAIN).await;
     }
 
     /// Waits for its end. Code that still runs some time after `deadline` is

@@ -46,14 +46,14 @@ impl Shard {
                     time.inspect(|time| time.taken());
                 }
             }
-            None => call.fail(CallError::Failed(Failure::owner_gone())),
+            None => call.fail_gone(),
         }
     }
 
     /// Delivers a call to the code that exported its target.
     pub fn deliver_export_call(&self, call: Call) {
         match self.owner_of(&call) {
-            Err(OwnerGone) => call.fail(CallError::Failed(Failure::owner_gone())),
+            Err(OwnerGone) => call.fail_gone(),
             Ok(None) => self.enter_worker_call(None, call),
             Ok(Some(instance)) => self.offer(&instance, ObjectEvent::Call(call)),
         }
@@ -131,7 +131,7 @@ impl Shard {
             WorkerEvent::Fetch { request, reply } => {
                 let native = IncomingRequest::for_entrypoint(request, reply, &self.worker_owes);
                 let owed = native.owed();
-                let entered = self.isolate.enter(|scope| {
+                let (entered, used) = self.isolate.enter_for(|scope| {
                     let native = make_cppgc_object(scope, native).into();
                     let [name, props] = entrypoint_to_js(scope, entrypoint);
                     let function = &self.isolate.dispatch.entrypoint_fetch;
@@ -141,6 +141,7 @@ impl Shard {
                     owed.give(Err(CallError::Failed(Failure::lost())));
                 }
                 self.end_turn();
+                self.count_owed(&owed, used, None);
             }
         }
     }
@@ -150,7 +151,7 @@ impl Shard {
     fn enter_worker_call(&self, entrypoint: Option<&Entrypoint>, event: Call) {
         let native = IncomingCall::for_worker(event, &self.worker_owes);
         let owed = native.owed();
-        let entered = self.isolate.enter(|scope| {
+        let (entered, used) = self.isolate.enter_for(|scope| {
             let native = make_cppgc_object(scope, native).into();
             let undefined = v8::undefined(scope).into();
             let [name, props] = match entrypoint {
@@ -164,6 +165,7 @@ impl Shard {
             owed.give(Err(CallError::Failed(Failure::lost())));
         }
         self.end_turn();
+        self.count_owed(&owed, used, None);
     }
 
     /// Takes what other threads told of this shard's exports: queues their calls, lets

@@ -131,8 +131,7 @@ impl Worker {
 
     /// The name of a namespace's class.
     pub fn class_name(&self, namespace: NamespaceIndex) -> String {
-        let all = self.shared().numbers.after(namespace.into());
-        all.into_iter().next().map_or_else(String::new, |n| n.class)
+        self.shared().numbers.class(namespace)
     }
 
     /// Number, class and folder of each of the worker's own namespaces.

@@ -41,6 +41,7 @@ use crate::blank::Blank;
 use crate::clock::Random;
 use crate::eviction::IdleObjects;
 use crate::exports::Export;
+use crate::facet_work::FacetWorks;
 use crate::guard::Guard;
 use crate::handover::Inheritance;
 use crate::handover::Retiring;
@@ -54,6 +55,8 @@ use crate::namespaces::Namespaces;
 use crate::namespaces::Numbered;
 use crate::objects::Resident;
 use crate::output::Output;
+use crate::patience::Patience;
+use crate::patience::Step;
 use crate::placement::ShardIndex;
 use crate::queue::EventQueue;
 use crate::quiet::Quiet;
@@ -62,6 +65,7 @@ use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
 use crate::shared::adopt;
+use crate::stopping::Stop;
 use crate::testing::coverage::Counting;
 
 /// Events that are delivered before the event loop runs again.
@@ -136,6 +140,8 @@ pub struct Shard {
     pub forgotten: RefCell<Vec<u64>>,
     /// The starts of facets.
     pub facets: Facets,
+    /// What is being done for them on other threads.
+    pub facet_works: FacetWorks,
     /// The answers that entrypoints have not given yet.
     pub worker_owes: Owes,
     /// Connections that are being served.
@@ -145,7 +151,7 @@ pub struct Shard {
 }
 
 /// Why a shard could not start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum StartError {
     /// The worker's module threw, or does not load: the error with its stack.
     Module(String),
@@ -202,10 +208,7 @@ pub async fn serve(start: Start, blank: Blank) {
             drop(runtime);
             // Who waited for the end of a shard that was replaced hears of it.
             drop(shard.retiring.take());
-            if let Some(stopped) = stopped {
-                // Nobody waits any more when the process ends at once.
-                let _ = stopped.send(());
-            }
+            stopped.map(Stop::end);
         }
         Err(error) => drop(started.send(Err(error))),
     }
@@ -306,6 +309,7 @@ async fn bring_up(
         exports: Exports::default(),
         forgotten: RefCell::default(),
         facets: Facets::default(),
+        facet_works: FacetWorks::default(),
         worker_owes: Owes::default(),
         connections: Cell::new(0),
         debugged,
@@ -328,14 +332,13 @@ async fn run(
     shard: &Rc<Shard>,
     mut messages: mpsc::Receiver<Message>,
     mut done: mpsc::UnboundedReceiver<Synced>,
-) -> Option<oneshot::Sender<()>> {
-    let mut stop: Option<oneshot::Sender<()>> = None;
+) -> Option<Stop> {
+    let mut stop: Option<Stop> = None;
     let mut quiet = Quiet::of(shard);
-    let mut drained = std::pin::pin!(tokio::time::sleep(DRAIN_MAX));
+    let mut stop_by = None;
     let mut eviction = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     let mut eviction_ms = None;
-    let mut retired = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
-    let mut retired_at = None;
+    let mut patience = Patience::default();
     poll_fn(|task| {
         let waker = quiet.as_mut().map(|quiet| quiet.begin(task));
         let cx = &mut Context::from_waker(waker.as_ref().unwrap_or(task.waker()));
@@ -347,9 +350,10 @@ async fn run(
         while let Poll::Ready(Some(message)) = messages.poll_recv(cx) {
             let time = shard.shared.clock.virtual_time();
             time.inspect(|time| time.taken());
-            if let Some(sender) = shard.receive(message) {
-                stop = Some(sender);
-                drained.as_mut().reset(Instant::now() + DRAIN_MAX);
+            if let Some(told) = shard.receive(message) {
+                shard.wake_for(told.everywhere());
+                stop = Some(told);
+                stop_by = Some(Instant::now() + DRAIN_MAX);
             }
         }
         shard.poll_inheritance(cx);
@@ -378,18 +382,30 @@ async fn run(
             // The tasks of connections and sockets have their turn first.
             cx.waker().wake_by_ref();
         }
-        if let Some(deadline) = shard.retirement_deadline() {
+        let retire_by = shard.retirement_deadline();
+        if retire_by.is_some() {
             shard.hand_over();
-            if retired_at.replace(deadline) != Some(deadline) {
-                retired.as_mut().reset(deadline);
-            }
-            let late = retired.as_mut().poll(cx).is_ready();
-            if shard.has_handed_over() && (late || shard.has_stopped()) {
-                return Poll::Ready(());
-            }
         }
-        if stop.is_some() && (shard.has_stopped() || drained.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(());
+        if let Some(deadline) = retire_by.or(stop_by) {
+            let step = patience.poll(cx, deadline);
+            if step >= Step::Refusing {
+                shard.refuse_open();
+            }
+            let is_empty = retire_by.is_none() || shard.has_handed_over();
+            let has_rest = shard.has_stopped();
+            let mut may_end = true;
+            if let Some(stop) = stop.as_mut().filter(|_| has_rest) {
+                stop.note_rest();
+                may_end = stop.is_everywhere();
+            }
+            if is_empty && (step == Step::Over || (has_rest && may_end)) {
+                if messages.is_closed() && messages.is_empty() {
+                    return Poll::Ready(());
+                }
+                // What has come meanwhile is somebody's, and what comes now goes elsewhere.
+                messages.close();
+                cx.waker().wake_by_ref();
+            }
         }
         if let Some(quiet) = &mut quiet {
             quiet.end(task, || shard.waits_for_world(runtime));
@@ -465,6 +481,14 @@ impl Shard {
         self.root.borrow().wake_by_ref();
     }
 
+    fn wake_for(&self, what: impl Future<Output = ()> + 'static) {
+        let me = self.me.clone();
+        deno_core::unsync::spawn(async move {
+            what.await;
+            me.upgrade().inspect(|shard| shard.wake());
+        });
+    }
+
     fn deliver_queued(&self) {
         for _ in 0..EVENTS_PER_ROUND {
             let next = match self.chance() {
@@ -510,15 +534,13 @@ impl Shard {
         self.shared.testing.as_ref()?.order.as_ref()
     }
 
-    /// Takes a message; a stop comes back as what to tell when it is done.
-    fn receive(&self, message: Message) -> Option<oneshot::Sender<()>> {
+    /// Takes a message; a stop comes back.
+    fn receive(&self, message: Message) -> Option<Stop> {
         match message {
-            Message::Connection(stream) if self.retirement_deadline().is_some() => {
-                let message = Message::Connection(stream);
-                // A successor with so much to read would not serve it either.
-                drop(self.shared.routes.try_send(self.index, message));
+            Message::Connection(client) if self.retirement_deadline().is_some() => {
+                self.pass_client(client);
             }
-            Message::Connection(stream) => self.serve_connection(stream),
+            Message::Connection(client) => self.serve_client(client),
             Message::Retire(retire) => self.begin_retirement(retire),
             Message::CutOff => self.cut_off(),
             Message::Event(key, name, event) => {
@@ -546,9 +568,9 @@ impl Shard {
             Message::MakeRoom => self.leave_for_others(),
             Message::AlarmOverdue(key) => self.end_alarm(key),
             Message::Stalled => self.stalled.set(true),
-            Message::Stop(done) => {
+            Message::Stop(stop) => {
                 self.phase.send_replace(Phase::Stopping);
-                return Some(done);
+                return Some(stop);
             }
         }
         None
@@ -560,6 +582,7 @@ impl Shard {
             && !self.has_more()
             && !self.holds_back()
             && self.waiting.is_empty()
+            && !self.facet_works.any()
             && !self.worker_owes.any()
             && !self.objects.borrow().values().any(Resident::is_busy)
     }

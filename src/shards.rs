@@ -15,24 +15,49 @@ use crate::inspector::Brake;
 use crate::placement::ShardIndex;
 use crate::shard;
 use crate::shard::StartError;
+use crate::shard::Started;
 use crate::shared::Code;
 use crate::shared::Message;
 use crate::shared::Shared;
+use crate::stopping::Stop;
 
 /// What the thread of a shard is started for: its number, what it is told, and the shard whose
 /// place it takes.
 pub type Slot = (ShardIndex, mpsc::Receiver<Message>, Option<Inheritance>);
 
-/// Starts the threads of shards and waits until all are ready.
-pub async fn start_shards(
+/// Shards that evaluate the worker's module.
+pub struct Starting(Vec<oneshot::Receiver<Started>>);
+
+impl Starting {
+    /// Waits until all are ready.
+    ///
+    /// # Errors
+    /// Why one of them never will be.
+    pub async fn ready(self) -> Result<(Arc<[Export]>, Vec<Brake>), StartError> {
+        let mut exports: Arc<[Export]> = Arc::new([]);
+        let mut isolates = Vec::new();
+        let mut failure = None;
+        for started in self.0 {
+            match started.await {
+                Ok(Ok(ready)) => {
+                    exports = ready.exports.into();
+                    isolates.push(ready.isolate);
+                }
+                Ok(Err(error)) => failure = Some(error),
+                Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
+            }
+        }
+        failure.map_or(Ok((exports, isolates)), Err)
+    }
+}
+
+/// Starts the threads of shards, those first that have begun already.
+pub fn start_shards(
     shared: &Arc<Shared>,
     code: &Arc<Code>,
     slots: Vec<Slot>,
     waiting: Vec<Waiting>,
-) -> (
-    Vec<JoinHandle<()>>,
-    Result<(Arc<[Export]>, Vec<Brake>), StartError>,
-) {
+) -> (Vec<JoinHandle<()>>, Starting) {
     let mut threads = Vec::new();
     let mut starting = Vec::new();
     let mut waiting = waiting.into_iter();
@@ -51,37 +76,20 @@ pub async fn start_shards(
         }));
         starting.push(ready);
     }
-    let mut exports: Arc<[Export]> = Arc::new([]);
-    let mut isolates = Vec::new();
-    let mut failure = None;
-    for started in starting {
-        match started.await {
-            Ok(Ok(ready)) => {
-                exports = ready.exports.into();
-                isolates.push(ready.isolate);
-            }
-            Ok(Err(error)) => failure = Some(error),
-            Err(_) => failure = Some(StartError::Module("the shard's thread ended".into())),
-        }
-    }
-    match failure {
-        None => (threads, Ok((exports, isolates))),
-        Some(error) => (threads, Err(error)),
-    }
+    (threads, Starting(starting))
 }
 
 /// Has shards finish what runs, and waits for that.
 pub async fn end_shards(shared: &Shared, senders: Vec<mpsc::Sender<Message>>) {
-    let mut stopped = Vec::new();
-    for shard in senders {
-        let (sender, done) = oneshot::channel();
-        if shared.message_by(&shard, Message::Stop(sender)).await {
-            stopped.push(done);
-        }
+    let stops = Stop::for_shards(senders.len());
+    let mut endings = Vec::new();
+    for (shard, (stop, ended)) in senders.into_iter().zip(stops) {
+        shared.message_by(&shard, Message::Stop(stop)).await;
+        endings.push(ended);
     }
-    for done in stopped {
+    for ended in endings {
         // A shard that never started has nothing to close.
-        drop(done.await);
+        drop(ended.await);
     }
 }
 

@@ -26,6 +26,7 @@ use crate::alarms::Alarms;
 use crate::bindings::Bindings;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::compatibility::Compatibility;
@@ -41,6 +42,7 @@ use crate::placement::ShardIndex;
 use crate::process::Process;
 use crate::routes::Routes;
 use crate::seen::Held;
+use crate::stopping::Stop;
 use crate::testing::TestDeed;
 use crate::testing::Testing;
 use crate::watchdog::Watchdog;
@@ -52,7 +54,7 @@ pub const MESSAGES_MAX: usize = 64 * 1024;
 /// What a shard is told.
 pub enum Message {
     /// A client has connected; the shard speaks HTTP with it.
-    Connection(std::net::TcpStream),
+    Connection(Client),
     /// An event for an object that lives on the shard, or is to live there.
     Event(ObjectKey, Option<String>, ObjectEvent),
     /// An event that another worker has for an entrypoint.
@@ -72,7 +74,7 @@ pub enum Message {
     Reopen(ObjectKey, u16, oneshot::Sender<()>),
     /// Another shard takes this one's place.
     Retire(Retire),
-    /// A shard that another one takes the place of is to end now.
+    /// A shard that another one takes the place of is to end soon.
     CutOff,
     /// Runs a handler of the worker: `scheduled()` or `queue()`.
     Handler(HandlerEvent, OutcomeSender),
@@ -85,7 +87,7 @@ pub enum Message {
     /// The clock of tests will not move again by itself, and somebody watches it.
     Stalled,
     /// Requests are to end: finish what runs, close the sockets, close the storage.
-    Stop(oneshot::Sender<()>),
+    Stop(Stop),
 }
 
 /// Where the outcome of a call goes: a text, or that of what was thrown.
@@ -94,7 +96,10 @@ pub type OutcomeSender = oneshot::Sender<Result<String, String>>;
 /// A call of an object's method by somebody who speaks JSON.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct JsonCall {
-    /// The class, or another name of its binding.
+    /// The worker whose class it is, where several run; None where only one has the class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// The class, as the code exports it.
     pub class: String,
     /// The object's name.
     pub name: String,
@@ -215,18 +220,56 @@ pub struct Shared {
 impl Shared {
     /// Sends a message to a shard; false if the shard has ended.
     pub async fn message(&self, shard: ShardIndex, message: Message) -> bool {
-        self.message_by(&self.routes.sender(shard), message).await
+        self.send_message(shard, message).await.is_ok()
     }
 
-    /// The same by a way that may not be the current one to any shard.
+    /// The same for a message that somebody else has to deal with otherwise. A shard that has
+    /// been replaced meanwhile has a successor, which gets it.
+    ///
+    /// # Errors
+    /// The shard has ended; the message comes back.
+    #[allow(
+        clippy::result_large_err,
+        reason = "the message that could not be sent comes back"
+    )]
+    pub async fn send_message(
+        &self,
+        shard: ShardIndex,
+        mut message: Message,
+    ) -> Result<(), Message> {
+        loop {
+            let sender = self.routes.sender(shard);
+            message = match self.try_message_by(&sender, message).await {
+                Ok(()) => return Ok(()),
+                Err(message) if sender.same_channel(&self.routes.sender(shard)) => {
+                    return Err(message);
+                }
+                Err(message) => message,
+            };
+        }
+    }
+
+    /// Sends a message by a way that may not be the current one to any shard; false if the
+    /// shard has ended.
     pub async fn message_by(&self, sender: &mpsc::Sender<Message>, message: Message) -> bool {
+        self.try_message_by(sender, message).await.is_ok()
+    }
+
+    #[allow(
+        clippy::result_large_err,
+        reason = "the message that could not be sent comes back"
+    )]
+    async fn try_message_by(
+        &self,
+        sender: &mpsc::Sender<Message>,
+        message: Message,
+    ) -> Result<(), Message> {
         let time = self.clock.virtual_time();
         time.inspect(|time| time.sent());
-        let sent = sender.send(message).await.is_ok();
-        if !sent {
+        sender.send(message).await.map_err(|unsent| {
             time.inspect(|time| time.taken());
-        }
-        sent
+            unsent.0
+        })
     }
 
     /// Tells shards of something that they also find out by themselves if they are too busy to hear.

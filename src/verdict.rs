@@ -80,23 +80,72 @@ impl Shard {
                     .note(instance.key.root(), self.shared.clock.now_ms());
                 self.reset(&instance, exceeded(object_text));
             }
-            // It has been told already, when the time that it took was counted.
-            Speaker::Request(owed) if !owed.is_open() => {}
-            Speaker::Call(owed) if !owed.is_open() => {}
-            Speaker::Request(owed) => {
-                self.report(None, worker_text);
-                owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
-            }
-            Speaker::Call(owed) => {
-                self.report(None, worker_text);
-                owed.give(Err(CallError::Failed(worker_exceeded(worker_text))));
-            }
+            Speaker::Request(owed) => self.fail_owed(&owed, Some(&kill.mapping), worker_text),
+            Speaker::Call(owed) => self.fail_owed(&owed, Some(&kill.mapping), worker_text),
             Speaker::Nobody => {
                 self.report(None, worker_text);
+                self.fail_calls(&kill.mapping, worker_text);
                 if let Some(testing) = &self.shared.testing {
                     testing.tell_ended(worker_text);
                 }
             }
+        }
+    }
+
+    /// Answers for an event of the worker's own code that exceeded a limit. It may have been answered
+    /// already, when the time that it took was counted.
+    pub fn fail_owed<T: 'static>(
+        &self,
+        owed: &Rc<Owed<T>>,
+        mapping: Option<&v8::Global<v8::Value>>,
+        text: &str,
+    ) {
+        if owed.is_open() {
+            self.report(None, text);
+            owed.give(Err(CallError::Failed(worker_exceeded(text))));
+        }
+        if let Some(mapping) = mapping {
+            self.fail_calls(mapping, text);
+        }
+    }
+
+    /// Answers the calls of values that an event's code exported: they end with it.
+    fn fail_calls(&self, mapping: &v8::Global<v8::Value>, text: &str) {
+        let calls = self.isolate.enter(|scope| {
+            let mapping = v8::Local::new(scope, mapping);
+            let function = &self.isolate.dispatch.calls_under_way;
+            let Ok(found) = call(scope, function, &[mapping]) else {
+                return Vec::new();
+            };
+            let Ok(found) = v8::Local::new(scope, found).try_cast::<v8::Array>() else {
+                return Vec::new();
+            };
+            let native = |index| found.get_index(scope, index);
+            let natives: Vec<_> = (0..found.length()).filter_map(native).collect();
+            let owed = |native| try_unwrap_cppgc_object::<IncomingCall>(scope, native);
+            let owed = natives.into_iter().filter_map(owed);
+            owed.map(|call| call.owed()).collect()
+        });
+        for owed in calls {
+            owed.give(Err(CallError::Failed(worker_exceeded(text))));
+        }
+    }
+
+    /// Resets all objects, for a reason of the worker's own, and has the isolate replaced. What else
+    /// runs in it is finished.
+    pub fn end_isolate(&self, failure: &Failure) {
+        let objects = self.objects.borrow();
+        let all: Vec<Rc<Instance>> = objects.values().map(|r| r.instance.clone()).collect();
+        drop(objects);
+        for instance in &all {
+            self.reset(instance, failure.clone());
+        }
+        let text = format!("the worker ends its isolate: {}", failure.message);
+        self.report(None, &text);
+        let now_ms = self.shared.clock.now_ms();
+        if !self.shared.worn.replace(self.index, now_ms) {
+            let text = "the isolate is not replaced, as that was done only just now";
+            self.report(None, text);
         }
     }
 
@@ -179,7 +228,7 @@ impl Shard {
 /// the retry counts.
 pub fn exceeded(text: &str) -> Failure {
     Failure {
-        alarm: AlarmOutcome::Threw,
+        alarm: AlarmOutcome::Threw(text.to_owned()),
         ..Failure::reset(text)
     }
 }

@@ -23,7 +23,7 @@ const PERIOD_MAX: Duration = Duration::from_millis(10);
 const PERIOD_MIN: Duration = Duration::from_millis(1);
 /// Looks at a turn that is just within its limit.
 const LOOKS: u32 = 20;
-/// Time that a turn has taken since the last look, from which it is told of.
+/// Time that a turn has taken since the last look, from which it counts as long.
 const METERED_MIN: Duration = Duration::from_millis(1);
 /// Looks that find nothing new before the thread sleeps.
 const IDLE_LOOKS: u32 = 20;
@@ -38,8 +38,8 @@ pub struct Watched {
     pub debuggers: Arc<AtomicUsize>,
     /// Has the turn of that number ended; called from the watchdog's thread, until it has.
     pub condemn: Box<dyn Fn(u64) + Send + Sync>,
-    /// Tells how much more time the turn of that number has used, from the same thread.
-    pub meter: Box<dyn Fn(u64, Duration) + Send + Sync>,
+    /// Has somebody look whose turn of that number it is, as it is long; from the same thread.
+    pub meter: Box<dyn Fn(u64) + Send + Sync>,
 }
 
 /// The way to the watchdog's thread.
@@ -156,7 +156,7 @@ fn look(shard: &Watched, seen: Option<Seen>, limit: Duration) -> Option<Seen> {
             let more = now.saturating_sub(seen.metered);
             if more >= METERED_MIN {
                 seen.metered = now;
-                (shard.meter)(turn, more);
+                (shard.meter)(turn);
             }
             if now.saturating_sub(seen.used) >= limit {
                 // Again and again: an error that is made at that moment swallows V8's end.
@@ -199,7 +199,7 @@ mod tests {
                 // The test may have heard enough.
                 let _ = sender.send(turn);
             }),
-            meter: Box::new(|_, _| ()),
+            meter: Box::new(|_| ()),
         });
         watchdog.watch(&shard);
         (shard, count, condemned)

@@ -11,10 +11,9 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::Value;
 use stead_ops::cache::Caches;
-use stead_ops::message::ObjectKey;
-use stead_storage::ObjectName;
 use stead_storage::Options;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
@@ -27,6 +26,7 @@ use crate::blank::Settings;
 use crate::blank::Waiting;
 use crate::bundle::Bundle;
 use crate::cli::logger::Logger;
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::clock::Random;
 use crate::compatibility::Compatibility;
@@ -48,6 +48,7 @@ use crate::retirement::Replaced;
 use crate::retirement::Retirement;
 use crate::routes::Routes;
 use crate::shard::StartError;
+use crate::shards::Slot;
 use crate::shards::end_process;
 use crate::shards::end_shards;
 use crate::shards::join;
@@ -58,7 +59,6 @@ use crate::shared::JsonCall;
 use crate::shared::MESSAGES_MAX;
 use crate::shared::Message;
 use crate::shared::Shared;
-use crate::stored::answer;
 use crate::stored::question::Answer;
 use crate::stored::question::Question;
 use crate::stored::question::Refused;
@@ -68,6 +68,10 @@ use crate::testing::lock;
 use crate::watchdog::Watchdog;
 use crate::worn::Worn;
 
+/// How long after the first shard the others begin that nobody waits for: making isolates keeps the
+/// lock of the process's address space busy, which the first answers need as well.
+const LATE_BY: Duration = Duration::from_millis(50);
+
 /// What a worker is started with.
 pub struct Config {
     /// Shards that have begun already, at most as many as there are to be.
@@ -76,6 +80,9 @@ pub struct Config {
     pub bundle: Arc<Bundle>,
     /// Number of shards.
     pub shards: usize,
+    /// Whether the worker is ready as soon as its first shard is. The others begin after it, and
+    /// [`Worker::failed`] says if one of them cannot.
+    pub first_alone: bool,
     /// The process that it joins, with its state directory.
     pub process: Arc<Process>,
     /// Its name among the workers of the process.
@@ -113,10 +120,12 @@ pub struct Config {
 /// A running worker. It must be stopped: dropping it leaves its threads running.
 pub struct Worker {
     shared: Arc<Shared>,
-    generation: Mutex<Generation>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Held while shards are replaced: one replacement at a time.
-    replacing: tokio::sync::Mutex<Vec<Retirement>>,
+    generation: Arc<Mutex<Generation>>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// Held while shards start or are replaced: one replacement at a time.
+    replacing: Arc<tokio::sync::Mutex<Vec<Retirement>>>,
+    /// Tells why a shard that began after the first one cannot serve.
+    failed: watch::Receiver<Option<StartError>>,
 }
 
 /// What all shards run at the moment.
@@ -128,7 +137,8 @@ struct Generation {
 }
 
 impl Worker {
-    /// Starts all shards and waits until each has evaluated the worker's module.
+    /// Starts all shards and waits until each has evaluated the worker's module, or only the
+    /// first one if that is enough.
     ///
     /// # Errors
     /// What the module threw, or why it cannot be served; nothing runs then.
@@ -174,30 +184,76 @@ impl Worker {
         let watchdog = shared.watchdog.start(shared.limits.cpu);
         let slots = receivers.into_iter().enumerate();
         let slots = slots.map(|(index, receiver)| (index, receiver, None));
-        let (mut threads, started) =
-            start_shards(&shared, &code, slots.collect(), config.waiting).await;
+        let mut slots: Vec<Slot> = slots.collect();
+        let late = if config.first_alone {
+            slots.split_off(1)
+        } else {
+            Vec::new()
+        };
+        let (mut threads, starting) = start_shards(&shared, &code, slots, config.waiting);
         threads.push(watchdog);
-        let (exports, isolates) = match started {
+        let (exports, isolates) = match starting.ready().await {
             Ok(started) => started,
             Err(error) => {
+                drop(late);
                 end_shards(&shared, senders).await;
                 end_process(shared, threads).await;
                 return Err(error);
             }
         };
+        let (failure, failed) = watch::channel(None);
         let worker = Worker {
-            generation: Mutex::new(Generation {
+            generation: Arc::new(Mutex::new(Generation {
                 code,
                 exports,
                 isolates,
-            }),
-            threads: Mutex::new(threads),
-            replacing: tokio::sync::Mutex::new(Vec::new()),
+            })),
+            threads: Arc::new(Mutex::new(threads)),
+            replacing: Arc::default(),
+            failed,
             shared,
         };
+        worker.start_late(late, failure).await;
         let alarms = worker.shared.alarms.start(&worker.shared);
         worker.threads().push(alarms);
         Ok(worker)
+    }
+
+    /// Starts shards that nobody waits for, a moment later. What they are told waits for them.
+    async fn start_late(&self, slots: Vec<Slot>, failure: watch::Sender<Option<StartError>>) {
+        let shared = self.shared.clone();
+        let generation = self.generation.clone();
+        let threads = self.threads.clone();
+        // Who replaces shards, or ends them, waits until there are all.
+        let starting = self.replacing.clone().lock_owned().await;
+        tokio::spawn(async move {
+            tokio::time::sleep(LATE_BY).await;
+            let code = lock(&generation).code.clone();
+            let (started, shards) = start_shards(&shared, &code, slots, Vec::new());
+            lock(&threads).extend(started);
+            match shards.ready().await {
+                Ok((_, isolates)) => lock(&generation).isolates.extend(isolates),
+                Err(error) => drop(failure.send(Some(error))),
+            }
+            drop(starting);
+        });
+    }
+
+    /// Waits until a shard that began after the first one could not start; says why. The
+    /// worker is to be stopped then.
+    pub async fn failed(&self) -> StartError {
+        let mut failed = self.failed.clone();
+        let failure = failed.wait_for(Option::is_some).await;
+        match failure.ok().and_then(|failure| failure.clone()) {
+            Some(error) => error,
+            // All have started.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The code that runs now.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        self.generation().code.bundle.clone()
     }
 
     /// Puts new code in the place of what runs.
@@ -213,7 +269,7 @@ impl Worker {
     /// code has the class, and are closed with 1012 if it does not. Sockets and
     /// timers that only the old isolate knew end with it.
     ///
-    /// A replacement that is under way is cut short first. The old threads end and
+    /// A replacement that is under way is cut short first, to half a second. The old threads end and
     /// free their isolates without anybody waiting for them; who wants to,
     /// waits for [`Replaced::ended`].
     ///
@@ -280,9 +336,9 @@ impl Worker {
             retiring.push((shard, handover));
             slots.push((shard, receiver, Some(Inheritance::new(inheritance))));
         }
-        let (threads, started) = start_shards(&self.shared, &code, slots, waiting).await;
+        let (threads, starting) = start_shards(&self.shared, &code, slots, waiting);
         self.keep_threads(threads);
-        let (exports, isolates) = match started {
+        let (exports, isolates) = match starting.ready().await {
             Ok(started) => started,
             Err(error) => {
                 let senders = successors.into_iter().map(|(_, sender)| sender);
@@ -345,15 +401,11 @@ impl Worker {
     }
 
     fn generation(&self) -> std::sync::MutexGuard<'_, Generation> {
-        self.generation
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.generation)
     }
 
     fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.threads)
     }
 
     /// Keeps threads to wait for at the end, and forgets those that have ended.
@@ -393,16 +445,26 @@ impl Worker {
         self.shared.inspector.is_some()
     }
 
+    /// The worker's name.
+    pub fn name(&self) -> String {
+        self.shared.process.name(self.shared.worker)
+    }
+
     /// The path of the state directory.
     pub fn state_path(&self) -> PathBuf {
         self.shared.state.path().to_owned()
     }
 
-    /// Hands a client's connection to a shard.
+    /// Hands a client's connection to a shard that is ready.
     pub async fn connect(&self, shard: usize, stream: std::net::TcpStream) {
-        let shard = shard % self.shared.routes.len();
+        let ready = self.generation().isolates.len();
+        let shard = shard % ready;
+        let client = Client {
+            stream,
+            read: Bytes::new(),
+        };
         self.shared
-            .message(shard, Message::Connection(stream))
+            .message(shard, Message::Connection(client))
             .await;
     }
 
@@ -435,44 +497,10 @@ impl Worker {
     ///
     /// # Errors
     /// What [`answer::prepare`] refuses.
+    ///
+    /// [`answer::prepare`]: crate::stored::answer::prepare
     pub async fn answer(&self, question: Question) -> Result<Answer, Refused> {
-        let shared = self.shared.clone();
-        let prepare = move || answer::prepare(&shared.journal, shared.state.path(), &question);
-        let prepared = tokio::task::spawn_blocking(prepare).await;
-        let (answer, reopen) = prepared.map_err(|error| Refused {
-            what: error.to_string(),
-            is_usage: false,
-        })??;
-        if let Some(name) = reopen {
-            self.reopen(name).await?;
-        }
-        Ok(answer)
-    }
-
-    async fn reopen(&self, name: ObjectName) -> Result<(), Refused> {
-        let shared = self.shared.clone();
-        let Some(namespace) = shared.numbers.find(&name.unique_key) else {
-            // None of the classes that are served, so nobody holds the object.
-            let reopen = move || crate::stored::reopen_here(&shared.journal, &shared.state, &name);
-            let reopened = tokio::task::spawn_blocking(reopen).await;
-            return match reopened {
-                Ok(result) => result.map_err(Refused::from),
-                Err(error) => Err(Refused {
-                    what: error.to_string(),
-                    is_usage: false,
-                }),
-            };
-        };
-        let key = ObjectKey::new(namespace, name.id.root());
-        let placement = &self.shared.placement;
-        let shard = placement.place(key, placement.least_busy());
-        let (sender, done) = oneshot::channel();
-        self.shared
-            .message(shard, Message::Reopen(key, name.id.facet(), sender))
-            .await;
-        // Without a word the shard is stopping: the object is restored when it is opened the next time.
-        drop(done.await);
-        Ok(())
+        crate::stored::answer_running(&self.shared.process, question).await
     }
 
     /// Runs a handler of the worker. The answer is JSON: for a cron trigger `{ outcome,

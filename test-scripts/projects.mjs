@@ -1,12 +1,13 @@
-// Runs the sample projects on `stead dev`: each is started, asked what its requests.json says, and stopped.
+// Runs the sample projects on `stead dev`: each is started, asked what its requests.json says, driven by the clients of
+// its drive.mjs if it has one, and stopped.
 //
-//   node test-scripts/projects.mjs --stead PATH --folder DIR [NAME...]
+//   node --experimental-websocket test-scripts/projects.mjs --stead PATH --folder DIR [NAME...]
 //
 // DIR is a copy of test-scripts/projects in which the packages are installed.
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
 const { values: options, positionals } = parseArgs({
@@ -15,6 +16,21 @@ const { values: options, positionals } = parseArgs({
 });
 const source = join(dirname(fileURLToPath(import.meta.url)), "projects");
 cpSync(source, options.folder, { recursive: true });
+
+/** How long the clients of a project may take. */
+const DRIVE_MS = 30_000;
+
+/** Lets the project's own clients in, which find their packages beside it. */
+async function drive(folder, url) {
+  const script = join(folder, "drive.mjs");
+  if (!existsSync(script)) return;
+  const { default: clients } = await import(pathToFileURL(script));
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("drive.mjs did not end in time")), DRIVE_MS);
+  });
+  await Promise.race([clients(url), late]).finally(() => clearTimeout(timer));
+}
 
 /** Starts the project; its address. */
 function start(folder) {
@@ -50,20 +66,25 @@ async function run(name) {
         throw new Error(`${method} ${path}: expected ${status} ${text}, found ${found.status} ${found.text}`);
       }
     }
+    await drive(folder, url);
   } finally {
     child.kill("SIGINT");
   }
 }
 
 const names = positionals.length > 0 ? positionals : readdirSync(source);
+const projects = names.filter((name) => existsSync(join(source, name, "wrangler.jsonc")));
 let failed = 0;
-for (const name of names.filter((name) => existsSync(join(source, name, "wrangler.jsonc")))) {
+for (const name of projects) {
+  const begun = performance.now();
   try {
     await run(name);
-    console.log(`ok      ${name}`);
+    console.log(`ok      ${name.padEnd(16)} ${Math.round(performance.now() - begun)} ms`);
   } catch (error) {
     failed += 1;
     console.log(`FAILED  ${name}: ${error.message}`);
   }
 }
-process.exitCode = failed === 0 ? 0 : 1;
+console.log(`${projects.length} projects, ${failed === 0 ? "all work" : `${failed} failed`}`);
+// Clients that wait to connect again would keep this process.
+process.exit(failed === 0 ? 0 : 1);

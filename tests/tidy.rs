@@ -172,33 +172,127 @@ fn files_stay_small_enough_to_read() {
     }
 }
 
-/// A row of a table in COMPATIBILITY.md is `| member | status | proving script | note |`.
+/// Pages whose tables have rows `| member | status | proving script | note |`.
+const COMPATIBILITY: &[&str] = &["docs/COMPATIBILITY.md", "docs/compatibility/members.md"];
+
+/// The rows of a page that claim something, and what proves each.
+fn claims(page: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(page).expect("the page can be read");
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let claims = rows.filter_map(|line| {
+        let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
+        let claims = ["works", "partly"].contains(cells.get(1)?);
+        claims.then(|| (line.to_string(), cells[2].to_string()))
+    });
+    let claims: Vec<_> = claims.collect();
+    assert!(
+        claims.len() > 50,
+        "only {} claims in {}: has the table's form changed?",
+        claims.len(),
+        page.display()
+    );
+    claims
+}
+
+/// `[text](link)rest`, once for each link: the link, and the rest up to the next one.
+fn links(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+}
+
 #[test]
 fn every_claim_of_compatibility_links_to_a_script_that_exists() {
-    let docs = root().join("docs");
-    let text = fs::read_to_string(docs.join("COMPATIBILITY.md")).unwrap();
-    let mut claims = 0;
-    for line in text.lines().filter(|line| line.starts_with("| ")) {
-        let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
-        let (Some(status), Some(proof)) = (cells.get(1), cells.get(2)) else {
-            continue;
-        };
-        if !["works", "partly"].contains(status) {
-            continue;
+    for page in COMPATIBILITY {
+        let page = root().join(page);
+        let folder = page.parent().expect("a page is in a folder");
+        for (line, proof) in claims(&page) {
+            assert!(links(&proof).next().is_some(), "nothing proves: {line}");
+            for (link, _) in links(&proof) {
+                assert!(
+                    folder.join(link).is_file(),
+                    "`{link}` does not exist: {line}"
+                );
+            }
         }
-        claims += 1;
-        let links = proof
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
-        let links: Vec<&str> = links.collect();
-        assert!(!links.is_empty(), "nothing proves: {line}");
-        for link in links {
-            assert!(docs.join(link).is_file(), "`{link}` does not exist: {line}");
+    }
+}
+
+/// In members.md the tests follow their script: ``[`ids`](../ids.test.ts): `aNameHasOneId` ``.
+#[test]
+fn every_member_is_proven_by_tests_that_exist() {
+    let folder = root().join("docs/compatibility");
+    for (line, proof) in claims(&folder.join("members.md")) {
+        for (link, rest) in links(&proof) {
+            let script = fs::read_to_string(folder.join(link)).expect("the script can be read");
+            // The text of the next link follows.
+            let (tests, _) = rest.split_once("; [").unwrap_or((rest, ""));
+            let mut count = 0;
+            for test in tests.split('`').skip(1).step_by(2) {
+                let rust = script.contains(&format!("\nfn {test}()"));
+                let exported = script.contains(&format!("\nexport const {test} ="));
+                assert!(rust || exported, "no test `{test}` in `{link}`: {line}");
+                count += 1;
+            }
+            assert!(count > 0, "no test of `{link}` is named: {line}");
+        }
+    }
+}
+
+/// The names in a table of surface.test.ts: what stands in quotes behind `start`.
+fn surface(text: &str, start: &str) -> Vec<String> {
+    let (_, rest) = text
+        .split_once(start)
+        .unwrap_or_else(|| panic!("`{start}` is not in surface.test.ts"));
+    let quote = &rest[..1];
+    let names = rest[1..].split(quote).next().unwrap_or_default();
+    let names = names.split_whitespace();
+    // Static members are those of the instances in all classes that are looked at.
+    names
+        .map(|name| name.trim_start_matches('.').replace('[', "[Symbol."))
+        .collect()
+}
+
+#[test]
+fn every_member_of_the_platforms_own_classes_has_a_row() {
+    let scripts = root().join("test-scripts/conformance/surface.test.ts");
+    let scripts = fs::read_to_string(scripts).unwrap();
+    let page = fs::read_to_string(root().join("docs/compatibility/members.md")).unwrap();
+    let mut checked = 0;
+    for (section, start) in [
+        ("DurableObjectState", "\n  DurableObjectState: "),
+        ("DurableObjectStorage", "\n  DurableObjectStorage: "),
+        ("DurableObjectTransaction", "\n  DurableObjectTransaction: "),
+        ("SyncKvStorage", "\n  SyncKvStorage: "),
+        ("SqlStorage", "\n  SqlStorage: "),
+        ("SqlStorageCursor", "\n  SqlStorageCursor: "),
+        ("DurableObjectNamespace", "\n  DurableObjectNamespace: "),
+        ("DurableObjectId", "\n  DurableObjectId: "),
+        ("WebSocket", "\n  WebSocket: "),
+        ("WebSocketPair", "\n  WebSocketPair: "),
+        (
+            "WebSocketRequestResponsePair",
+            "\n  WebSocketRequestResponsePair: ",
+        ),
+        ("RpcStub", "\n  RpcStub: "),
+        ("ExecutionContext", "\n  ExecutionContext: "),
+        ("Tracing", "\n  tracing: "),
+        ("cloudflare:workers", "\nconst MODULE = "),
+    ] {
+        let (_, rest) = page
+            .split_once(&format!("\n## {section}\n"))
+            .unwrap_or_else(|| panic!("members.md has no section `{section}`"));
+        let rows = rest.split("\n## ").next().unwrap_or_default();
+        for name in surface(&scripts, start) {
+            let bare = name.trim_end_matches("()");
+            let there =
+                rows.contains(&format!("`{bare}`")) || rows.contains(&format!("`{bare}()`"));
+            assert!(there, "`{name}` of `{section}` has no row in members.md");
+            checked += 1;
         }
     }
     assert!(
-        claims > 50,
-        "only {claims} claims were found: has the table's form changed?"
+        checked > 120,
+        "only {checked} names were found: has the script's form changed?"
     );
 }

@@ -88,26 +88,26 @@ fn note_change(handle: &ObjectHandle) {
 /// Ends a run. The alarm that ran is removed in the same commit as what the
 /// handler wrote last, and the outcome leaves once that is durable: a crash
 /// before then runs the handler again.
-#[op2(fast)]
+#[op2]
 fn op_alarm_end(
     #[cppgc] handle: &ObjectHandle,
     #[cppgc] reply: &AlarmReply,
-    threw: bool,
+    #[string] thrown: Option<String>,
 ) -> Result<(), JsErrorBox> {
     let instance = &handle.0;
     let run = instance.alarm_run.replace(AlarmRun::Idle);
     let Some(reply) = reply.0.take() else {
         return Ok(());
     };
-    if !threw && run == AlarmRun::Running {
+    if thrown.is_none() && run == AlarmRun::Running {
         instance.check(instance.database.set_alarm(None))?;
     }
     let next = instance.check(instance.database.alarm())?;
-    let outcome = match (threw, run) {
+    let outcome = match (thrown, run) {
         // A new alarm that the handler set takes the place of the retry.
-        (true, AlarmRun::Changed) if next.is_some() => AlarmOutcome::Done(next),
-        (true, _) => AlarmOutcome::Threw,
-        (false, _) => AlarmOutcome::Done(next),
+        (Some(_), AlarmRun::Changed) if next.is_some() => AlarmOutcome::Done(next),
+        (Some(thrown), _) => AlarmOutcome::Threw(thrown),
+        (None, _) => AlarmOutcome::Done(next),
     };
     instance.say_when_synced(move |durable| {
         let outcome = if durable.is_ok() {

@@ -247,6 +247,7 @@ fn new_call(path: Vec<String>, arguments: Option<Message>) -> (Call, PendingCall
         reply,
         pipeline: end,
         measured: None,
+        is_pipelined: false,
     };
     let pending = PendingCall {
         receiver: RefCell::new(Some(receiver)),
@@ -314,7 +315,8 @@ fn op_stub_pipeline<'s>(
     let host = running_host(state)?;
     let attachments = attachments_from_js(scope, state, attachments)?;
     let arguments = arguments.map(|bytes| Message { bytes, attachments });
-    let (call, pending) = new_call(path_from_js(scope, path), arguments);
+    let (mut call, pending) = new_call(path_from_js(scope, path), arguments);
+    call.is_pipelined = true;
     let pipeline = of.pipeline.borrow().clone();
     let push = move |call: Call| match pipeline {
         Some(pipeline) => {

@@ -5,8 +5,10 @@
 //! snapshot holds and what is loaded from it cannot drift apart.
 
 mod extensions;
+mod hot;
 mod runtime;
 mod snapshot;
+mod wording;
 
 pub use extensions::extensions;
 pub use extensions::root_certificates;

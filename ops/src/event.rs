@@ -33,7 +33,6 @@ use crate::instance::ObjectHandle;
 use crate::message::Attachment;
 use crate::message::Call;
 use crate::message::CallError;
-use crate::message::Failure;
 use crate::message::FetchRequest;
 use crate::message::FetchResponse;
 use crate::message::Message;
@@ -295,6 +294,7 @@ pub struct IncomingCall {
     arguments: RefCell<Option<Vec<u8>>>,
     attachments: RefCell<Vec<Attachment>>,
     target: RefCell<Option<Arc<Export>>>,
+    is_pipelined: bool,
     owed: Rc<Owed<Message>>,
 }
 
@@ -328,6 +328,7 @@ impl IncomingCall {
                 }
             },
             target: RefCell::new(call.target),
+            is_pipelined: call.is_pipelined,
         }
     }
 
@@ -423,8 +424,8 @@ fn op_call_throw(#[cppgc] call: &IncomingCall, #[buffer(copy)] thrown: Vec<u8>) 
 /// Answers a call of a value whose code runs no more.
 #[op2(fast)]
 fn op_call_refuse(#[cppgc] call: &IncomingCall) {
-    let failure = Failure::owner_gone();
-    call.owed.give(Err(CallError::Failed(failure)));
+    call.owed
+        .give(Err(CallError::owner_gone(call.is_pipelined)));
     call.target.take();
 }
 

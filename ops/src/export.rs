@@ -91,8 +91,8 @@ impl Mailbox {
     fn call(&self, call: Call) -> bool {
         let mut mail = self.lock();
         let failure = match () {
-            () if mail.closed => Failure::owner_gone(),
-            () if mail.calls.len() >= CALLS_MAX => Failure::overloaded(),
+            () if mail.closed => CallError::owner_gone(call.is_pipelined),
+            () if mail.calls.len() >= CALLS_MAX => CallError::Failed(Failure::overloaded()),
             () => {
                 mail.calls.push(call);
                 drop(mail);
@@ -101,7 +101,7 @@ impl Mailbox {
             }
         };
         drop(mail);
-        call.fail(CallError::Failed(failure));
+        call.fail(failure);
         false
     }
 
@@ -122,7 +122,7 @@ impl Mailbox {
         let calls = std::mem::take(&mut mail.calls);
         drop(mail);
         for call in calls {
-            call.fail(CallError::Failed(Failure::owner_gone()));
+            call.fail_gone();
         }
     }
 }
@@ -297,6 +297,7 @@ mod tests {
             reply,
             pipeline: Pipeline::new().1,
             measured: None,
+            is_pipelined: false,
         });
         answer
     }

@@ -14,6 +14,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::sync::Arc;
+use std::sync::Mutex;
 
 use deno_core::GarbageCollected;
 use deno_core::OpState;
@@ -133,7 +135,7 @@ pub struct Nest {
     /// The facets that it has started, by name.
     pub facets: RefCell<HashMap<String, Rc<Facet>>>,
     /// The names and numbers of all facets of the object, once they were needed.
-    pub index: RefCell<Option<Rc<RefCell<FacetIndex>>>>,
+    pub index: RefCell<Option<Arc<Mutex<FacetIndex>>>>,
 }
 
 impl Nest {

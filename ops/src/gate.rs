@@ -53,16 +53,16 @@ fn op_object_reset(
 ) {
     let thrown = thrown.map(Into::into);
     let failure = Failure {
+        alarm: if retry_alarm {
+            AlarmOutcome::Threw(message.clone())
+        } else {
+            AlarmOutcome::Abandoned
+        },
         message,
         thrown,
         reset: true,
         overloaded,
         retryable: false,
-        alarm: if retry_alarm {
-            AlarmOutcome::Threw
-        } else {
-            AlarmOutcome::Abandoned
-        },
         ..Failure::default()
     };
     handle.0.host().reset(&handle.0, failure);
@@ -73,7 +73,7 @@ fn op_object_reset(
 fn op_object_abort(#[cppgc] handle: &ObjectHandle, #[string] message: String, retry_alarm: bool) {
     let failure = Failure {
         alarm: if retry_alarm {
-            AlarmOutcome::Threw
+            AlarmOutcome::Threw(message.clone())
         } else {
             AlarmOutcome::Abandoned
         },

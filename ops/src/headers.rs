@@ -1,5 +1,5 @@
-//! Header lists between JavaScript (a flat array of byte strings, name and value
-//! in turn) and Rust.
+//! Header lists between JavaScript (a flat array of strings, name and value in turn) and Rust.
+//! What is not ASCII is UTF-8 on the wire, as on the platform.
 
 use deno_core::v8;
 use deno_error::JsErrorBox;
@@ -14,8 +14,8 @@ pub fn headers_to_js<'s>(
 ) -> v8::Local<'s, v8::Array> {
     let mut list: Vec<v8::Local<v8::Value>> = Vec::with_capacity(headers.len() * 2);
     for (name, value) in headers {
-        list.push(byte_string(scope, name.as_str().as_bytes()).into());
-        list.push(byte_string(scope, value.as_bytes()).into());
+        list.push(text(scope, name.as_str().as_bytes()).into());
+        list.push(text(scope, value.as_bytes()).into());
     }
     v8::Array::new_with_elements(scope, &list)
 }
@@ -31,9 +31,9 @@ pub fn headers_from_js<'s>(
     let mut headers = HeaderMap::with_capacity(list.length() as usize / 2);
     let mut bytes = Vec::new();
     for index in (0..list.length()).step_by(2) {
-        latin1(scope, list, index, &mut bytes);
+        utf8(scope, list, index, &mut bytes);
         let name = HeaderName::from_bytes(&bytes).map_err(|_| invalid(&bytes))?;
-        latin1(scope, list, index + 1, &mut bytes);
+        utf8(scope, list, index + 1, &mut bytes);
         let value = HeaderValue::from_bytes(&bytes).map_err(|_| invalid(&bytes))?;
         headers.append(name, value);
     }
@@ -47,7 +47,7 @@ fn invalid(bytes: &[u8]) -> JsErrorBox {
     ))
 }
 
-fn latin1<'s>(
+fn utf8<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     list: v8::Local<'s, v8::Array>,
     index: u32,
@@ -60,11 +60,21 @@ fn latin1<'s>(
     else {
         return;
     };
-    bytes.resize(text.length(), 0);
-    text.write_one_byte_v2(scope, 0, bytes, v8::WriteFlags::empty());
+    if text.is_onebyte() {
+        bytes.resize(text.length(), 0);
+        text.write_one_byte_v2(scope, 0, bytes, v8::WriteFlags::empty());
+        if bytes.is_ascii() {
+            return;
+        }
+    }
+    *bytes = text.to_rust_string_lossy(scope).into_bytes();
 }
 
-fn byte_string<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::String> {
-    v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
-        .unwrap_or_else(|| v8::String::empty(scope))
+fn text<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::String> {
+    let text = if bytes.is_ascii() {
+        v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
+    } else {
+        v8::String::new_from_utf8(scope, bytes, v8::NewStringType::Normal)
+    };
+    text.unwrap_or_else(|| v8::String::empty(scope))
 }

@@ -15,6 +15,7 @@ use crate::entrypoint::WorkerIndex;
 use crate::export::Exports;
 use crate::facet::Facet;
 use crate::facet::Facets;
+use crate::frame::Frame;
 use crate::instance::Instance;
 use crate::message::Failure;
 use crate::message::NamespaceIndex;
@@ -120,6 +121,13 @@ pub trait Host {
     /// Drops an instance whose code asked for it, and ends that code.
     fn abort(&self, instance: &Rc<Instance>, failure: Failure);
 
+    /// Ends the code that runs, which asked for it.
+    fn end_code(&self);
+
+    /// Resets all objects of the isolate, has another one take its place, and ends the code that
+    /// runs.
+    fn abort_isolate(&self, failure: Failure);
+
     /// Opens a client WebSocket.
     fn connect(
         &self,
@@ -131,6 +139,9 @@ pub trait Host {
 
     /// The worker's caches.
     fn caches(&self) -> &Caches;
+
+    /// Hears of a frame that an object sends by one of its sockets.
+    fn socket_says(&self, instance: &Instance, socket: u32, frame: &Frame);
 
     /// Tells the person at the terminal about an error that nobody caught.
     fn report(&self, object: Option<String>, error: &str);

@@ -120,6 +120,8 @@ pub struct Call {
     pub pipeline: PipelineEnd,
     /// Where what is done for the call is counted, if somebody wants to know.
     pub measured: Option<Arc<Elsewhere>>,
+    /// It is a call on the result of another call, made before its caller had that result.
+    pub is_pipelined: bool,
 }
 
 impl Call {
@@ -127,6 +129,12 @@ impl Call {
     pub fn fail(self, error: CallError) {
         self.pipeline.fail(&error);
         drop(self.reply.send(Err(error)));
+    }
+
+    /// Tells the caller that the code that exported the target runs no more.
+    pub fn fail_gone(self) {
+        let error = CallError::owner_gone(self.is_pipelined);
+        self.fail(error);
     }
 }
 
@@ -139,6 +147,17 @@ pub enum CallError {
     Failed(Failure),
     /// A call on a result that holds nothing to call: the result itself says the rest.
     Missed,
+}
+
+impl CallError {
+    /// The code that exported the target of a call runs no more. Of a pipelined call the result
+    /// that it was made on knows more: if there is none, the reason for that is the call's own.
+    pub fn owner_gone(is_pipelined: bool) -> CallError {
+        match is_pipelined {
+            true => CallError::Missed,
+            false => CallError::Failed(Failure::owner_gone()),
+        }
+    }
 }
 
 /// A failure of the object itself, with the flags that the platform puts on the
@@ -228,8 +247,8 @@ pub enum AlarmOutcome {
     Done(Option<i64>),
     /// The object's alarm is not the one that was to run; its real time, if any.
     Stale(Option<i64>),
-    /// The handler threw: the run counts as a retry.
-    Threw,
+    /// The handler threw, with this text: the run counts as a retry.
+    Threw(String),
     /// The object failed for reasons of its own: tried again without counting.
     #[default]
     Failed,

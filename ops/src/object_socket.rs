@@ -3,7 +3,10 @@
 //!
 //! <https://developers.cloudflare.com/durable-objects/api/state/#acceptwebsocket>
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
+use deno_core::GarbageCollected;
 use deno_core::convert::Uint8Array;
 use deno_core::op2;
 use deno_core::v8;
@@ -34,6 +37,7 @@ deno_core::extension!(
         op_object_socket_auto_time,
         op_object_socket_timeout_set,
         op_object_socket_timeout_get,
+        op_object_socket_told,
     ],
 );
 
@@ -113,6 +117,7 @@ fn say(handle: &ObjectHandle, number: u32, frame: Frame) {
         .sockets
         .with(number, |socket| socket.sender.clone());
     if let Some(sender) = sender {
+        handle.0.host().socket_says(&handle.0, number, &frame);
         speak(Some(&handle.0), sender, frame);
     }
 }
@@ -205,4 +210,29 @@ fn op_object_socket_timeout_set(
 #[smi]
 fn op_object_socket_timeout_get(#[cppgc] handle: &ObjectHandle) -> u32 {
     handle.0.sockets.event_timeout_ms.get()
+}
+
+/// Whoever wants to know when the handler of a socket's event has ended, and what it threw.
+pub struct Told(RefCell<Option<Box<dyn FnOnce(Option<String>)>>>);
+
+impl Told {
+    /// `tell` is called once, unless the object is reset before.
+    pub fn new(tell: impl FnOnce(Option<String>) + 'static) -> Told {
+        Told(RefCell::new(Some(Box::new(tell))))
+    }
+}
+
+// SAFETY: what is to be told holds no references into the JavaScript heap.
+unsafe impl GarbageCollected for Told {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+    fn get_name(&self) -> &'static std::ffi::CStr {
+        c"Told"
+    }
+}
+
+#[op2]
+fn op_object_socket_told(#[cppgc] told: &Told, #[string] thrown: Option<String>) {
+    if let Some(tell) = told.0.take() {
+        tell(thrown);
+    }
 }

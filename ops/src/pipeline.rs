@@ -140,6 +140,7 @@ mod tests {
             reply,
             pipeline,
             measured: None,
+            is_pipelined: true,
         };
         (call, answer)
     }

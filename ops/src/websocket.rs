@@ -37,6 +37,7 @@ deno_core::extension!(
         op_socket_next,
         op_socket_send,
         op_socket_close,
+        op_socket_drop,
         op_socket_connect,
         op_socket_attach,
         op_socket_attachment,
@@ -256,6 +257,14 @@ pub fn close_frame(code: i32, reason: String) -> Frame {
 #[op2(fast)]
 fn op_socket_close(#[cppgc] end: &PairEnd, #[smi] code: i32, #[string] reason: String) {
     end.send(close_frame(code, reason));
+}
+
+/// Lets go of an end: what was said goes out, and the other side loses the connection.
+#[op2(fast)]
+fn op_socket_drop(#[cppgc] end: &PairEnd) {
+    end.open.take();
+    end.receiver.take();
+    end.activity.take();
 }
 
 /// A client connection for JavaScript: the end and the chosen subprotocol.

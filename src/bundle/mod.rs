@@ -69,6 +69,8 @@ pub struct Bundle {
     pub entry: PathBuf,
     /// Every file that was read: what to watch for changes.
     pub modules: Vec<PathBuf>,
+    /// What the entry exports.
+    pub exports: Vec<String>,
 }
 
 impl Bundle {
@@ -79,6 +81,7 @@ impl Bundle {
             source_map: None,
             entry: root.join("no-code.js"),
             modules: Vec::new(),
+            exports: vec!["default".to_owned()],
         }
     }
 
@@ -306,10 +309,12 @@ async fn build(
     modules.sort();
     let mut code = None;
     let mut source_map = None;
+    let mut exports = Vec::new();
     for file in output.assets {
         match file {
             Output::Chunk(chunk) => {
                 assert!(code.is_none(), "without code splitting there is one chunk");
+                exports = chunk.exports.iter().map(ToString::to_string).collect();
                 code = Some(Arc::unwrap_or_clone(chunk).code);
             }
             Output::Asset(asset) if asset.filename.ends_with(".map") => {
@@ -328,6 +333,7 @@ async fn build(
         source_map,
         entry: entry.to_path_buf(),
         modules,
+        exports,
     })
 }
 

@@ -103,7 +103,15 @@ Examples:
 #[command(after_help = CALL_EXAMPLES)]
 pub struct CallArgs {
     #[command(flatten)]
-    pub worker: WorkerArgs,
+    pub served: WorkerArgs,
+
+    /// The worker whose class it is, where a server has several
+    #[arg(long, value_name = "NAME")]
+    pub worker: Option<String>,
+
+    /// For a project that nobody serves, the environment to use: `env.NAME` of its configuration
+    #[arg(short, long, value_name = "NAME")]
+    pub env: Option<String>,
 
     /// The object's class, as the file exports it
     #[arg(value_name = "CLASS")]
@@ -127,7 +135,8 @@ Examples:
   stead call counter.ts Counter a increment
   stead call counter.ts Counter a add 5
   stead call chat.ts ChatRoom lobby post '\"ann\"' '{\"text\":\"hello\"}'
-  stead call chat.ts ChatRoom lobby history | jq length";
+  stead call chat.ts ChatRoom lobby history | jq length
+  stead call . Counter a increment                of the project in this folder";
 
 /// Run tests written in TypeScript, each with storage of its own
 #[derive(Clone, Debug, Args)]
@@ -631,7 +640,7 @@ mod tests {
             args.arguments.iter().map(Json::as_str).collect::<Vec<_>>(),
             ["-5", r#"{"n":1.00}"#]
         );
-        assert_eq!(args.worker.state.as_deref(), Some(Path::new("/x")));
+        assert_eq!(args.served.state.as_deref(), Some(Path::new("/x")));
         check_refused(
             &["stead", "call", "c.ts", "Counter", "a", "add", "text"],
             "a string needs its own quotes",

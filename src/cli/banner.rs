@@ -17,6 +17,8 @@ pub struct Banner {
     pub version: &'static str,
     /// Where it listens, with the port that was really taken: `http://127.0.0.1:8787`.
     pub url: String,
+    /// Where other machines reach it, if they do.
+    pub network: Vec<String>,
     pub objects: Vec<ObjectClass>,
     /// The workers beside the one that answers requests.
     pub workers: Vec<OtherWorker>,
@@ -85,6 +87,9 @@ impl Banner {
             text.push_str(&format!("  {}  {value}\n", style.dim(&label)));
         };
         row("url", &style.cyan(&self.url));
+        for url in &self.network {
+            row("network", &style.cyan(url));
+        }
         if let Some(certificate) = &self.certificate {
             let how = style.dim("(to be trusted by who connects)");
             row("cert", &format!("{}  {how}", certificate.display()));
@@ -189,6 +194,7 @@ impl Banner {
             "time": iso8601(unix_ms),
             "version": self.version,
             "url": self.url,
+            "network": self.network,
             "objects": objects,
             "bindings": bindings,
             "workers": workers,
@@ -219,6 +225,7 @@ mod tests {
         Banner {
             version: "0.1.0",
             url: "http://127.0.0.1:8787".into(),
+            network: Vec::new(),
             objects: vec![class("ChatRoom", "CHAT_ROOM"), class("User", "USER")],
             workers: Vec::new(),
             bindings: Vec::new(),

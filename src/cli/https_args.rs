@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 /// Whether clients speak HTTPS.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct HttpsArgs {
     /// Speak HTTPS and WSS, with a certificate for this machine that is made once
     ///
     /// Browsers warn of it until it is trusted; its file is shown at the start. It is good for localhost, 127.0.0.1, ::1
-    /// and the address of `--host`.
+    /// and the address of `--host`; with `--host 0.0.0.0`, for the machine's addresses in its network.
     #[arg(long)]
     pub https: bool,
 

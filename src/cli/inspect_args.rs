@@ -3,7 +3,7 @@
 use clap::Args;
 
 /// Whether debuggers may attach.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct InspectArgs {
     /// Let Chrome DevTools and other debuggers attach, on 127.0.0.1:9229 if no address is named
     ///

@@ -6,12 +6,13 @@
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::args::LogFormat;
 use super::banner::Banner;
+use super::event_line::{Admission, Budget, EventLine, WINDOW, left_out_text};
 use super::problem::Problem;
 use super::request_log::{Columns, RequestLine};
 use super::style::Style;
@@ -73,6 +74,7 @@ impl Logger {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Queue::default()),
             changed: Condvar::new(),
+            budget: Budget::default(),
             thread: Mutex::new(None),
         });
         let printer = Printer {
@@ -80,6 +82,7 @@ impl Logger {
             format,
             style,
             columns: Columns::default(),
+            last_ms: 0,
         };
         let thread = std::thread::Builder::new()
             .name("log".to_owned())
@@ -113,6 +116,27 @@ impl Logger {
         if !self.quiet {
             let object_len = request.object.as_ref().map_or(0, String::len);
             self.put(request.path.len() + object_len, Line::Request(request));
+        }
+    }
+
+    /// Whether the line of a message of a socket is to be made and handed to [`Logger::event`]: not with `-q`, and only
+    /// for the first ones of each second. The others are counted, and the count is printed.
+    pub fn wants_socket_line(&self) -> bool {
+        if self.quiet {
+            return false;
+        }
+        match self.shared.budget.admit() {
+            Admission::First => self.put(0, Line::Window),
+            Admission::Yes => {}
+            Admission::No => return false,
+        }
+        true
+    }
+
+    /// An alarm's or a socket's line; silent with `-q`.
+    pub fn event(&self, event: EventLine) {
+        if !self.quiet {
+            self.put(event.object.len(), Line::Event(Box::new(event)));
         }
     }
 
@@ -210,6 +234,11 @@ impl Logger {
 enum Line {
     Banner(Box<Banner>),
     Request(RequestLine),
+    Event(Box<EventLine>),
+    /// The first line of a socket in its second: the second begins.
+    Window,
+    /// So many lines of sockets were not printed.
+    LeftOut(u64),
     Note(String),
     Clear,
     Diagnostic(Box<Diagnostic>),
@@ -231,6 +260,8 @@ struct Shared {
     /// A `std` mutex: it is held for a push or a swap, never while something is rendered or written.
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// Lines of sockets in the current second.
+    budget: Budget,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -254,14 +285,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn print_until_stopped(shared: &Shared, mut printer: Printer) {
     let mut lines = Vec::new();
+    // When the current second of sockets' lines ends, if one has begun.
+    let mut window: Option<Instant> = None;
     loop {
         let mut queue = lock(&shared.queue);
         while queue.lines.is_empty() && !queue.stopping {
             queue.printer_waits = true;
-            queue = shared
-                .changed
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = match window.map(|end| end.saturating_duration_since(Instant::now())) {
+                None => shared
+                    .changed
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    let waited = shared.changed.wait_timeout(queue, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
         queue.printer_waits = false;
         let stopping = queue.stopping;
@@ -273,6 +313,16 @@ fn print_until_stopped(shared: &Shared, mut printer: Printer) {
         // Lines are only dropped while the queue is full, so there is a last line to take the time from.
         if let (1.., Some((unix_ms, _))) = (dropped, lines.last()) {
             lines.push((*unix_ms, Line::Dropped(dropped)));
+        }
+        let begins = lines.iter().any(|(_, line)| matches!(line, Line::Window));
+        if begins && window.is_none() {
+            window = Some(Instant::now() + WINDOW);
+        }
+        if window.is_some_and(|end| stopping || end <= Instant::now()) {
+            window = None;
+            if let left_out @ 1.. = shared.budget.end() {
+                lines.push((printer.last_ms, Line::LeftOut(left_out)));
+            }
         }
         printer.print(lines.drain(..));
         if stopping {
@@ -293,6 +343,8 @@ struct Printer {
     format: LogFormat,
     style: Style,
     columns: Columns,
+    /// The time of the last line.
+    last_ms: u64,
 }
 
 impl Printer {
@@ -300,6 +352,14 @@ impl Printer {
     fn print(&mut self, lines: impl Iterator<Item = (u64, Line)>) {
         let mut batch = String::new();
         for (unix_ms, line) in lines {
+            self.last_ms = self.last_ms.max(unix_ms);
+            if matches!(line, Line::Window) {
+                continue;
+            }
+            let unix_ms = match line {
+                Line::LeftOut(_) => self.last_ms,
+                _ => unix_ms,
+            };
             match self.format {
                 LogFormat::Text => batch.push_str(&self.text(line)),
                 LogFormat::Json => {
@@ -323,6 +383,9 @@ impl Printer {
         match line {
             Line::Banner(banner) => banner.text(style) + "\n",
             Line::Request(request) => request.text(style, &mut self.columns),
+            Line::Event(event) => event.text(style, &mut self.columns),
+            Line::Window => String::new(),
+            Line::LeftOut(count) => format!("{}\n", style.dim(&left_out_text(count))),
             Line::Note(text) => format!("{}\n", style.dim(&text)),
             Line::Clear => "\x1b[2J\x1b[3J\x1b[H".to_owned(),
             Line::Diagnostic(diagnostic) => diagnostic.render(style.colors) + "\n",
@@ -399,6 +462,11 @@ fn json_line(line: Line, unix_ms: u64) -> String {
     let value = match line {
         Line::Banner(banner) => return banner.json(unix_ms),
         Line::Request(request) => return request.json(unix_ms),
+        Line::Event(event) => return event.json(unix_ms),
+        Line::Window => json!({}),
+        Line::LeftOut(count) => {
+            json!({ "type": "more", "time": time, "messages": count, "text": left_out_text(count) })
+        }
         Line::Note(text) => json!({ "type": "note", "time": time, "text": text }),
         Line::Clear => json!({ "type": "clear", "time": time }),
         Line::Diagnostic(diagnostic) => diagnostic.json(&time),

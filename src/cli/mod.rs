@@ -6,6 +6,7 @@
 //! | `banner` | what is shown once, when the server is ready |
 //! | `completions` | scripts that teach a shell the options |
 //! | `env_file` | `.env` files and `--var`: the variables of the worker |
+//! | `event_line` | one line per alarm and per message of a socket |
 //! | `exit` | the process's exit codes |
 //! | `https_args` | whether clients speak HTTPS |
 //! | `inspect_args` | whether debuggers may attach |
@@ -17,7 +18,8 @@
 //! | `timestamp` | milliseconds since 1970 as text |
 //!
 //! Nothing here knows V8, storage or sockets. With `--log-format json` everything that would be a line for people is one
-//! JSON object per line instead; its `type` is `ready`, `request`, `console`, `error`, `note`, `dropped` or `problem`.
+//! JSON object per line instead; its `type` is `ready`, `request`, `alarm`, `message`, `close`, `more`, `console`, `error`,
+//! `note`, `dropped` or `problem`.
 
 pub mod args;
 pub mod banner;
@@ -25,6 +27,7 @@ pub mod compatibility_args;
 pub mod completions;
 pub mod dev_args;
 pub mod env_file;
+pub mod event_line;
 pub mod exit;
 pub mod https_args;
 pub mod inspect_args;

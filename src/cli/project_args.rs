@@ -41,6 +41,12 @@ pub struct TypesArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
 
+    /// Another worker that bindings lead to: its configuration file or folder; may be repeated
+    ///
+    /// Bindings of its objects and entrypoints get their types from its code.
+    #[arg(long = "with", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub others: Vec<PathBuf>,
+
     /// Write nothing; fail if the file is not up to date
     #[arg(long)]
     pub check: bool,
@@ -55,16 +61,31 @@ pub struct CheckArgs {
 }
 
 /// Look at the machine, the project, its state and the port, and say what to do
+///
+/// Fails if something does not work; what only may surprise is a note.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DOCTOR_EXAMPLES)]
 pub struct DoctorArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
+
+    /// The state directory, if it is not the project's own, as of a server of one file
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+
+    /// The port, if it is not the one of the configuration
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+
+    /// Print JSON for machines
+    #[arg(long)]
+    pub json: bool,
 }
 
 const TYPES_EXAMPLES: &str = "\
 Examples:
   stead types
+  stead types --with ../users                     bindings of the worker in ../users get its types
   stead types --check                             for CI: fails if the file is not up to date";
 
 const CHECK_EXAMPLES: &str = "\
@@ -75,7 +96,9 @@ Examples:
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
   stead doctor
-  stead doctor gateway/";
+  stead doctor gateway/
+  stead doctor --state /var/lib/chat --port 3000  a server of one file
+  stead doctor --json | jq '.[] | select(.level == \"wrong\")'";
 
 /// Which project.
 #[derive(Clone, Debug, Args)]

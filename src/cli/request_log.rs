@@ -58,20 +58,35 @@ impl Default for Columns {
     }
 }
 
+impl Columns {
+    /// A line whose parts stand in the columns, which it may widen. Name, status and end are as they are to be printed.
+    pub fn line(
+        &mut self,
+        name: &str,
+        path: &str,
+        status: &str,
+        object: &str,
+        end: &str,
+    ) -> String {
+        let (path, object) = (printable(path), printable(object));
+        let widen = |width: usize, text: &str, max: usize| width.max(text.chars().count().min(max));
+        self.path = widen(self.path, &path, PATH_WIDTH_MAX);
+        self.object = widen(self.object, &object, OBJECT_WIDTH_MAX);
+        format!(
+            "{name}  {path:path_width$}  {status}  {object:object_width$}  {end}\n",
+            path_width = self.path,
+            object_width = self.object,
+        )
+    }
+}
+
 impl RequestLine {
     pub fn text(&self, style: Style, columns: &mut Columns) -> String {
-        let path = printable(&self.path);
         let object = match (&self.object, &self.event) {
-            (None, _) => "-".into(),
-            (Some(object), None) => printable(object),
-            (Some(object), Some(event)) => {
-                format!("{} {}", printable(object), printable(event)).into()
-            }
+            (None, _) => "-".to_owned(),
+            (Some(object), None) => object.clone(),
+            (Some(object), Some(event)) => format!("{object} {event}"),
         };
-        let widen = |width: usize, text: &str, max: usize| width.max(text.chars().count().min(max));
-        columns.path = widen(columns.path, &path, PATH_WIDTH_MAX);
-        columns.object = widen(columns.object, &object, OBJECT_WIDTH_MAX);
-
         let method = format!("{:<6}", printable(&self.method));
         let status = self.status.to_string();
         let status = match self.status {
@@ -93,14 +108,8 @@ impl RequestLine {
             ];
             parts.map(|(name, time)| part(name, time)).concat()
         });
-        format!(
-            "{}  {path:path_width$}  {status}  {object:object_width$}  {}{}\n",
-            style.bold(&method),
-            style.dim(&elapsed),
-            style.dim(&parts),
-            path_width = columns.path,
-            object_width = columns.object,
-        )
+        let times = format!("{}{}", style.dim(&elapsed), style.dim(&parts));
+        columns.line(&style.bold(&method), &self.path, &status, &object, &times)
     }
 
     pub fn json(&self, unix_ms: u64) -> String {

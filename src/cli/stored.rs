@@ -23,12 +23,16 @@ pub struct PlaceArgs {
     pub json: bool,
 }
 
-/// Which facet of the object is meant, if not the object itself.
+/// What has to be said of an object besides its class and its name.
 #[derive(Clone, Debug, Args)]
-pub struct FacetArgs {
+pub struct WhichArgs {
+    /// The worker whose class it is, where several have one of that name
+    #[arg(long, value_name = "NAME")]
+    pub worker: Option<String>,
+
     /// A facet of the object, by its name; once more for a facet of that one
     #[arg(long = "facet", value_name = "NAME")]
-    pub names: Vec<String>,
+    pub facets: Vec<String>,
 }
 
 /// List stored objects and facets: class and id, size, last write
@@ -36,9 +40,11 @@ pub struct FacetArgs {
 #[command(after_help = "\
 Examples:
   stead ls chat.ts
+  stead ls gateway/                               what `stead dev gateway/` stored
   stead ls --state /var/lib/chat --json | jq '.[].bytes'")]
 pub struct LsArgs {
-    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
+    /// The file that was run; its objects are in .stead/<FILE's stem> beside it. Or the folder of a project that `dev`
+    /// serves; those are in its .stead/state [default: the only folder in .stead, or the project here]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
@@ -53,10 +59,12 @@ pub struct LsArgs {
     after_help = "\
 Examples:
   stead history chat.ts ChatRoom/lobby
+  stead history . ChatRoom/lobby
   stead history ChatRoom/lobby --state /var/lib/chat --limit 1000"
 )]
 pub struct HistoryCommand {
-    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
+    /// The file that was run; its objects are in .stead/<FILE's stem> beside it. Or the folder of a project that `dev`
+    /// serves; those are in its .stead/state [default: the only folder in .stead, or the project here]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
@@ -64,7 +72,7 @@ pub struct HistoryCommand {
     pub place: PlaceArgs,
 
     #[command(flatten)]
-    pub facet: FacetArgs,
+    pub which: WhichArgs,
 
     /// The object: its class, a slash, and its name or id
     #[arg(value_name = "OBJECT")]
@@ -89,7 +97,8 @@ Examples:
   stead restore chat.ts ChatRoom/lobby --undo"
 )]
 pub struct RestoreArgs {
-    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
+    /// The file that was run; its objects are in .stead/<FILE's stem> beside it. Or the folder of a project that `dev`
+    /// serves; those are in its .stead/state [default: the only folder in .stead, or the project here]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
@@ -97,7 +106,7 @@ pub struct RestoreArgs {
     pub place: PlaceArgs,
 
     #[command(flatten)]
-    pub facet: FacetArgs,
+    pub which: WhichArgs,
 
     /// The object: its class, a slash, and its name or id
     #[arg(value_name = "OBJECT")]
@@ -131,9 +140,9 @@ pub struct ExportArgs {
     pub place: PlaceArgs,
 
     #[command(flatten)]
-    pub facet: FacetArgs,
+    pub which: WhichArgs,
 
-    /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; OUT: the file to write
+    /// FILE, if need be: the file that was run, or the project's folder; OBJECT: its class, a slash, and its name or id; OUT: the file to write
     #[arg(value_name = "WORD", num_args = 1.., required = true, value_hint = ValueHint::FilePath)]
     pub words: Vec<String>,
 
@@ -158,15 +167,16 @@ pub struct ImportArgs {
     pub place: PlaceArgs,
 
     #[command(flatten)]
-    pub facet: FacetArgs,
+    pub which: WhichArgs,
+
     /// Copy all objects that `wrangler dev` stored for a project, with their alarms, into the project's state
     ///
     /// DIR is the project's folder, or the `.wrangler/state/v3/do` to copy from. Objects that the project has already stay
     /// as they are, and so do wrangler's files.
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".", conflicts_with = "words", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".", conflicts_with_all = ["words", "worker", "facets"], value_hint = ValueHint::DirPath)]
     pub wrangler: Option<PathBuf>,
 
-    /// FILE, if need be: the file that was run; OBJECT: its class, a slash, and its name or id; IN: the file to read
+    /// FILE, if need be: the file that was run, or the project's folder; OBJECT: its class, a slash, and its name or id; IN: the file to read
     #[arg(value_name = "WORD", num_args = 1.., required_unless_present = "wrangler", value_hint = ValueHint::FilePath)]
     pub words: Vec<String>,
 }
@@ -178,7 +188,8 @@ Examples:
   stead verify chat.ts
   stead verify --state /var/lib/chat --object ChatRoom/lobby")]
 pub struct VerifyArgs {
-    /// The file that was run; its objects are in .stead/<FILE's stem> beside it [default: the only folder in .stead]
+    /// The file that was run; its objects are in .stead/<FILE's stem> beside it. Or the folder of a project that `dev`
+    /// serves; those are in its .stead/state [default: the only folder in .stead, or the project here]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
@@ -188,6 +199,10 @@ pub struct VerifyArgs {
     /// Only this object: its class, a slash, and its name or id
     #[arg(long, value_name = "OBJECT")]
     pub object: Option<String>,
+
+    /// The worker whose class it is, where several have one of that name
+    #[arg(long, value_name = "NAME", requires = "object")]
+    pub worker: Option<String>,
 }
 
 /// The file that was run, if it was named, an object, and another file; None if there are too few or too many words.

@@ -244,7 +244,7 @@ async fn start(
     note_deviations(&compatibility, logger);
     let is_debugged = inspector.is_some();
     let heap_bytes = args.limits.limits().heap_bytes;
-    let waiting = begin_shards(shards, heap_bytes, &compatibility, is_debugged);
+    let waiting = begin_shards(1, heap_bytes, &compatibility, is_debugged);
     let options = BundleOptions {
         verbatim: is_debugged,
         ..BundleOptions::default()
@@ -262,6 +262,7 @@ async fn start(
         waiting,
         bundle: bundle.clone(),
         shards,
+        first_alone: !is_debugged,
         process: Process::new(state, journal),
         name: crate::cli::args::stem(&args.file),
         vars: vars

@@ -66,7 +66,7 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     let worker = super::start(&args.worker, shards, logger, style, is_https, debuggers).await?;
     let worker = Arc::new(worker);
     crate::worn::replace_worn(&worker);
-    let control = crate::control::listen(&worker, &worker.state_path());
+    let control = crate::control::listen(Arc::downgrade(&worker), &worker.state_path());
     if let Err(error) = &control {
         logger.error(
             None,
@@ -81,23 +81,28 @@ async fn serve(args: &RunArgs, begun: Instant, logger: &Logger) -> Result<ExitCo
     banner.inspector = inspector.map(|inspector| inspector.address());
     if let Some(https) = &https {
         banner.url = format!("https://{address}");
+        banner.network = crate::lan::urls("https", address);
         banner.certificate.clone_from(&https.own);
     }
     logger.banner(banner);
-    tokio::select! {
-        () = accept(&listener, https.as_ref(), &worker, logger) => {}
-        () = reload_on(&mut hangup, args, &worker, logger) => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let failure = tokio::select! {
+        () = accept(&listener, https.as_ref(), &worker, logger) => None,
+        () = reload_on(&mut hangup, args, &worker, logger) => None,
+        error = worker.failed() => Some(error),
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+    };
+    let failure = failure
+        .map(|error| super::start_problem(&worker.bundle(), &args.worker.file, error, style));
     drop(listener);
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     drop(control);
     tokio::select! {
-        () = crate::https::stop(worker.stop(), https.as_deref()) => Ok(ExitCode::Ok),
+        () = crate::https::stop(worker.stop(), https.as_deref()) => {}
         // What was acknowledged is durable: nothing is lost by ending here.
-        _ = interrupt.recv() => Ok(ExitCode::Ok),
+        _ = interrupt.recv() => {}
     }
+    failure.map_or(Ok(ExitCode::Ok), Err)
 }
 
 /// Opens the listening socket.
@@ -210,6 +215,7 @@ fn banner(
     Banner {
         version: env!("CARGO_PKG_VERSION"),
         url: format!("http://{address}"),
+        network: crate::lan::urls("http", address),
         objects: worker.classes().into_iter().map(class).collect(),
         workers: Vec::new(),
         bindings: Vec::new(),

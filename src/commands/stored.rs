@@ -10,7 +10,6 @@ use serde::Serialize;
 use crate::cli::exit::ExitCode;
 use crate::cli::problem::Problem;
 use crate::cli::stored::ExportArgs;
-use crate::cli::stored::FacetArgs;
 use crate::cli::stored::HistoryCommand;
 use crate::cli::stored::ImportArgs;
 use crate::cli::stored::LsArgs;
@@ -18,6 +17,7 @@ use crate::cli::stored::PlaceArgs;
 use crate::cli::stored::RestoreArgs;
 use crate::cli::stored::VerifyArgs;
 use crate::cli::stored::When;
+use crate::cli::stored::WhichArgs;
 use crate::cli::stored::split;
 use crate::cli::style::Style;
 use crate::cli::timestamp::iso8601;
@@ -40,6 +40,8 @@ pub async fn ls(args: LsArgs) -> Result<ExitCode, Problem> {
         return print_json(&objects);
     }
     let style = Style::of(&io::stdout());
+    let folders = objects.iter().map(|object| &object.object.unique_key);
+    let classes = place::class_names(&state, folders);
     if objects.is_empty() {
         say(&format!("{} has no objects\n", state.display()));
     }
@@ -50,7 +52,11 @@ pub async fn ls(args: LsArgs) -> Result<ExitCode, Problem> {
         });
         say(&format!(
             "{}{}  {:>9}  {:>9} of history  {last}{damage}\n",
-            label(&object.object, object.name.as_deref()),
+            label(
+                &classes[&object.object.unique_key],
+                &object.object,
+                object.name.as_deref()
+            ),
             facet_label(object.facet.as_deref()),
             size(object.bytes),
             size(object.history_bytes),
@@ -61,7 +67,7 @@ pub async fn ls(args: LsArgs) -> Result<ExitCode, Problem> {
 
 /// Lists the moments of an object's past.
 pub async fn history(args: HistoryCommand) -> Result<ExitCode, Problem> {
-    let (state, object) = find(&args.place, args.file.as_deref(), &args.object, &args.facet)?;
+    let (state, object) = find(&args.place, args.file.as_deref(), &args.object, &args.which)?;
     let question = Question::History {
         object,
         limit: args.limit,
@@ -96,7 +102,7 @@ pub async fn history(args: HistoryCommand) -> Result<ExitCode, Problem> {
 
 /// Takes an object to a moment of its past.
 pub async fn restore(args: RestoreArgs) -> Result<ExitCode, Problem> {
-    let (state, object) = find(&args.place, args.file.as_deref(), &args.object, &args.facet)?;
+    let (state, object) = find(&args.place, args.file.as_deref(), &args.object, &args.which)?;
     let to = args.at.as_ref().map_or(Moment::BeforeRestore, now);
     let dry_run = args.dry_run;
     let question = Question::Restore {
@@ -134,7 +140,7 @@ pub async fn restore(args: RestoreArgs) -> Result<ExitCode, Problem> {
 /// Writes an object's database into a file.
 pub async fn export(args: ExportArgs) -> Result<ExitCode, Problem> {
     let (file, name, out) = split(&args.words).ok_or_else(|| words("OUT"))?;
-    let (state, object) = find(&args.place, file.as_deref(), name, &args.facet)?;
+    let (state, object) = find(&args.place, file.as_deref(), name, &args.which)?;
     if out.exists() {
         return Err(usage(format!("`{}` exists already", out.display()))
             .help("remove it, or choose another name"));
@@ -164,7 +170,7 @@ pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
         return super::wrangler::import(args, from).await;
     }
     let (file, name, source) = split(&args.words).ok_or_else(|| words("IN"))?;
-    let (state, object) = find(&args.place, file.as_deref(), name, &args.facet)?;
+    let (state, object) = find(&args.place, file.as_deref(), name, &args.which)?;
     if !source.is_file() {
         return Err(usage(format!("`{}` is not a file", source.display())));
     }
@@ -194,8 +200,12 @@ pub async fn import(args: ImportArgs) -> Result<ExitCode, Problem> {
 pub async fn verify(args: VerifyArgs) -> Result<ExitCode, Problem> {
     let state = place::state_dir(&args.place, args.file.as_deref())?;
     let object = args.object.as_deref();
+    let which = WhichArgs {
+        worker: args.worker.clone(),
+        facets: Vec::new(),
+    };
     let object =
-        object.map(|text| place::object(&args.place, args.file.as_deref(), &state, text, &[]));
+        object.map(|text| place::object(&args.place, args.file.as_deref(), &state, text, &which));
     let question = Question::Verify {
         object: object.transpose()?,
     };
@@ -212,8 +222,14 @@ pub async fn verify(args: VerifyArgs) -> Result<ExitCode, Problem> {
         return Ok(exit);
     }
     let style = Style::of(&io::stdout());
+    let folders = verified.iter().map(|object| &object.object.unique_key);
+    let classes = place::class_names(&state, folders);
     for object in damaged.clone() {
-        say(&format!("{}\n", style.red(&label(&object.object, None))));
+        let class = &classes[&object.object.unique_key];
+        say(&format!(
+            "{}\n",
+            style.red(&label(class, &object.object, None))
+        ));
         for problem in &object.problems {
             say(&format!("  {}\n", problem.replace('\n', "\n  ")));
         }
@@ -236,10 +252,10 @@ fn find(
     args: &PlaceArgs,
     file: Option<&Path>,
     text: &str,
-    facet: &FacetArgs,
+    which: &WhichArgs,
 ) -> Result<(PathBuf, ObjectRef), Problem> {
     let state = place::state_dir(args, file)?;
-    let object = place::object(args, file, &state, text, &facet.names)?;
+    let object = place::object(args, file, &state, text, which)?;
     Ok((state, object))
 }
 
@@ -285,8 +301,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Problem> {
 }
 
 /// `Class/name`, or `Class/id` where the name is not known.
-fn label(object: &ObjectRef, name: Option<&str>) -> String {
-    let class = object.unique_key.rsplit('-').next().unwrap_or_default();
+fn label(class: &str, object: &ObjectRef, name: Option<&str>) -> String {
     format!("{class}/{}", name.unwrap_or(&object.id))
 }
 

@@ -1,27 +1,39 @@
 //! `stead types`: the type of `env`, from the configuration.
 //!
 //! The file has the name and the form of the one that wrangler writes, so that a project may use
-//! either.
+//! either. What wrangler wrote into it of the runtime's own types stays.
 
 use std::fs;
+use std::path::Component;
 use std::path::Path;
-
-use serde_json::Value;
+use std::path::PathBuf;
 
 use crate::cli::exit::ExitCode;
 use crate::cli::problem::Problem;
 use crate::cli::project_args::TypesArgs;
 use crate::config::Project;
+use crate::types::Code;
+use crate::types::Described;
+use crate::types::declarations;
+use crate::types::interface_name;
 
 const FILE_NAME: &str = "worker-configuration.d.ts";
+/// Where wrangler writes the runtime's types, and what says for which date and flags they are.
+const RUNTIME_TYPES: &str = "// Begin runtime types";
+const RUNTIME_HEADER: &str = "// Runtime types generated with workerd@";
+/// The package with the same types.
+const RUNTIME_PACKAGE: &str = "@cloudflare/workers-types";
 
 /// Writes the file, or compares it.
 pub fn run(args: &TypesArgs) -> Result<ExitCode, Problem> {
     let project = super::load_project(&args.project)?;
     let file = project.root.join(FILE_NAME);
-    let text = declarations(&project);
+    let others = args.others.iter().map(|path| load(path));
+    let others = others.collect::<Result<Vec<Project>, Problem>>()?;
+    let found = fs::read_to_string(&file).unwrap_or_default();
+    let text = text(&project, others, &found)?;
     if args.check {
-        if fs::read_to_string(&file).is_ok_and(|found| found == text) {
+        if found == text {
             super::say(&format!("{} is up to date\n", file.display()));
             return Ok(ExitCode::Ok);
         }
@@ -30,15 +42,32 @@ pub fn run(args: &TypesArgs) -> Result<ExitCode, Problem> {
     }
     write(&file, &text)?;
     super::say(&format!("wrote {}\n", file.display()));
+    if !has_runtime_types(&project, &text) {
+        super::say(&format!(
+            "types of the platform itself are in a package: npm install --save-dev {RUNTIME_PACKAGE},\n\
+             and \"types\": [\"{RUNTIME_PACKAGE}\"] in the compilerOptions of tsconfig.json\n"
+        ));
+    }
     Ok(ExitCode::Ok)
 }
 
 /// Writes the types of the project of a configuration file.
 pub fn write_for(config: &Path) -> Result<(), Problem> {
+    let project = load(config)?;
+    let file = project.root.join(FILE_NAME);
+    let text = text(&project, Vec::new(), "")?;
+    write(&file, &text)
+}
+
+fn load(path: &Path) -> Result<Project, Problem> {
+    let config = crate::config::find(path).ok_or_else(|| Problem::no_configuration(path))?;
+    load_in(&config, None)
+}
+
+fn load_in(config: &Path, environment: Option<&str>) -> Result<Project, Problem> {
     let style = crate::cli::style::Style::of(&std::io::stderr());
-    let project =
-        crate::config::load(config, None).map_err(|found| super::diagnosed(&found, style))?;
-    write(&project.root.join(FILE_NAME), &declarations(&project))
+    let project = crate::config::load(config, environment);
+    project.map_err(|found| super::diagnosed(&found, style))
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Problem> {
@@ -50,138 +79,107 @@ fn write(file: &Path, text: &str) -> Result<(), Problem> {
     })
 }
 
-fn declarations(project: &Project) -> String {
-    let module = project.main.as_ref().map(|main| {
-        let relative = main.strip_prefix(&project.root).unwrap_or(main);
-        let path = relative.with_extension("");
-        let path = path.to_string_lossy().replace('\\', "/");
-        format!("./{}", path.trim_start_matches("./"))
-    });
-    let imported = |export: &str| match &module {
-        Some(module) => format!("import({}).{export}", quoted(module)),
-        None => "never".to_owned(),
+/// The file's text. What `found` has of the runtime's types is kept.
+fn text(project: &Project, others: Vec<Project>, found: &str) -> Result<String, Problem> {
+    let root = &project.root;
+    let environments = match project.environment {
+        Some(_) => Vec::new(),
+        None => environments(project)?,
     };
-    let mut lines: Vec<(String, String)> = Vec::new();
-    for (name, value) in &project.vars {
-        lines.push((name.clone(), var_type(project, name, value)));
-    }
-    for object in &project.objects {
-        let class = match &object.worker {
-            None => format!("<{}>", imported(&object.class)),
-            Some(worker) => format!(" /* {} of {worker} */", object.class),
-        };
-        lines.push((
-            object.binding.clone(),
-            format!("DurableObjectNamespace{class}"),
-        ));
-    }
-    if let Some(binding) = project
-        .assets
-        .as_ref()
-        .and_then(|assets| assets.binding.clone())
-    {
-        lines.push((binding, "Fetcher".to_owned()));
-    }
-    if let Some(binding) = &project.version_metadata {
-        lines.push((binding.clone(), "WorkerVersionMetadata".to_owned()));
-    }
-    for service in &project.services {
-        lines.push((
-            service.binding.clone(),
-            format!("Service /* {} */", service.worker),
-        ));
-    }
-    for missing in &project.missing {
-        lines.push((
-            missing.binding.clone(),
-            missing_type(missing.kind).to_owned(),
-        ));
-    }
-    let mut text = String::from(
-        "// Written by `stead types` from the configuration.\ndeclare namespace Cloudflare {\n",
-    );
-    if let Some(module) = &module {
-        let classes = project.lifecycle.declared.iter().map(|class| quoted(class));
-        let classes: Vec<String> = classes.collect();
-        text.push_str(&format!(
-            "  interface GlobalProps {{\n    mainModule: typeof import({});\n",
-            quoted(module)
-        ));
-        if !classes.is_empty() {
-            text.push_str(&format!(
-                "    durableNamespaces: {};\n",
-                classes.join(" | ")
-            ));
+    let code = code_of(project, root);
+    let others = others
+        .iter()
+        .filter_map(|other| Some((other.name.clone(), code_of(other, root)?)));
+    let described = Described {
+        project,
+        environments,
+        code,
+        others: others.collect(),
+    };
+    let mut text = "/* eslint-disable */\n\
+                    // Written by `stead types` from the configuration.\n"
+        .to_owned();
+    let header = found.lines().find(|line| line.starts_with(RUNTIME_HEADER));
+    let runtime = found.find(RUNTIME_TYPES).map(|at| &found[at..]);
+    text.extend(header.map(|header| format!("{header}\n")));
+    text.push_str(&declarations(&described));
+    text.push_str(runtime.unwrap_or_default());
+    Ok(text)
+}
+
+/// The project in each of its environments.
+fn environments(project: &Project) -> Result<Vec<(String, Project)>, Problem> {
+    let mut names = vec!["Env".to_owned()];
+    let mut loaded = Vec::new();
+    for environment in &project.environments {
+        let name = interface_name(environment);
+        if names.contains(&name) {
+            let what = format!(
+                "the interface of environment `{environment}` would be `{name}`, which there is already"
+            );
+            return Err(Problem::does_not_load(what).help("rename the environment"));
         }
-        text.push_str("  }\n");
+        names.push(name);
+        let own = load_in(&project.file, Some(environment))?;
+        loaded.push((environment.clone(), own));
     }
-    text.push_str("  interface Env {\n");
-    for (name, kind) in lines {
-        text.push_str(&format!("    {}: {kind};\n", property(&name)));
-    }
-    text.push_str("  }\n}\ninterface Env extends Cloudflare.Env {}\n");
-    text
+    Ok(loaded)
 }
 
-/// The type of a variable: its value, as long as the configuration says it; a secret's is text.
-fn var_type(project: &Project, name: &str, value: &Value) -> String {
-    if project.secrets.iter().any(|secret| secret == name) {
-        return "string".to_owned();
-    }
-    match value {
-        Value::String(text) => quoted(text),
-        value => literal_type(value),
-    }
+/// A worker's code as the declarations file in `folder` imports it.
+fn code_of(project: &Project, folder: &Path) -> Option<Code> {
+    let main = project.main.as_ref()?;
+    let bundle = crate::bundle::bundle(main, &crate::dev::bundle_options(project));
+    Some(Code {
+        specifier: specifier(folder, main),
+        exports: bundle.ok().map(|bundle| bundle.exports),
+    })
 }
 
-fn literal_type(value: &Value) -> String {
-    match value {
-        Value::Array(values) => {
-            let types: Vec<String> = values.iter().map(literal_type).collect();
-            format!("[{}]", types.join(", "))
+/// How a file is imported by one in a folder: without its extension, by a path from there.
+fn specifier(folder: &Path, file: &Path) -> String {
+    let parts = |path: &Path| {
+        let mut parts: Vec<String> = Vec::new();
+        for part in path.components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir => drop(parts.pop()),
+                part => parts.push(part.as_os_str().to_string_lossy().into_owned()),
+            }
         }
-        Value::Object(entries) => {
-            let entries: Vec<String> = entries
-                .iter()
-                .map(|(key, value)| format!("{}: {}", property(key), literal_type(value)))
-                .collect();
-            format!("{{ {} }}", entries.join("; "))
-        }
-        value => value.to_string(),
-    }
+        parts
+    };
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (from, to) = (parts(&absolute(folder)), parts(&absolute(file)));
+    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let mut path = match from.len() - same {
+        0 => PathBuf::from("."),
+        up => PathBuf::from(vec![".."; up].join("/")),
+    };
+    path.extend(&to[same..]);
+    path.with_extension("").to_string_lossy().into_owned()
 }
 
-/// The type that the platform's own packages give a binding.
-fn missing_type(kind: &str) -> &'static str {
-    match kind {
-        "KV namespace" => "KVNamespace",
-        "R2 bucket" => "R2Bucket",
-        "D1 database" => "D1Database",
-        "queue" => "Queue",
-        "Workers AI" => "Ai",
-        "Vectorize index" => "VectorizeIndex",
-        "Hyperdrive configuration" => "Hyperdrive",
-        "Analytics Engine dataset" => "AnalyticsEngineDataset",
-        "rate limit" => "RateLimit",
-        "email sender" => "SendEmail",
-        "browser" | "mTLS certificate" => "Fetcher",
-        _ => "unknown",
-    }
+/// Whether the project finds the types of the platform somewhere.
+fn has_runtime_types(project: &Project, text: &str) -> bool {
+    let installed = |folder: &Path| folder.join("node_modules").join(RUNTIME_PACKAGE).is_dir();
+    text.contains(RUNTIME_TYPES) || project.root.ancestors().any(installed)
 }
 
-fn property(name: &str) -> String {
-    let mut chars = name.chars();
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$');
-    let starts = chars
-        .next()
-        .is_some_and(|c| plain(c) && !c.is_ascii_digit());
-    if starts && chars.all(plain) {
-        name.to_owned()
-    } else {
-        quoted(name)
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+    #[track_caller]
+    fn check(folder: &str, file: &str, expect: &str) {
+        assert_eq!(specifier(Path::new(folder), Path::new(file)), expect);
+    }
+
+    #[test]
+    fn code_is_imported_by_its_path_from_the_file_of_types() {
+        check("/a", "/a/src/index.ts", "./src/index");
+        check("/a", "/a/./index.js", "./index");
+        check("/a/b", "/a/src/../other/index.ts", "../other/index");
+        check("/a/b", "/c/index.d.ts", "../../c/index.d");
+    }
 }

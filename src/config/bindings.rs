@@ -39,6 +39,10 @@ pub struct Missing {
     pub binding: String,
     /// What it is, for messages: `KV namespace`.
     pub kind: &'static str,
+    /// The class of a workflow, or the type of an unsafe binding.
+    pub class: Option<String>,
+    /// The worker whose class it is, if it is another one.
+    pub worker: Option<String>,
 }
 
 const OBJECT_KEYS: &[&str] = &["name", "class_name", "script_name", "environment"];
@@ -194,5 +198,14 @@ fn named(
     let what = format!("`{binding}` is a binding that is not implemented in Stead yet: {kind}");
     let help = format!("the worker runs, and `env.{binding}` throws when it is used");
     reader.warn(&entry.span, what, Some(help));
-    Some(Missing { binding, kind })
+    let text = |key: &str| match entry.get(key).map(|node| &node.kind) {
+        Some(Kind::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    Some(Missing {
+        binding,
+        kind,
+        class: text("class_name").or_else(|| text("type")),
+        worker: text("script_name"),
+    })
 }

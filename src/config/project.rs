@@ -36,12 +36,18 @@ pub struct Project {
     pub compatibility_flags: Vec<String>,
     pub objects: Vec<ObjectBinding>,
     pub lifecycle: Lifecycle,
+    /// The environments that the configuration has.
+    pub environments: Vec<String>,
     /// What `env` holds as plain values, secrets among them.
     pub vars: BTreeMap<String, Value>,
+    /// What the configuration itself says of them, in its order.
+    pub declared_vars: Vec<(String, Value)>,
     /// Which of `vars` came from `.dev.vars` or `.env` files.
     pub secrets: Vec<String>,
     /// Secrets that the configuration says are needed.
     pub required_secrets: Vec<String>,
+    /// Whether the configuration says of any environment which secrets are needed.
+    pub declares_secrets: bool,
     /// The binding that tells the worker its version.
     pub version_metadata: Option<String>,
     pub services: Vec<ServiceBinding>,
@@ -202,6 +208,11 @@ pub fn read(reader: &mut Reader<'_>, top: &Node, environment: Option<&str>) -> O
         lifecycle::read(reader, table, &path)
     };
     let assets = assets(reader, &layers, &root);
+    let environments = reader.entries(top, "", "env");
+    let declares = |table: &Node| table.get("secrets").is_some();
+    let declares_secrets = declares(top) || environments.iter().any(|e| declares(&e.value));
+    let environments = environments.iter().map(|e| e.key.clone()).collect();
+    let declared_vars = vars(reader, &layers);
     let named = ["main", "assets"].map(|key| layers.inherited(key).0.get(key).is_some());
     if named == [false, false] {
         reader.error(
@@ -214,7 +225,10 @@ pub fn read(reader: &mut Reader<'_>, top: &Node, environment: Option<&str>) -> O
         objects: bindings::objects(reader, &layers, &name),
         services: bindings::services(reader, &layers),
         missing: bindings::missing(reader, &layers),
-        vars: vars(reader, &layers),
+        vars: declared_vars.iter().cloned().collect(),
+        declared_vars,
+        environments,
+        declares_secrets,
         secrets: Vec::new(),
         required_secrets: required_secrets(reader, &layers),
         version_metadata: version_metadata(reader, &layers),
@@ -311,7 +325,7 @@ fn worker_name(
     }
 }
 
-fn vars(reader: &mut Reader<'_>, layers: &Layers<'_>) -> BTreeMap<String, Value> {
+fn vars(reader: &mut Reader<'_>, layers: &Layers<'_>) -> Vec<(String, Value)> {
     let (table, path) = layers.own("vars");
     let entries = reader.entries(table, &path, "vars");
     let pairs = entries

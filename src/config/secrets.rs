@@ -18,13 +18,13 @@ pub fn load(project: &mut Project) -> Result<(), Diagnostic> {
     let files = files(&project.root, project.environment.as_deref());
     for file in files {
         for (name, value) in read(&file)? {
-            project.secrets.push(name.clone());
+            if !project.secrets.contains(&name) {
+                project.secrets.push(name.clone());
+            }
             project.vars.insert(name, value.into());
         }
         project.files.push(file);
     }
-    project.secrets.sort();
-    project.secrets.dedup();
     for name in &project.required_secrets {
         if !project.vars.contains_key(name) {
             let what = format!("the secret `{name}` is required and has no value");

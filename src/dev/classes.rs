@@ -37,6 +37,18 @@ pub struct Classes {
 pub type Notes = Vec<String>;
 
 impl Classes {
+    /// The folder of a class that a migration named.
+    pub fn known(&self, class: &str) -> Option<&str> {
+        self.folders.get(class).map(String::as_str)
+    }
+
+    /// The class whose objects are in a folder, if a migration named it.
+    pub fn class_in(&self, folder: &str) -> Option<&str> {
+        let mut known = self.folders.iter();
+        let (class, _) = known.find(|(_, known)| *known == folder)?;
+        Some(class)
+    }
+
     /// The folder of a class's objects.
     pub fn folder(&self, worker: &str, class: &str) -> String {
         match self.folders.get(class) {
@@ -46,17 +58,29 @@ impl Classes {
     }
 }
 
+/// The folders of the classes of every worker whose migrations were applied in a state directory.
+///
+/// # Errors
+/// What was noted cannot be read.
+pub fn recorded(state: &Path) -> io::Result<BTreeMap<String, Classes>> {
+    Ok(read(&state.join(FILE_NAME))?.workers)
+}
+
+fn read(file: &Path) -> io::Result<Record> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Applies what the project's migrations ask for and what was not applied yet.
 ///
 /// # Errors
 /// The state directory cannot be read or written.
 pub fn apply(state: &Path, worker: &str, lifecycle: &Lifecycle) -> io::Result<(Classes, Notes)> {
     let file = state.join(FILE_NAME);
-    let mut record = match fs::read(&file) {
-        Ok(bytes) => serde_json::from_slice::<Record>(&bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Record::default(),
-        Err(error) => return Err(error),
-    };
+    let mut record = read(&file)?;
     let before = record.workers.get(worker).cloned().unwrap_or_default();
     let mut work = Work {
         state,

@@ -5,6 +5,7 @@
 
 mod bindings;
 mod classes;
+mod control;
 mod current;
 mod keys;
 mod links;
@@ -17,7 +18,12 @@ mod triggers;
 mod watch;
 
 pub use bindings::bindings;
+pub use classes::Classes;
+pub use classes::recorded;
+pub use control::call_alone;
 pub use pages::Pages;
 pub use pages::Thrown;
+pub use server::PORT;
 pub use server::run;
 pub use session::bundle_options;
+pub use state::state_dir;

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
-use std::path::Path;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
+use super::control::Projects;
 use super::current::Current;
 use super::keys::HELP;
 use super::keys::Key;
@@ -26,6 +26,7 @@ use super::pages::Pages;
 use super::session::Failure;
 use super::session::Session;
 use super::state::State;
+use super::state::state_dir;
 use super::triggers::Triggers;
 use super::watch::Watch;
 use crate::cli::args::LogFormat;
@@ -48,7 +49,8 @@ use crate::https::Https;
 use crate::inspector::Inspector;
 
 const HOST: &str = "127.0.0.1";
-const PORT: u16 = 8787;
+/// The port of `stead dev`, if nobody says another one.
+pub const PORT: u16 = 8787;
 
 /// Serves the projects; returns after Ctrl-C, or at once with a problem.
 pub async fn run(args: DevArgs, begun: Instant) -> Result<ExitCode, Problem> {
@@ -83,12 +85,18 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
     let mut banner = server.banner(address, begun);
     if let Some(https) = &https {
         banner.url = format!("https://{address}");
+        banner.network = crate::lan::urls("https", address);
         banner.certificate.clone_from(&https.own);
     }
     let url = banner.url.clone();
     logger.banner(banner);
     if let Err(failure) = first {
         server.tell(failure);
+    }
+    let control = crate::control::listen(server.projects(), server.state.path());
+    if let Err(error) = &control {
+        let text = format!("`stead call` and `stead ls` will not find this server: {error}");
+        logger.error(None, text);
     }
     let mut keys = Keys::new();
     if keys.are_read() {
@@ -116,6 +124,7 @@ async fn serve(args: Arc<DevArgs>, begun: Instant, logger: &Logger) -> Result<Ex
         }
     }
     drop(keys);
+    drop(control);
     accepting.abort();
     logger.note("closing: requests that run are finished; Ctrl-C again ends at once");
     tokio::select! {
@@ -148,9 +157,8 @@ impl Server {
             let file = config::find(&path).ok_or_else(|| Problem::no_configuration(&path))?;
             files.push(std::path::absolute(&file).unwrap_or(file));
         }
-        let beside = files[0].parent().unwrap_or(Path::new("."));
         let path = args.state.clone();
-        let path = path.unwrap_or_else(|| beside.join(".stead").join("state"));
+        let path = path.unwrap_or_else(|| state_dir(&files[0]));
         let state = Arc::new(State::new(path, args.clone(), logger.clone()));
         let session = |file| Session::new(args.clone(), file, state.clone(), logger.clone());
         let sessions = files.into_iter().map(session).collect();
@@ -167,6 +175,12 @@ impl Server {
             broken_links: Vec::new(),
             inspector: None,
         })
+    }
+
+    /// What answers the commands that ask this process.
+    fn projects(&self) -> Projects {
+        let current = self.sessions.iter().map(|session| session.current());
+        Projects::new(current.cloned().collect(), self.state.clone())
     }
 
     fn front(&self) -> &Arc<Current> {
@@ -384,6 +398,7 @@ impl Server {
         Banner {
             version: env!("CARGO_PKG_VERSION"),
             url: format!("http://{address}"),
+            network: crate::lan::urls("http", address),
             objects: session.project().map(objects).unwrap_or_default(),
             workers: self.sessions[1..].iter().filter_map(other_worker).collect(),
             bindings: lines.unwrap_or_default(),

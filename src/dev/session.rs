@@ -294,7 +294,9 @@ impl Session {
                 .map_err(|error| Failure::from(start_problem(project, bundle, error)));
         }
         if let Some(before) = self.current.take() {
+            let alone = self.state.alone().await;
             before.stop().await;
+            drop(alone);
         }
         let failure = match self.try_start(project, bundle, waiting).await {
             Ok(worker) => {
@@ -327,6 +329,7 @@ impl Session {
             waiting,
             bundle: code.bundle,
             shards: self.args.shard_count(),
+            first_alone: false,
             process,
             name: project.name.clone(),
             storage: crate::commands::storage_options(self.args.durability, self.args.kv_limits),

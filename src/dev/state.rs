@@ -8,6 +8,10 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use tokio::sync::RwLock;
+use tokio::sync::RwLockReadGuard;
+use tokio::sync::RwLockWriteGuard;
+
 use super::classes;
 use super::classes::Classes;
 use crate::cli::dev_args::DevArgs;
@@ -17,12 +21,20 @@ use crate::clock::SystemClock;
 use crate::config::Project;
 use crate::process::Process;
 
+/// Where the objects of a project are if nobody says otherwise, by its configuration file.
+pub fn state_dir(configuration: &Path) -> PathBuf {
+    let beside = configuration.parent().unwrap_or(Path::new("."));
+    beside.join(".stead").join("state")
+}
+
 /// The state directory that all projects of the process share.
 pub struct State {
     path: PathBuf,
     args: Arc<DevArgs>,
     logger: Logger,
     opened: Mutex<Opened>,
+    /// Held by those who need the directory to stay open, and alone by whoever has it closed to open it again.
+    use_of: RwLock<()>,
 }
 
 #[derive(Default)]
@@ -41,7 +53,18 @@ impl State {
             args,
             logger,
             opened: Mutex::default(),
+            use_of: RwLock::default(),
         }
+    }
+
+    /// Keeps the directory from being closed until the guard goes.
+    pub async fn used(&self) -> RwLockReadGuard<'_, ()> {
+        self.use_of.read().await
+    }
+
+    /// Waits until nobody else needs the directory, and keeps others from it until the guard goes.
+    pub async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.use_of.write().await
     }
 
     /// Where it is.

@@ -18,6 +18,7 @@ mod reopen;
 use std::path::Path;
 use std::sync::Arc;
 
+use stead_ops::message::ObjectKey;
 use stead_storage::AlarmIndex;
 use stead_storage::Database;
 use stead_storage::JournalOptions;
@@ -29,9 +30,12 @@ use stead_storage::Result;
 use stead_storage::Retention;
 use stead_storage::StateDir;
 use stead_storage::StorageError;
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::clock::SystemClock;
+use crate::process::Process;
+use crate::shared::Message;
 use question::Answer;
 use question::Question;
 use question::Refused;
@@ -56,6 +60,47 @@ pub fn answer_stopped(path: &Path, question: &Question) -> std::result::Result<A
     }
     stopped.map_err(Refused::from)?;
     answered
+}
+
+/// Answers a question about the state directory of this process. An object that it takes to another state starts anew.
+///
+/// # Errors
+/// What [`answer::prepare`] refuses.
+pub async fn answer_running(
+    process: &Arc<Process>,
+    question: Question,
+) -> std::result::Result<Answer, Refused> {
+    let holder = process.clone();
+    let prepare = move || answer::prepare(&holder.journal, holder.state.path(), &question);
+    let prepared = tokio::task::spawn_blocking(prepare).await;
+    let (answer, reopen) = prepared.map_err(Refused::internal)??;
+    if let Some(name) = reopen {
+        reopen_running(process, name).await?;
+    }
+    Ok(answer)
+}
+
+async fn reopen_running(
+    process: &Arc<Process>,
+    name: ObjectName,
+) -> std::result::Result<(), Refused> {
+    let namespace = process.numbers.find(&name.unique_key);
+    let owner = namespace.and_then(|namespace| Some((namespace, process.owner(namespace)?)));
+    let Some((namespace, owner)) = owner else {
+        // None of the classes that are served, so nobody holds the object.
+        let process = process.clone();
+        let reopen = move || reopen_here(&process.journal, &process.state, &name);
+        let reopened = tokio::task::spawn_blocking(reopen).await;
+        return Ok(reopened.map_err(Refused::internal)??);
+    };
+    let key = ObjectKey::new(namespace, name.id.root());
+    let shard = owner.placement.place(key, owner.placement.least_busy());
+    let (sender, done) = oneshot::channel();
+    let message = Message::Reopen(key, name.id.facet(), sender);
+    owner.message(shard, message).await;
+    // Without a word the shard is stopping: the object is restored when it is opened the next time.
+    drop(done.await);
+    Ok(())
 }
 
 /// How a command opens a journal: how long the past is kept is the server's to say.

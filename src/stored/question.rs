@@ -159,6 +159,14 @@ pub struct Refused {
 }
 
 impl Refused {
+    /// Something that is nobody's fault but Stead's own.
+    pub fn internal(error: impl std::fmt::Display) -> Refused {
+        Refused {
+            what: error.to_string(),
+            is_usage: false,
+        }
+    }
+
     pub fn usage(what: impl Into<String>) -> Refused {
         Refused {
             what: what.into(),

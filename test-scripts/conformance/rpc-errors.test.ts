@@ -26,6 +26,15 @@ export class Service extends DurableObject {
     this.ctx.abort("reset on purpose");
   }
 
+  async targetBeforeReset(): Promise<any> {
+    await this.ctx.storage.put("never durable", 1);
+    queueMicrotask(async () => {
+      for (let i = 0; i < 100; i++) await null;
+      this.reset();
+    });
+    return new Failing();
+  }
+
   echo(value: any): any {
     return value;
   }
@@ -133,6 +142,14 @@ export const aResultOfAResetObjectIsBroken = withService(async (service) => {
   await assertRejects(() => promise.ping(), ENDED);
 });
 
+export const aCallOnAResultThatIsLostFailsAsItsCallDoes = withService(async (service) => {
+  const target = service.targetBeforeReset();
+  const errors = await Promise.all([target, target.ping(), target.ping.further(), target.ping().further()].map(thrown));
+  for (const error of errors) {
+    assertEquals([error.message, error.durableObjectReset], ["reset on purpose", true]);
+  }
+});
+
 export const largeMessagesAreRefused = withService(async (service) => {
   const TOO_LARGE = /^Error: Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: \d+ bytes\.$/;
   await assertRejects(() => service.echo(new Uint8Array(32 * 1024 * 1024)), TOO_LARGE);
@@ -148,6 +165,7 @@ export const whatCannotPassFailsOnlyItsCall = withService(async (service) => {
 export const aResetNamesTheObjectWhoseTargetWasCalled = withService(async (service, env) => {
   using target = await service.target();
   const slow = thrown(target.slow());
+  await scheduler.wait(1);
   await thrown(env.Service.get(service.id).reset());
   const error = await slow;
   assertEquals(error.message, "reset on purpose");

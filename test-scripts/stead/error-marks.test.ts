@@ -10,7 +10,14 @@ export class Busy extends DurableObject {
   ping() {
     return "pong";
   }
+
+  async fetchNowhere() {
+    await fetch(NOWHERE);
+  }
 }
+
+/** Nobody listens there. */
+const NOWHERE = "http://127.0.0.1:3/";
 
 interface Env {
   Busy: DurableObjectNamespace<Busy>;
@@ -27,5 +34,20 @@ export const aCriticalSectionThatTakesTooLong = {
     assertEquals(await Promise.all(both), [told, told]);
     assertEquals(await busy.ping().catch(caught), told);
     assertEquals(await env.Busy.getByName("a").ping(), "pong");
+  },
+};
+
+// workerd says the same where its configuration lets workers reach the machine's own network.
+export const aConnectionThatFailsMayBeTriedAgain = {
+  async test(_: unknown, env: Env) {
+    const lost = ["Error: Network connection lost.", { retryable: true }];
+    assertEquals(await fetch(NOWHERE).catch(caught), lost);
+    assertEquals(await fetch("http://no-such-host.invalid/").catch(caught), lost);
+    assertEquals(await fetch(NOWHERE, { headers: { Upgrade: "websocket" } }).catch(caught), lost);
+    const cause = await fetch(NOWHERE).catch((error) => error.cause);
+    assertEquals(/refused/i.test(String(cause)), true);
+    const busy = env.Busy.getByName("b");
+    const passedOn = { retryable: true, remote: true, durableObjectId: busy.id.toString() };
+    assertEquals(await busy.fetchNowhere().catch(caught), ["Error: Network connection lost.", passedOn]);
   },
 };

@@ -49,6 +49,19 @@ fn a_flag_may_be_turned_on_and_off_by_name() {
 }
 
 #[test]
+fn handlers_of_service_stubs_come_with_their_flag() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("test-scripts/conformance/extra-handlers.test.ts");
+    let script = script.to_str().unwrap();
+    let flag = ["--compatibility-flag", "service_binding_extra_handlers"];
+    let finished = stead(["test", script].iter().chain(&flag).copied());
+    assert!(
+        finished.printed().contains("6 passed, 0 failed"),
+        "{finished:?}"
+    );
+}
+
+#[test]
 fn what_is_unknown_or_not_there_is_refused_by_name() {
     let flag = "--compatibility-flag";
     test_flags(&[flag, "global_navigater"]).failed(

@@ -42,3 +42,16 @@ fn objects_that_stay_for_ever_are_counted_too() {
     assert_eq!(server.get("/count?objects=1").text(), "{\"3\":1}");
     server.stop();
 }
+
+#[test]
+fn facets_need_room_as_their_objects_do() {
+    let state = temporary();
+    let server = Server::start_with_files(FILES, &fixture("crowd.ts"), state.path(), &[]);
+    // Each takes the room of two, one batch after the other.
+    for batch in 1..=20 {
+        let answers = server.get("/facets?objects=30");
+        assert_eq!(answers.text(), format!("{{\"{batch}\":30}}"));
+        assert_eq!(server.get("/count?objects=70").status, 200);
+    }
+    server.stop();
+}

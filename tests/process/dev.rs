@@ -401,19 +401,79 @@ fn the_types_of_env_follow_the_configuration() {
     let project = Project::tally();
     let stale = stead(["types", "--check", text(project.path())]);
     stale.failed(3, &["is not up to date"]);
-    stead(["types", text(project.path())]).printed();
-    let types = fs::read_to_string(project.path().join("worker-configuration.d.ts")).unwrap();
+    let wrote = stead(["types", text(project.path())]);
+    // Nothing has the types of the platform.
+    assert!(
+        wrote
+            .printed()
+            .contains("npm install --save-dev @cloudflare/workers-types"),
+        "{wrote:?}"
+    );
+    let file = project.path().join("worker-configuration.d.ts");
+    let types = fs::read_to_string(&file).unwrap();
+    let declared = r#"interface __BaseEnv_Env {
+	CACHE: KVNamespace;
+	GREETING: "hi";
+	LIMITS: {"max":3};
+	SECRET: string;
+	TALLY: DurableObjectNamespace<import("./src/index").Tally>;
+}
+declare namespace Cloudflare {
+	interface GlobalProps {
+		mainModule: typeof import("./src/index");
+		durableNamespaces: "Tally";
+	}
+	interface Env extends __BaseEnv_Env {}
+}
+interface Env extends __BaseEnv_Env {}
+"#;
+    assert!(types.contains(declared), "{types}");
+    stead(["types", "--check", text(project.path())]).printed();
+    // What wrangler wrote of the platform's types stays, and what it wrote of this project goes.
+    let runtime = "// Begin runtime types\ninterface DurableObjectState {}\n";
+    let header = "// Runtime types generated with workerd@1.2 2026-05-01";
+    let wranglers =
+        format!("/* eslint-disable */\n{header}\ninterface __BaseEnv_Env {{}}\n{runtime}");
+    fs::write(&file, wranglers).unwrap();
+    let wrote = stead(["types", text(project.path())]);
+    assert!(!wrote.printed().contains("npm install"), "{wrote:?}");
+    let kept = fs::read_to_string(&file).unwrap();
+    assert!(kept.contains(header) && kept.ends_with(runtime), "{kept}");
+    assert_eq!(
+        kept.matches("interface __BaseEnv_Env {").count(),
+        1,
+        "{kept}"
+    );
+}
+
+#[test]
+fn bindings_of_another_worker_have_the_types_of_its_code() {
+    let config = CONFIG.replace(
+        "\"vars\"",
+        r#""services": [{ "binding": "ADMIN", "service": "users", "entrypoint": "Admin" }],
+  "env": { "next": { "vars": { "GREETING": "ho" } } },
+  "vars""#,
+    );
+    let project = Project::tally();
+    project.write("wrangler.jsonc", &config);
+    let users = r#"{ "name": "users", "main": "admin.js", "compatibility_date": "2026-05-01" }"#;
+    project.write("users/wrangler.jsonc", users);
+    let admin = "import { WorkerEntrypoint } from 'cloudflare:workers';\nexport class Admin extends WorkerEntrypoint {}\nexport default {};";
+    project.write("users/admin.js", admin);
+    let types = |others: &[&str]| {
+        stead([&["types", text(project.path())], others].concat()).printed();
+        fs::read_to_string(project.path().join("worker-configuration.d.ts")).unwrap()
+    };
+    let unknown = types(&[]);
+    let line = "\tADMIN?: Service /* entrypoint Admin from users */;\n";
+    assert!(unknown.contains(line), "{unknown}");
+    let known = types(&["--with", text(&project.path().join("users"))]);
     for line in [
-        r#"    GREETING: "hi";"#,
-        r#"    LIMITS: { max: 3 };"#,
-        "    SECRET: string;",
-        r#"    TALLY: DurableObjectNamespace<import("./src/index").Tally>;"#,
-        "    CACHE: KVNamespace;",
+        "\tADMIN?: Service<typeof import(\"./users/admin\").Admin>;\n",
+        "\tGREETING: \"ho\" | \"hi\";\n",
+        "\tinterface NextEnv {\n\t\tGREETING: \"ho\";\n\t\tSECRET: string;\n\t}\n",
     ] {
-        assert!(
-            types.lines().any(|found| found == line),
-            "`{line}` is missing:\n{types}"
-        );
+        assert!(known.contains(line), "`{line}` is missing:\n{known}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::faults::{Faults, HANG, SYNC, fault, library};
 use crate::server::{Server, fixture, stead, temporary, text};
 
 fn start(state: &Path, options: &[&str]) -> Server {
@@ -138,5 +139,88 @@ fn a_facet_that_is_not_there_is_named() {
     let state = text(state.path());
     let args = ["history", "Family/a", "--facet", "y", "--state", state];
     stead(args).failed(2, &["the object has no facet `y`"]);
+    server.stop();
+}
+
+/// While the disk does not finish what `action` asks for, the other objects of the shard go on; then it is done.
+#[track_caller]
+fn goes_on_while_the_disk_is_slow(path: &str, answer: &str, then: &[(&str, &str)]) {
+    let directory = temporary();
+    let faults = Faults::in_directory(&directory);
+    let state = directory.path().join("state");
+    let environment = [
+        ("LD_PRELOAD", library()),
+        ("STEAD_FAULTS", faults.path.as_path()),
+    ];
+    let options = ["--shards", "1"];
+    let server = Server::start_in(&environment, &fixture("family.ts"), &state, &options);
+    for path in [
+        "/a?do=add",
+        "/a/x?do=add",
+        "/a/x/inner?do=add",
+        "/other?do=add",
+    ] {
+        check(&server, path, "1");
+    }
+    std::thread::scope(|scope| {
+        faults.order(fault(SYNC, HANG), text(&state));
+        let slow = scope.spawn(|| server.get(path));
+        while faults.hits() == 0 {
+            std::thread::yield_now();
+        }
+        for _ in 0..20 {
+            check(&server, "/other", "1");
+        }
+        let early = slow.is_finished();
+        let later = scope.spawn(|| server.get(then[0].0));
+        faults.clear();
+        assert!(!early, "the answer did not wait for the disk");
+        assert_eq!(slow.join().unwrap().text(), answer);
+        assert_eq!(later.join().unwrap().text(), then[0].1);
+    });
+    for (path, expect) in then {
+        check(&server, path, expect);
+    }
+    server.kill();
+    let server = start(&state, &[]);
+    for (path, expect) in then {
+        check(&server, path, expect);
+    }
+}
+
+#[test]
+fn a_shard_goes_on_while_facets_are_deleted_or_copied() {
+    goes_on_while_the_disk_is_slow(
+        "/a/x?do=delete",
+        "\"deleted\"",
+        &[("/a/x", "0"), ("/a/x/inner", "0"), ("/a", "1")],
+    );
+    goes_on_while_the_disk_is_slow(
+        "/a/x?do=clone-to-y",
+        "\"cloned\"",
+        &[("/a/y", "1"), ("/a/y/inner", "1"), ("/a/x", "1")],
+    );
+    goes_on_while_the_disk_is_slow("/a/z", "0", &[("/a/z", "0")]);
+}
+
+#[test]
+fn a_facet_that_is_called_while_it_is_deleted_starts_anew_afterwards() {
+    let state = temporary();
+    let server = start(state.path(), &["--shards", "1"]);
+    for round in 0..20 {
+        check(&server, "/a/x?do=add", "1");
+        std::thread::scope(|scope| {
+            let deleted = scope.spawn(|| server.get("/a/x?do=delete"));
+            let added = scope.spawn(|| server.get("/a/x?do=add"));
+            assert_eq!(deleted.join().unwrap().text(), "\"deleted\"");
+            let added = added.join().unwrap();
+            // Before or after, or ended by it.
+            assert!(
+                ["1", "2"].contains(&added.text()) || added.status == 500,
+                "round {round}"
+            );
+        });
+        assert_eq!(server.get("/a/x?do=delete").text(), "\"deleted\"");
+    }
     server.stop();
 }

@@ -19,14 +19,14 @@ use crate::server::{Server, fixture, temporary, text};
 /// The operations of faults.c.
 const OPEN: u32 = 1;
 const WRITE: u32 = 2;
-const SYNC: u32 = 4;
+pub const SYNC: u32 = 4;
 const RESIZE: u32 = 8;
 /// The error of faults.c that is none.
-const HANG: i32 = -1;
+pub const HANG: i32 = -1;
 
 /// What goes wrong.
 #[derive(Clone, Copy)]
-struct Fault {
+pub struct Fault {
     operations: u32,
     /// The system's error; 0 cuts writes short, which is no error; HANG lets them wait until the fault is cleared.
     error: i32,
@@ -36,7 +36,7 @@ struct Fault {
     halve: u32,
 }
 
-const fn fault(operations: u32, error: i32) -> Fault {
+pub const fn fault(operations: u32, error: i32) -> Fault {
     Fault {
         operations,
         error,
@@ -46,15 +46,15 @@ const fn fault(operations: u32, error: i32) -> Fault {
 }
 
 /// The shared memory through which faults are ordered.
-struct Faults {
+pub struct Faults {
     control: File,
-    path: PathBuf,
+    pub path: PathBuf,
 }
 
 impl Faults {
     const BYTES: u64 = 512;
 
-    fn in_directory(directory: &TempDir) -> Faults {
+    pub fn in_directory(directory: &TempDir) -> Faults {
         let path = directory.path().join("faults");
         let control = File::options()
             .read(true)
@@ -67,7 +67,7 @@ impl Faults {
     }
 
     /// From now on `fault` happens to files whose path contains `pattern`.
-    fn order(&self, fault: Fault, pattern: &str) {
+    pub fn order(&self, fault: Fault, pattern: &str) {
         static ORDERS: AtomicU32 = AtomicU32::new(1);
         self.clear();
         let mut rest = Vec::new();
@@ -86,12 +86,12 @@ impl Faults {
     }
 
     /// From now on everything works.
-    fn clear(&self) {
+    pub fn clear(&self) {
         self.control.write_all_at(&[0; 4], 0).unwrap();
     }
 
     /// How many operations have failed since the last order.
-    fn hits(&self) -> u32 {
+    pub fn hits(&self) -> u32 {
         let mut hits = [0; 4];
         self.control.read_exact_at(&mut hits, 16).unwrap();
         u32::from_ne_bytes(hits)
@@ -99,7 +99,7 @@ impl Faults {
 }
 
 /// The library, compiled once per run of the tests.
-fn library() -> &'static Path {
+pub fn library() -> &'static Path {
     static LIBRARY: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = LIBRARY.get_or_init(|| {
         let directory = temporary();

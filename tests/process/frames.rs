@@ -168,6 +168,19 @@ fn what_breaks_the_protocol_is_closed_with_its_code() {
 }
 
 #[test]
+fn an_object_hears_of_a_socket_that_broke_the_protocol() {
+    let (_state, server) = start();
+    let mut socket = RawSocket::connect(&server, "/error?ann");
+    socket.send(&frame(0xc1, b"x"));
+    assert_eq!(socket.hear().0, CLOSE);
+    server.logged(|line| {
+        let text = line["text"].as_str().unwrap_or_default();
+        text.starts_with("failed true ") && text.ends_with(" ?ann 3")
+    });
+    assert_eq!(server.get("/error").json(), serde_json::json!([1, 0]));
+}
+
+#[test]
 fn messages_come_whole_however_they_were_sent() {
     let (_state, server) = start();
     let mut socket = RawSocket::connect(&server, "/pieces?a");

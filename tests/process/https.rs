@@ -1,7 +1,7 @@
 //! `--https`: what a client sees that trusts the certificate.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,7 +45,12 @@ impl Https {
         self.server.ready["certificate"].as_str().unwrap().into()
     }
 
-    fn connect(&self, certificate: &Path, name: &'static str) -> Secure {
+    fn connect(&self, certificate: &Path, name: &str) -> Secure {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.server.address.port()));
+        self.connect_to(address, certificate, name.to_owned())
+    }
+
+    fn connect_to(&self, address: SocketAddr, certificate: &Path, name: String) -> Secure {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(certificate).unwrap() {
             roots.add(certificate.unwrap()).unwrap();
@@ -58,7 +63,7 @@ impl Https {
             .with_no_client_auth();
         let name = ServerName::try_from(name).unwrap();
         let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        let stream = TcpStream::connect(self.server.address).unwrap();
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         StreamOwned::new(connection, stream)
     }
@@ -174,4 +179,27 @@ fn a_key_of_ones_own_is_used() {
         text(&certificate),
     ];
     stead([run.as_slice(), &swapped].concat()).failed(2, &["for https"]);
+}
+
+#[test]
+fn a_phone_in_the_network_is_told_where_and_trusts_the_certificate() {
+    let https = Https::start(&["--https", "--host", "0.0.0.0"]);
+    let port = https.server.address.port();
+    let network = https.server.ready["network"].as_array().unwrap();
+    // A machine without a network tells of none, and its certificate is good for itself alone.
+    for url in network {
+        let host = url.as_str().unwrap().strip_prefix("https://").unwrap();
+        let address: SocketAddr = host.parse().unwrap();
+        assert!(address.ip().is_ipv4() && address.port() == port, "{url}");
+        let name = address.ip().to_string();
+        let mut stream = https.connect_to(address, &https.certificate(), name);
+        let request = format!("GET /a HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = exchange(&mut stream, &request);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains(&format!("https://{host}/a")), "{answer}");
+    }
+    let mut stream = https.connect(&https.certificate(), "localhost");
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(exchange(&mut stream, request).starts_with("HTTP/1.1 200"));
+    https.server.stop();
 }

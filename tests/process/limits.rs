@@ -14,7 +14,7 @@ const SMALL: &[&str] = &[
     "--shards",
     "1",
     "--cpu-ms",
-    "200",
+    "1000",
     "--heap-mb",
     "64",
     "--storage-mb",
@@ -60,6 +60,9 @@ fn code_that_never_ends_resets_its_object_alone() {
         "loopInMicrotasks",
         "loopInTimer",
         "burnInTurns",
+        "burnInShortTurns",
+        "burnBetweenCalls",
+        "burnBetweenDigests",
         "backtrack",
         "endlessQuery",
     ] {
@@ -135,12 +138,56 @@ fn what_other_objects_wait_for_arrives_though_one_is_ended() {
 }
 
 #[test]
+fn who_shares_a_thread_with_code_that_burns_is_not_blamed_for_it() {
+    let state = temporary();
+    let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
+    std::thread::scope(|scope| {
+        let idling = scope.spawn(|| call(&server, "/idling/idlesInTurns"));
+        resets(&server, "burnInShortTurns", CPU);
+        assert_eq!(idling.join().unwrap(), json!({ "result": "idled" }));
+    });
+    server.stop();
+}
+
+#[test]
 fn abort_ends_the_code_that_called_it() {
     let state = temporary();
     let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
     resets(&server, "abort", "enough");
     assert_eq!(call(&server, "/a/increment"), json!({ "result": 1 }));
     assert!(!server.has_logged(|line| line.to_string().contains("code ran on")));
+    server.stop();
+}
+
+#[test]
+fn a_call_of_an_exported_function_is_answered_when_that_is_ended() {
+    let state = temporary();
+    let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
+    assert_eq!(
+        call(&server, "/worker/exported"),
+        json!({ "error": "Worker exceeded CPU time limit.", "reset": false })
+    );
+    // The request whose function it is ends with it, and the object that called it is told.
+    assert_eq!(server.get("/worker/callback").status, 503);
+    server.until("/noting/stored", |answer| {
+        answer.json() == json!({ "result": "Worker exceeded CPU time limit." })
+    });
+    server.stop();
+}
+
+#[test]
+fn abort_isolate_resets_its_objects_and_its_variables() {
+    let state = temporary();
+    let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
+    assert_eq!(call(&server, "/a/increment"), json!({ "result": 1 }));
+    assert_eq!(call(&server, "/a/keepOne"), json!({ "result": null }));
+    assert_eq!(call(&server, "/a/leaked"), json!({ "result": 1 }));
+    assert_eq!(server.get("/worker/abortIsolate").status, 500);
+    server.logged(|line| line.to_string().contains("enough of this isolate"));
+    server.until("/a/leaked", |answer| {
+        answer.json() == json!({ "result": 0 })
+    });
+    assert_eq!(call(&server, "/a/increment"), json!({ "result": 1 }));
     server.stop();
 }
 
@@ -179,7 +226,12 @@ fn an_object_that_is_called_without_end_refuses_what_does_not_fit_in_its_queue()
 fn a_worker_that_never_ends_loses_the_request_alone() {
     let state = temporary();
     let server = Server::start(&fixture("hungry.ts"), state.path(), SMALL);
-    for path in ["/worker/loop", "/worker/loopLater", "/worker/burnInTurns"] {
+    for path in [
+        "/worker/loop",
+        "/worker/loopLater",
+        "/worker/burnInTurns",
+        "/worker/burnInShortTurns",
+    ] {
         assert_eq!(server.get(path).status, 503);
         assert_eq!(server.get("/worker/ok").text(), "ok");
     }

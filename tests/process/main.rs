@@ -4,6 +4,7 @@
 //! Each test has a state directory of its own and lets the system choose the port. Nothing waits for time to pass; what
 //! has to happen is waited for, with a deadline.
 
+mod asking;
 mod assets;
 mod bank;
 mod calling;
@@ -11,6 +12,7 @@ mod compatibility;
 mod crowd;
 mod debugger;
 mod dev;
+mod doctor;
 mod facets;
 mod faults;
 mod forms;
@@ -22,6 +24,7 @@ mod keys;
 mod limits;
 mod placing;
 mod project;
+mod replacing;
 mod server;
 mod serving;
 mod sleeping;
@@ -29,6 +32,7 @@ mod snapshots;
 mod starting;
 mod stopping;
 mod stored;
+mod telling;
 mod testing;
 mod torture;
 mod updating;

@@ -214,3 +214,38 @@ fn a_change_of_the_compatibility_date_starts_the_code_anew() {
     assert_eq!(server.get("/").text(), "1");
     server.stop();
 }
+
+#[test]
+fn objects_leave_memory_when_dev_is_told_to() {
+    let project = Project::tally();
+    let index = INDEX
+        .replace(
+            "  async count() {",
+            "  events = 0;\n  heard() { return ++this.events; }\n  async count() {",
+        )
+        .replace(
+            "    return Response.json(await env.TALLY.getByName(\"a\").count());",
+            "    return Response.json(await env.TALLY.getByName(\"a\").heard());",
+        );
+    assert!(index.contains(").heard()"));
+    project.write("src/index.ts", &index);
+    let heard = |evict: &[&str]| {
+        let server = Server::dev(project.path(), evict);
+        let heard: Vec<String> = (0..3).map(|_| server.get("/").text().to_owned()).collect();
+        server.stop();
+        heard.join(" ")
+    };
+    // Every event meets an instance that has had none before.
+    assert_eq!(heard(&["--evict", "aggressive"]), "1 1 1");
+    assert_eq!(heard(&["--evict", "prod"]), "1 2 3");
+    assert_eq!(heard(&["--evict", "never"]), "1 2 3");
+    assert_eq!(heard(&[]), "1 2 3");
+    let server = Server::dev(project.path(), &["--evict", "aggressive"]);
+    assert_eq!(server.get("/").text(), "1");
+    // New code goes on in the same way.
+    project.write("src/step.ts", "export const step: number = 2;");
+    server.logged(reloaded);
+    assert_eq!(server.get("/").text(), "1");
+    assert_eq!(server.get("/").text(), "1");
+    server.stop();
+}

@@ -211,5 +211,15 @@ fn a_worker_is_a_client_of_other_servers() {
     let heard = json!(["echo hello", "bytes 3,2,1", "closed 4000 enough true"]);
     assert_eq!(server.get("/by-constructor").json(), heard);
     assert_eq!(server.get("/by-upgrade").json(), heard);
+    let answer = server.get_with("/headers", &[("x-given", "caf\u{e9}")]);
+    let back = answer.header("x-back").map(str::to_owned);
+    assert_eq!(
+        (answer.json(), back.as_deref()),
+        (json!(4), Some("caf\u{e9} \u{65e5}\u{672c}"))
+    );
+    let heard_back = json!(["n\u{e9} \u{65e5} \u{65e5}\u{672c}", 4]);
+    assert_eq!(server.get("/headers-by-fetch").json(), heard_back);
+    let chosen = json!([[0, true, ""], [1, "fancy", ""]]);
+    assert_eq!(server.get("/protocol").json(), chosen);
     assert_eq!(server.get("/refused").json(), json!(1006));
 }

@@ -51,8 +51,9 @@ export default {{
     )
 }
 
-struct Reloaded {
-    server: Server,
+/// A server whose file is loaded again and again.
+pub struct Reloaded {
+    pub server: Server,
     file: PathBuf,
     _state: tempfile::TempDir,
     loads: usize,
@@ -63,7 +64,7 @@ impl Reloaded {
         Reloaded::start_with(&code(1), options)
     }
 
-    fn start_with(code: &str, options: &[&str]) -> Reloaded {
+    pub fn start_with(code: &str, options: &[&str]) -> Reloaded {
         let state = temporary();
         let file = state.path().join("room.ts");
         std::fs::write(&file, code).unwrap();
@@ -76,7 +77,7 @@ impl Reloaded {
         }
     }
 
-    fn load(&mut self, code: &str) {
+    pub fn load(&mut self, code: &str) {
         std::fs::write(&self.file, code).unwrap();
         self.server.hang_up();
         self.loads += 1;

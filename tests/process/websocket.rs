@@ -2,6 +2,7 @@
 
 use std::net::TcpStream;
 
+use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
 use crate::server::{DEADLINE, Server};
@@ -40,6 +41,16 @@ impl Socket {
                 _ => {}
             }
         }
+    }
+
+    /// Sends a Close frame.
+    #[track_caller]
+    pub fn close(&mut self, code: u16, reason: &'static str) {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: reason.into(),
+        };
+        self.0.close(Some(frame)).expect("the socket is open");
     }
 
     /// Reads JSON messages until one of this `type` comes.

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use deno_core::Extension;
 use deno_core::ExtensionFileSource;
@@ -13,6 +14,9 @@ use deno_core::ExtensionFileSourceCode;
 use deno_core::snapshot::CreateSnapshotOptions;
 
 use super::extensions::extensions;
+use super::hot;
+use super::hot::compile_hot_functions;
+use super::wording::reword;
 
 /// Scripts of the deno packages that no Worker can reach, so that the binary need not carry them.
 const UNREACHABLE: &[&str] = &[
@@ -109,6 +113,7 @@ impl SnapshotOutput {
 ///
 /// When an extension script throws, or has a byte that is not ASCII.
 pub fn create_snapshot() -> SnapshotOutput {
+    hot::allow();
     let extensions = extensions(String::new(), None);
     let lazy_scripts = lazy_scripts(&extensions);
 
@@ -117,7 +122,11 @@ pub fn create_snapshot() -> SnapshotOutput {
             cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
             startup_snapshot: None,
             extensions,
-            extension_transpiler: None,
+            extension_transpiler: Some(Rc::new(|specifier, script| {
+                let script = reword(&specifier, script.as_str().to_owned());
+                let script = compile_hot_functions(&specifier, script);
+                Ok((script.into(), None))
+            })),
             with_runtime_cb: None,
             skip_op_registration: false,
         },
@@ -134,6 +143,7 @@ pub fn create_snapshot() -> SnapshotOutput {
         }
         let source = fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        let source = reword(specifier, source);
         assert!(source.is_ascii(), "{} is not ASCII", path.display());
         late_scripts.push((
             specifier.to_owned(),

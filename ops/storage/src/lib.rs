@@ -81,7 +81,7 @@ pub use kv::{KvCursor, KvRange};
 pub use limits::{
     KEY_BYTES_MAX, KvLimits, PAIRS_MAX, SQL_TEXT_BYTES_MAX, SQL_VALUE_BYTES_MAX, VALUE_BYTES_MAX,
 };
-pub use log::Lane;
+pub use log::{Lane, Settlement};
 pub use metadata::AlarmChange;
 pub use sql::{Binding, Executed, ValueRef};
 pub use state_dir::StateDir;

@@ -164,12 +164,21 @@ impl Database {
         Ok(())
     }
 
-    /// Waits until all commits are durable that were submitted. For what is done seldom.
+    /// The commits that were submitted, for a thread that may wait for them; none without a
+    /// journal.
+    pub fn settlement(&self) -> Option<Settlement> {
+        let log = self.log.as_ref()?;
+        log.object.borrow().clone().map(Settlement)
+    }
+
+    /// Has everything that the object says from here on wait for a commit, though nothing was
+    /// written.
     ///
     /// # Errors
-    /// [`StorageError::Broken`] when they cannot be.
-    pub fn wait_durable(&self) -> Result<()> {
-        self.log.as_ref().map_or(Ok(()), Log::wait)
+    /// The object's own error when it is broken or closed.
+    pub fn hold_outputs(&self) -> Result<()> {
+        self.check_open()?;
+        self.begin_implicit()
     }
 
     /// Notes the last commit that the object's thread was told is durable.
@@ -189,6 +198,23 @@ impl Database {
     pub fn journal(&self) -> Option<(&LocalJournal, &ObjectName)> {
         let log = self.log.as_ref()?;
         Some((&log.journal, &log.name))
+    }
+}
+
+/// Commits on their way to the disk.
+pub struct Settlement(Arc<ObjectLog>);
+
+impl Settlement {
+    /// Waits until they are durable.
+    ///
+    /// # Errors
+    /// [`StorageError::Broken`] when they cannot be.
+    pub fn wait(&self) -> Result<()> {
+        self.0.wait();
+        match self.0.failure() {
+            Some(error) => Err(StorageError::Broken(error)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -226,12 +252,7 @@ impl Log {
 
     /// Waits until everything that was given is durable, or has failed.
     pub(crate) fn wait(&self) -> Result<()> {
-        let object = self.object();
-        object.wait();
-        match object.failure() {
-            Some(error) => Err(StorageError::Broken(error)),
-            None => Ok(()),
-        }
+        Settlement(self.object()).wait()
     }
 
     /// The write-ahead log was copied into the file and is empty.

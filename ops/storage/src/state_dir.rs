@@ -55,6 +55,7 @@ impl StateDir {
         let was_empty = fs::read_dir(path).map_err(not_writable)?.next().is_none();
         let lock = lock(path)?;
         let was_clean = take_mark(path).map_err(not_writable)? || was_empty;
+        remove_copies(path).map_err(not_writable)?;
         Ok(StateDir {
             path: path.to_owned(),
             was_clean,
@@ -202,6 +203,18 @@ fn lock(path: &Path) -> Result<File> {
     };
     write(&mut file).map_err(not_writable)?;
     Ok(file)
+}
+
+/// Removes what the last process was copying facets by way of.
+fn remove_copies(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let is_copy = entry.file_name().as_encoded_bytes().starts_with(b"clone-");
+        if is_copy && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the mark of a clean stop, durably: it must not come back after a

@@ -145,6 +145,7 @@ async fn run_bundle(
         waiting: Vec::new(),
         bundle: bundle.clone(),
         shards,
+        first_alone: false,
         bindings: project
             .as_ref()
             .map(|project| {

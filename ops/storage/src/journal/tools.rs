@@ -178,11 +178,14 @@ impl Keeper {
             entry.history_bytes = generations.iter().map(|g| g.base_bytes + g.log_bytes).sum();
         }
         for (name, known) in &lock(&shared.index).objects {
-            if known.head.sequence == 0 {
+            // An object may be known only because its first record is damaged.
+            if known.head.sequence == 0 && known.damage.is_none() {
                 continue;
             }
             let entry = found.entry(name.clone()).or_insert_with(|| info(name));
-            entry.last = Some(known.head);
+            if known.head.sequence > 0 {
+                entry.last = Some(known.head);
+            }
             entry.damage.clone_from(&known.damage);
         }
         Ok(found.into_values().collect())

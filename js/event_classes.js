@@ -1,0 +1,44 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// The events that programs make: deno's classes under constructors that look at their arguments.
+
+import { core } from "ext:core/mod.js";
+
+const event = core.loadExtScript("ext:deno_web/02_event.js");
+
+/**
+ * @param {any} base
+ * @param {string} init the type of the second parameter
+ */
+function withChecks(base, init) {
+  const { name } = base;
+  /** @this {any} @param {any[]} args */
+  function Checked(...args) {
+    const refusal = new.target === undefined
+      ? "Please use the 'new' operator, this object constructor cannot be called as a function."
+      : args.length === 0
+      ? "constructor parameter 1 is not of type 'string'."
+      : args[1] !== undefined && args[1] !== null && Object(args[1]) !== args[1]
+      ? `constructor parameter 2 is not of type '${init}'.`
+      : undefined;
+    if (refusal !== undefined) throw new TypeError(`Failed to construct '${name}': ${refusal}`);
+    const [type, given] = args;
+    return Reflect.construct(base, [type, given ?? {}], /** @type {any} */ (new.target));
+  }
+  Object.setPrototypeOf(Checked, Object.getPrototypeOf(base));
+  Object.defineProperty(Checked, "name", { value: name, configurable: true });
+  Object.defineProperty(Checked, "length", { value: 1, configurable: true });
+  Object.defineProperty(Checked, "prototype", { value: base.prototype, writable: false });
+  Object.defineProperty(base.prototype, "constructor", {
+    value: Checked,
+    writable: true,
+    configurable: true,
+  });
+  return /** @type {any} */ (Checked);
+}
+
+export const CloseEvent = withChecks(event.CloseEvent, "Initializer");
+export const CustomEvent = withChecks(event.CustomEvent, "CustomEventInit");
+export const ErrorEvent = withChecks(event.ErrorEvent, "ErrorEventInit");
+export const MessageEvent = withChecks(event.MessageEvent, "Initializer");
