@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/response/
 
 import { requireHandler } from "ext:stead/global_scope.js";
+import { expectResponse } from "ext:stead/response_watch.js";
 import { checkScheme, connectionLost, fetchFailure } from "ext:stead/network_errors.js";
 import { core } from "ext:core/mod.js";
 import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
@@ -38,6 +39,7 @@ let {
   op_output_open,
   op_output_wait,
   op_request_body,
+  op_request_cf,
   op_request_headers,
   op_request_method,
   op_request_url,
@@ -51,6 +53,7 @@ bindOps((ops) =>
     op_output_open,
     op_output_wait,
     op_request_body,
+    op_request_cf,
     op_request_headers,
     op_request_method,
     op_request_url,
@@ -312,7 +315,10 @@ export function requestFromNative(native) {
   );
   // A Worker sees redirects that it makes itself.
   inner.redirectMode = "manual";
-  return request.fromInnerRequest(inner, "immutable");
+  const made = request.fromInnerRequest(inner, "immutable");
+  const cf = op_request_cf(native);
+  if (cf !== "") made[CF] = JSON.parse(cf);
+  return made;
 }
 
 /**
@@ -338,14 +344,14 @@ export function requestToNative(made) {
 }
 
 /**
- * The response of an object to a request for `url`.
+ * The response of an object to a request.
  * @param {any[]} parts
- * @param {string} url
+ * @param {string[]} urls where the request went, and where redirects led it
  */
-export function responseFromNative(parts, url) {
+export function responseFromNative(parts, urls) {
   const [, status, statusText, headers, body, socket] = parts;
   const inner = response.newInnerResponse(status, statusText);
-  inner.urlList.push(url);
+  inner.urlList.push(...urls);
   inner.headerList = pairs(headers);
   inner.body = innerBody(body, formatOf(inner.headerList));
   const made = response.fromInnerResponse(inner, "immutable");
@@ -536,6 +542,7 @@ Object.defineProperty(Headers.prototype, "getAll", {
  */
 export async function fetch(input, init) {
   requireHandler();
+  const received = expectResponse();
   if (arguments.length === 0) {
     refuseArgument("ServiceWorkerGlobalScope", "fetch", 1, "Request or string");
   }
@@ -551,7 +558,7 @@ export async function fetch(input, init) {
   try {
     const answer = await resumeAfter(denoFetch(made));
     recodeHeaders(response.toInnerResponse(answer), fromWire);
-    return answer;
+    return received(answer);
   } catch (error) {
     throw fetchFailure(error);
   }

@@ -195,6 +195,7 @@ interface StubOps {
     url: string,
     headers: FlatHeaders,
     body: NativeBody,
+    cf: string | null,
   ): PendingFetch;
   op_stub_fetch_answer(pending: PendingFetch): Promise<NativeAnswer>;
   op_body_take(body: PendingBody): number;
@@ -250,6 +251,8 @@ interface AttachmentOps {
 interface EventOps {
   op_request_method(request: IncomingRequest): string;
   op_request_url(request: IncomingRequest): string;
+  /** What the request says of itself to the platform, as JSON; empty if nothing. */
+  op_request_cf(request: IncomingRequest): string;
   op_request_headers(request: IncomingRequest): FlatHeaders;
   op_request_body(request: IncomingRequest): PendingBody | null;
   op_respond(
@@ -339,7 +342,7 @@ interface TurnOps {
 interface TestOps {
   op_test_ask(command: any): Promise<string>;
   op_test_tell(note: any): void;
-  op_test_fetch(method: string, url: string, headers: FlatHeaders, body: NativeBody): PendingFetch;
+  op_test_fetch(method: string, url: string, headers: FlatHeaders, body: NativeBody, cf: string | null): PendingFetch;
 }
 
 /** `ops/src/time.rs` */

@@ -8,7 +8,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
-import { requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
+import { fetchFollowing } from "ext:stead/redirects.js";
 import { addHostClass, deserializeThrown, fromMessage, toPersistent } from "ext:stead/message.js";
 import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
 import {
@@ -102,13 +102,14 @@ export class Target {
    * @param {any} [init]
    */
   async fetch(input, init) {
-    const { method, url, headers, body } = requestToNative(requestOf(input, init));
-    this.check();
-    const handle = currentHandle();
-    const calling = op_stub_fetch(handle, currentRequest(), this.native, method, url, headers, body);
-    const answer = await resumeAfter(op_stub_fetch_answer(calling));
-    if (answer[0] === RESULT) return responseFromNative(answer, url);
-    throw this.fetchError(answer);
+    return await fetchFollowing(input, init, async ({ method, url, headers, body, cf }) => {
+      this.check();
+      const handle = currentHandle();
+      const calling = op_stub_fetch(handle, currentRequest(), this.native, method, url, headers, body, cf);
+      const answer = await resumeAfter(op_stub_fetch_answer(calling));
+      if (answer[0] !== RESULT) throw this.fetchError(answer);
+      return answer;
+    });
   }
 }
 

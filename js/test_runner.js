@@ -6,6 +6,7 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { watchResponses } from "ext:stead/response_watch.js";
 import { ask } from "ext:stead/test_clock.js";
 import { checkAssertions, resetAssertions } from "ext:stead/test_library.js";
 import { clearVirtualTimers, newestVirtualTimer, virtualTimerCount } from "ext:stead/virtual_time.js";
@@ -69,6 +70,8 @@ export class TestRunner {
   /** How to end the tests that run, if nothing else will. @type {Set<(error: Error) => void>} */
   #stalls = new Set();
   #newestTimer = 0;
+  /** The responses of the tests that run, each with an error whose stack says who asked for it. @type {[any, Error][]} */
+  #responses = [];
   #failed = false;
 
   /**
@@ -99,6 +102,9 @@ export class TestRunner {
       unstubEnvs: false,
       unstubGlobals: false,
     };
+    watchResponses((made, asked) => {
+      if (this.#open.size > 0) this.#responses.push([made, asked]);
+    });
     const all = /** @type {any} */ (this.config);
     this.#settings = Object.fromEntries(SETTINGS.map((name) => [name, all[name]]));
   }
@@ -294,9 +300,12 @@ export class TestRunner {
     const { state, duration = 0, errors = [], note } = test.result;
     const failed = state === "fail";
     let kept = null;
+    /** @type {object[]} */
+    let unread = [];
     if (failed) this.#failed = true;
     if (failed) await this.#explainTimeout(errors);
     if (this.#open.size === 0) {
+      unread = this.#takeUnread();
       this.#parts.resetVi();
       clearVirtualTimers(this.#newestTimer);
       kept = await ask({ ask: "pop", failed, name: namesOf(test).join(" > ") });
@@ -309,7 +318,15 @@ export class TestRunner {
       errors: errors.map(plainError),
       note,
       kept,
+      unread,
     });
+  }
+
+  /** The responses whose bodies nobody has read or cancelled. */
+  #takeUnread() {
+    const unread = this.#responses.filter(([made]) => !made.bodyUsed && made.body !== null && !made.body.locked);
+    this.#responses = [];
+    return unread.map(([{ url }, { stack }]) => ({ url, stack }));
   }
 }
 

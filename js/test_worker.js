@@ -7,9 +7,10 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { deserializeThrown } from "ext:stead/message.js";
-import { requestOf, requestToNative, Response, responseFromNative } from "ext:stead/http.js";
+import { Response } from "ext:stead/http.js";
 import { DurableObjectId, DurableObjectNamespace, makeId } from "ext:stead/namespace.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
+import { fetchFollowing } from "ext:stead/redirects.js";
 import { ask } from "ext:stead/test_clock.js";
 
 let {
@@ -109,7 +110,7 @@ export async function runInDurableObject(stub, callback) {
   });
   try {
     const target = op_callee_object(namespace, id, stub.id.name ?? null);
-    const calling = op_stub_fetch(currentHandle(), null, target, RUN_INSIDE, token, [], null);
+    const calling = op_stub_fetch(currentHandle(), null, target, RUN_INSIDE, token, [], null, null);
     const answer = await resumeAfter(op_stub_fetch_answer(calling));
     if (answer[0] !== 0) throw errorOf(answer);
   } finally {
@@ -231,10 +232,11 @@ export function makeSelf(makeHandler) {
      * @param {any} [init]
      */
     async fetch(input, init) {
-      const { method, url, headers, body } = requestToNative(requestOf(input, init));
-      const answer = await op_stub_fetch_answer(op_test_fetch(method, url, headers, body));
-      if (answer[0] === 0) return responseFromNative(answer, url);
-      throw errorOf(answer);
+      return await fetchFollowing(input, init, async ({ method, url, headers, body, cf }) => {
+        const answer = await op_stub_fetch_answer(op_test_fetch(method, url, headers, body, cf));
+        if (answer[0] !== 0) throw errorOf(answer);
+        return answer;
+      });
     },
     /** @param {{ scheduledTime?: Date | number, cron?: string }} [options] */
     async scheduled(options) {

@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 use deno_core::JsRuntime;
 use deno_core::ModuleSpecifier;
+use deno_core::error::CoreError;
+use deno_core::error::CoreErrorKind;
 use deno_core::serde_v8;
 use deno_core::v8;
 use serde::Deserialize;
@@ -85,20 +87,30 @@ pub async fn evaluate(
     runtime: &mut JsRuntime,
     specifier: &ModuleSpecifier,
 ) -> Result<v8::Global<v8::Object>, StartError> {
-    let failed = |error: String| StartError::Module(error);
-    let module = runtime
-        .load_main_es_module(specifier)
-        .await
-        .map_err(|e| failed(e.to_string()))?;
+    let module = runtime.load_main_es_module(specifier).await;
+    let module = module.map_err(thrown)?;
     let evaluation = runtime.mod_evaluate(module);
-    runtime
-        .run_event_loop(Default::default())
-        .await
-        .map_err(|e| failed(e.to_string()))?;
-    evaluation.await.map_err(|e| failed(e.to_string()))?;
-    runtime
-        .get_module_namespace(module)
-        .map_err(|e| failed(e.to_string()))
+    let ran = runtime.run_event_loop(Default::default()).await;
+    ran.map_err(thrown)?;
+    evaluation.await.map_err(thrown)?;
+    runtime.get_module_namespace(module).map_err(thrown)
+}
+
+/// What begins the text of an error's cause.
+pub const CAUSED_BY: &str = "\nCaused by: ";
+
+/// An error with its stack, and those of its causes.
+fn thrown(error: CoreError) -> StartError {
+    let mut text = error.to_string();
+    let mut cause = match error.as_kind() {
+        CoreErrorKind::Js(error) => error.cause.as_deref(),
+        _ => None,
+    };
+    while let Some(error) = cause {
+        text += &format!("{CAUSED_BY}{error}");
+        cause = error.cause.as_deref();
+    }
+    StartError::Module(text)
 }
 
 /// Describes what a module exports.

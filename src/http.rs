@@ -264,6 +264,7 @@ fn to_fetch(
         url,
         headers: parts.headers,
         body,
+        cf: None,
         measured: None,
     })
 }

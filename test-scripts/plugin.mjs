@@ -31,7 +31,7 @@ try {
 
 function conformance() {
   for (const part of ["__snapshots__", "mocked"]) cpSync(join(here, "testing", part), join(folder, "suite", part), { recursive: true });
-  for (const suite of ["vitest", "cache", "snapshots", "mocks", "writing"]) {
+  for (const suite of ["vitest", "cache", "snapshots", "mocks", "self", "writing"]) {
     cpSync(join(here, `testing/${suite}.test.ts`), join(folder, `suite/${suite}.test.ts`));
   }
   return plugin("inherit").status;

@@ -65,7 +65,10 @@ pub struct Caches {
     bytes_max: usize,
 }
 
-#[derive(Default)]
+/// What was kept at one moment.
+pub struct CachesCopy(Kept);
+
+#[derive(Clone, Default)]
 struct Kept {
     entries: HashMap<Key, Entry>,
     /// The keys by when they were last asked for.
@@ -74,6 +77,7 @@ struct Kept {
     bytes: usize,
 }
 
+#[derive(Clone)]
 struct Entry {
     response: Arc<CachedResponse>,
     expires_ms: i64,
@@ -188,6 +192,16 @@ impl Caches {
     pub fn delete(&self, cache: Option<String>, key: String, now_ms: i64) -> bool {
         let removed = self.lock().remove(&(cache, key));
         removed.is_some_and(|entry| entry.expires_ms > now_ms)
+    }
+
+    /// All that is kept at the moment; the responses themselves are shared.
+    pub fn copy(&self) -> CachesCopy {
+        CachesCopy(self.lock().clone())
+    }
+
+    /// Goes back to what was kept then.
+    pub fn restore(&self, copy: CachesCopy) {
+        *self.lock() = copy.0;
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

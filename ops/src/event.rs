@@ -50,6 +50,7 @@ deno_core::extension!(
     ops = [
         op_request_method,
         op_request_url,
+        op_request_cf,
         op_request_headers,
         op_request_body,
         op_respond,
@@ -191,6 +192,13 @@ fn op_request_method(#[cppgc] request: &IncomingRequest) -> Result<String, JsErr
 #[string]
 fn op_request_url(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
     look(request, |request| request.url.clone())
+}
+
+/// What the request says of itself to the platform, as JSON; empty if nothing.
+#[op2]
+#[string]
+fn op_request_cf(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
+    look(request, |request| request.cf.take().unwrap_or_default())
 }
 
 #[op2]

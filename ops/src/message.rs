@@ -64,6 +64,8 @@ pub struct FetchRequest {
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
+    /// What it says of itself to the platform (`cf`), as JSON.
+    pub cf: Option<String>,
     /// Where what is done for the request is counted, if somebody wants to know.
     pub measured: Option<Arc<Elsewhere>>,
 }

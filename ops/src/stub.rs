@@ -14,6 +14,7 @@ use deno_core::v8;
 use deno_error::JsErrorBox;
 use http::HeaderMap;
 use http::HeaderValue;
+use http::StatusCode;
 use stead_storage::ObjectId;
 use tokio::sync::oneshot;
 
@@ -217,7 +218,11 @@ impl AnswerParts for FetchResponse {
         parts: &mut Vec<v8::Local<'s, v8::Value>>,
     ) {
         parts.push(v8::Integer::new(scope, self.status.into()).into());
-        let text = v8::String::new(scope, &self.status_text);
+        let reason = match self.status_text.as_str() {
+            "" => usual_reason(self.status),
+            reason => reason,
+        };
+        let text = v8::String::new(scope, reason);
         parts.push(text.unwrap_or_else(|| v8::String::empty(scope)).into());
         parts.push(headers_to_js(scope, &self.headers).into());
         parts.push(body_to_js(scope, self.body));
@@ -225,6 +230,22 @@ impl AnswerParts for FetchResponse {
             None => v8::null(scope).into(),
             Some(end) => make_cppgc_object(scope, PairEnd::new(end)).into(),
         });
+    }
+}
+
+/// The reason phrase of a response that has none of its own.
+fn usual_reason(status: u16) -> &'static str {
+    let known = StatusCode::from_u16(status).ok();
+    match known.and_then(|status| status.canonical_reason()) {
+        // Younger than the platform's list.
+        Some(reason) if status != 425 => reason,
+        _ => match status {
+            200..300 => "Successful",
+            300..400 => "Redirection",
+            400..500 => "Client Error",
+            500..600 => "Server Error",
+            _ => "",
+        },
     }
 }
 
@@ -320,6 +341,7 @@ fn op_stub_fetch<'s>(
     #[string] url: String,
     headers: v8::Local<'s, v8::Array>,
     body: v8::Local<'s, v8::Value>,
+    #[string] cf: Option<String>,
 ) -> Result<PendingFetch, JsErrorBox> {
     let host = running_host(state)?;
     let callee = stub.callee()?;
@@ -333,6 +355,7 @@ fn op_stub_fetch<'s>(
         url,
         headers,
         body,
+        cf,
         measured,
     };
     let parcel = match callee {
@@ -348,14 +371,24 @@ fn op_stub_fetch<'s>(
     Ok(PendingFetch(RefCell::new(Some(receiver))))
 }
 
+/// Says that nobody knows how long a body is.
+fn note_chunks(headers: &mut HeaderMap) {
+    if !headers.contains_key(http::header::CONTENT_LENGTH) {
+        let chunked = HeaderValue::from_static("chunked");
+        headers
+            .entry(http::header::TRANSFER_ENCODING)
+            .or_insert(chunked);
+    }
+}
+
 /// Says how long a body is where that is known, as a client of HTTP does.
-fn note_length(headers: &mut HeaderMap, body: &Body) {
+pub fn note_length(headers: &mut HeaderMap, body: &Body) {
     let length = match body {
         Body::Empty => return,
         Body::Full(bytes) => bytes.len() as u64,
         Body::Stream { length, .. } => match length {
             Some(length) => *length,
-            None => return,
+            None => return note_chunks(headers),
         },
     };
     headers

@@ -20,6 +20,7 @@ use crate::message::FetchResponse;
 use crate::message::Reply;
 use crate::stub::PendingFetch;
 use crate::stub::body_from_js;
+use crate::stub::note_length;
 
 deno_core::extension!(
     stead_testing,
@@ -149,9 +150,11 @@ fn op_test_fetch<'s>(
     #[string] url: String,
     headers: v8::Local<'s, v8::Array>,
     body: v8::Local<'s, v8::Value>,
+    #[string] cf: Option<String>,
 ) -> Result<PendingFetch, JsErrorBox> {
-    let headers = headers_from_js(scope, headers)?;
+    let mut headers = headers_from_js(scope, headers)?;
     let body = body_from_js(scope, state, body)?;
+    note_length(&mut headers, &body);
     let (reply, receiver) = oneshot::channel();
     let control = state.borrow::<TestControlRef>().clone();
     let request = FetchRequest {
@@ -160,6 +163,7 @@ fn op_test_fetch<'s>(
         url,
         headers,
         body,
+        cf,
     };
     control.fetch(request, reply);
     Ok(PendingFetch::new(receiver))

@@ -279,13 +279,23 @@ impl Shard {
         self.shared.alarms.unpark();
         pushed.map_err(|error| format!("the state could not be kept: {error}"))?;
         let began_ms = self.shared.clock.now_ms();
-        lock(&testing.begun).push(Begun { began_ms, sockets });
+        let caches = self.shared.caches.copy();
+        lock(&testing.begun).push(Begun {
+            began_ms,
+            sockets,
+            caches,
+        });
         done()
     }
 
     async fn pop(self: &Rc<Self>, failed: bool, name: &str) -> Answer {
         let testing = self.testing();
-        let Begun { began_ms, sockets } = lock(&testing.begun).pop().expect("a level has begun");
+        let begun = lock(&testing.begun).pop();
+        let Begun {
+            began_ms,
+            sockets,
+            caches,
+        } = begun.expect("a level has begun");
         let sockets = Arc::new(sockets);
         let kept = testing.keep_failed.as_ref().filter(|_| failed);
         let leave = if kept.is_some() {
@@ -307,6 +317,7 @@ impl Shard {
             }
         }
         lock(&testing.faults).clear();
+        self.shared.caches.restore(caches);
         testing.levels.pop();
         if let Some(time) = self.shared.clock.virtual_time() {
             time.restart(began_ms);

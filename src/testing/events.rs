@@ -31,6 +31,9 @@ pub enum Event {
         /// Where its state is kept.
         #[serde(default)]
         kept: Option<String>,
+        /// Responses whose bodies nobody has read or cancelled.
+        #[serde(default)]
+        unread: Vec<Unread>,
     },
     /// A hook of a suite (of the file, if `path` is empty) has failed.
     SuiteFailed {
@@ -86,6 +89,15 @@ pub struct SnapshotCounts {
     pub updated: u32,
     /// The names of those that no test has asked for.
     pub obsolete: Vec<String>,
+}
+
+/// A response whose body nobody has read or cancelled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Unread {
+    /// Where it came from.
+    pub url: String,
+    /// The stack of the call that asked for it.
+    pub stack: String,
 }
 
 /// Something that was thrown.

@@ -22,6 +22,7 @@ use deno_core::OpState;
 use deno_core::serde_v8;
 use deno_core::v8;
 use serde::Serialize;
+use stead_ops::cache::CachesCopy;
 use stead_ops::time::VirtualClock;
 use stead_ops::time::VirtualClockRef;
 use stead_storage::ObjectId;
@@ -117,6 +118,8 @@ struct Begun {
     began_ms: i64,
     /// The sockets that slept.
     sockets: Remembered,
+    /// What the Cache API kept.
+    caches: CachesCopy,
 }
 
 /// How a disk fails.

@@ -42,6 +42,15 @@ describe("a test", () => {
     });
   }
 
+  for (const round of [1, 2]) {
+    test(`finds nothing in the caches, round ${round}`, async () => {
+      const url = "http://example.com/kept";
+      expect(await caches.default.match(url)).toBeUndefined();
+      await caches.default.put(url, new Response("x", { headers: { "Cache-Control": "max-age=100" } }));
+      expect(await (await caches.default.match(url))!.text()).toBe("x");
+    });
+  }
+
   test.fails("that fails leaves nothing either", async () => {
     await notes().add("from a test that fails");
     expect(1).toBe(2);
@@ -54,7 +63,9 @@ describe("a test", () => {
 
 describe("what beforeAll wrote", () => {
   let began = 0;
+  const cached = "http://example.com/ground";
   beforeAll(async () => {
+    await caches.default.put(cached, new Response("x", { headers: { "Cache-Control": "max-age=100" } }));
     began = Date.now();
     await notes().add("ground");
     await notes().remind(60_000);
@@ -63,6 +74,7 @@ describe("what beforeAll wrote", () => {
   test("is there", async () => {
     expect(await notes().all()).toEqual(["ground"]);
     expect(await notes().seen()).toBe(0);
+    expect(await caches.default.delete(cached)).toBe(true);
     await notes().add("more");
     await clock.advance("1m");
     expect(await notes().all()).toEqual(["ground", "more", "reminded"]);
@@ -70,6 +82,7 @@ describe("what beforeAll wrote", () => {
 
   test("is there again, with its alarm and its time", async () => {
     expect(Date.now()).toBe(began);
+    expect(await caches.default.delete(cached)).toBe(true);
     expect(await notes().all()).toEqual(["ground"]);
     expect((await clock.alarms()).map(({ time }) => time - began)).toEqual([60_000]);
   });

@@ -36,7 +36,13 @@ declare global {
 
 export default {
   async fetch(request, env, ctx) {
-    const [, action, name] = new URL(request.url).pathname.split("/");
+    const { pathname, searchParams } = new URL(request.url);
+    const [, action, name] = pathname.split("/");
+    if (action === "to") return new Response("moved", { status: 302, headers: { Location: searchParams.get("location")! } });
+    if (action === "echo") {
+      const { method, url, headers, cf } = request;
+      return Response.json({ method, url, headers: Object.fromEntries(headers), cf, body: await request.text() });
+    }
     const counter = env.COUNTER.get(env.COUNTER.idFromName(name));
     if (action === "later") {
       ctx.waitUntil(counter.add(1));

@@ -83,6 +83,15 @@ fn an_exception_that_nobody_caught_fails_the_test() {
 }
 
 #[test]
+fn a_body_that_a_failed_test_has_not_read_is_named() {
+    let finished = run("unread.test.ts", &[]);
+    assert_eq!(finished.code, Some(1));
+    let body = "the body of https://example.com/unread was neither read nor cancelled (";
+    check(&finished, &[body, "unread.test.ts:12:"]);
+    assert!(!finished.stdout.contains("example.com/read "));
+}
+
+#[test]
 fn a_test_that_does_not_end_is_ended_and_named() {
     let finished = run("endless.test.ts", &["--cpu-ms", "500"]);
     assert_eq!(finished.code, Some(1));
@@ -142,20 +151,51 @@ fn the_state_of_a_failed_test_is_kept() {
 
 #[test]
 fn an_order_that_a_test_relies_on_is_found() {
-    let finished = run("racing.test.ts", &["--seed", "1"]);
-    assert_eq!(finished.code, Some(0), "{finished:#?}");
-    let finished = run("racing.test.ts", &["--seed", "1", "--fuzz-schedule", "20"]);
-    assert_eq!(finished.code, Some(1), "{finished:#?}");
-    let line = finished.stdout.lines().find(|line| line.contains("--seed"));
-    let options: Vec<&str> = line
-        .expect("the seed is printed")
-        .split(": ")
-        .nth(1)
-        .unwrap()
-        .split(' ')
+    let found = found_by_order("racing.test.ts");
+    check(&found, &["FAILED the first to start is the first to end"]);
+}
+
+#[test]
+fn an_update_that_is_lost_in_some_orders_is_found() {
+    let found = found_by_order("lost-update.test.ts");
+    check(
+        &found,
+        &["FAILED no deposit is lost", "lost-update.test.ts:35:"],
+    );
+    let amounts: Vec<&str> = found
+        .stdout
+        .lines()
+        .filter(|line| line.contains("expected "))
         .collect();
-    let again = run("racing.test.ts", &options);
-    assert_eq!(again.code, Some(1), "{again:#?}");
+    assert_eq!(amounts.len(), 1, "{found:#?}");
+    assert!(
+        amounts[0].ends_with("expected 20 to be 30 // Object.is equality")
+            || amounts[0].ends_with("expected 10 to be 30 // Object.is equality")
+    );
+}
+
+/// A file that passes in the plain order, and fails in another one: the failure, which its seed makes again.
+#[track_caller]
+fn found_by_order(file: &str) -> Finished {
+    let plain = run(file, &["--seed", "1"]);
+    assert_eq!(plain.code, Some(0), "{plain:#?}");
+    let found = run(file, &["--seed", "1", "--fuzz-schedule", "50"]);
+    assert_eq!(found.code, Some(1), "{found:#?}");
+    let line = found.stdout.lines().find(|line| line.contains("--seed"));
+    let (_, options) = line
+        .and_then(|line| line.split_once(": "))
+        .expect("the seed is printed");
+    let options: Vec<&str> = options.split(' ').collect();
+    let again = run(file, &options);
+    let error = |finished: &Finished| {
+        let line = finished
+            .stdout
+            .lines()
+            .find(|line| line.contains("error: "));
+        line.expect("the failure says why").to_owned()
+    };
+    assert_eq!((again.code, error(&again)), (Some(1), error(&found)));
+    found
 }
 
 #[test]
@@ -211,4 +251,75 @@ fn a_project_is_tested_with_its_configuration() {
         .expect("the binary starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("1 passed, 0 failed"), "{text}");
+}
+
+/// The secrets that a project's test sees as its variable `SECRET`, with these files beside its configuration.
+#[track_caller]
+fn check_secret(files: &[(&str, &str)], expect: &str) {
+    let folder = temporary();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("a writable folder");
+    };
+    write(
+        "wrangler.jsonc",
+        r#"{ "name": "p", "main": "worker.ts", "compatibility_date": "2026-01-01", "vars": { "SECRET": "open" } }"#,
+    );
+    write(
+        "worker.ts",
+        "export default { fetch: (_, env) => new Response(env.SECRET) };",
+    );
+    write(
+        "worker.test.ts",
+        r#"import { env, SELF } from "cloudflare:test";
+        import { it } from "vitest";
+        it("tells", async () => {
+          const answer = await (await SELF.fetch("https://example.com/")).text();
+          console.log(`secret ${env.SECRET} ${answer}.`);
+        });"#,
+    );
+    for (name, text) in files {
+        write(name, text);
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_stead"))
+        .args(["test", "worker.test.ts"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let expect = format!("secret {expect} {expect}.");
+    assert!(text.contains(&expect), "no `{expect}` in {text}");
+}
+
+#[test]
+fn a_projects_tests_see_its_secrets() {
+    let (dev, env) = ((".dev.vars", "SECRET=dev"), (".env", "SECRET=env"));
+    check_secret(&[], "open");
+    check_secret(&[env], "env");
+    check_secret(&[dev, env], "dev");
+}
+
+#[test]
+fn objects_on_several_shards_start_from_nothing_too() {
+    let folder = temporary();
+    let source = r#"import { DurableObject } from "cloudflare:workers";
+        import { env, expect, it } from "stead:test";
+        export class Counter extends DurableObject {
+          add() { return this.ctx.storage.kv.put("n", this.get() + 1); }
+          get() { return this.ctx.storage.kv.get("n") ?? 0; }
+        }
+        it.each([1, 2, 3])("round %i", async () => {
+          const counters = Array.from({ length: 20 }, (_, i) => env.COUNTER.getByName(`${i}`));
+          expect(await Promise.all(counters.map((one) => one.get()))).toEqual(counters.map(() => 0));
+          await Promise.all(counters.map((one) => one.add()));
+          expect(await Promise.all(counters.map((one) => one.get()))).toEqual(counters.map(() => 1));
+          await caches.default.put("http://example.com/", new Response("x", { headers: { "Cache-Control": "max-age=9" } }));
+        });"#;
+    std::fs::write(folder.path().join("shards.test.ts"), source).expect("a writable folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_stead"))
+        .args(["test", "shards.test.ts", "--shards", "3"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("3 passed, 0 failed"), "{text}");
 }

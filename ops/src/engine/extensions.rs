@@ -128,6 +128,8 @@ deno_core::extension!(
         "receiver.js",
         "record.js",
         "response_statics.js",
+        "redirects.js",
+        "response_watch.js",
         "rpc.js",
         "rpc_promise.js",
         "rpc_stub.js",

@@ -31,6 +31,7 @@ use crate::dev::session::bundle_options;
 use crate::dev::session::vars;
 use crate::front::Front;
 use crate::process::Process;
+use crate::shard::StartError;
 use crate::testing::TestOptions;
 use crate::testing::Testing;
 use crate::testing::UpdateSnapshots;
@@ -174,7 +175,6 @@ async fn run_bundle(
         testing: Some(testing),
     };
     let started = Worker::start(config).await;
-    let started = started.map_err(|e| super::super::start_problem(&bundle, file, e, style));
     let result = match started {
         Ok(worker) => {
             worker.run_tests().await;
@@ -187,7 +187,11 @@ async fn run_bundle(
             report.coverage.add(&bundle, &worker.counted());
             Ok(())
         }
-        Err(problem) => Err(problem),
+        Err(StartError::Module(text)) => {
+            report.fail_to_load(&text);
+            Ok(())
+        }
+        Err(error) => Err(super::super::start_problem(&bundle, file, error, style)),
     };
     logger.flush_and_stop();
     result

@@ -202,11 +202,16 @@ fn summarize(
         }
     }
     if passed + failed + todo == 0 && (skipped == 0 || args.pattern.is_some()) {
-        let what = match &args.pattern {
-            Some(pattern) => format!("no test's name matches `{pattern}`"),
-            None => "the files have no tests".to_owned(),
+        let (what, help) = match &args.pattern {
+            Some(pattern) => (
+                format!("no test's name matches `{pattern}`"),
+                "the pattern is a regular expression for the name with those of its suites: `suite > test`",
+            ),
+            None => (
+                "the files have no tests".to_owned(),
+                "a test is `test(\"name\", () => …)` with `test` from \"vitest\" or \"stead:test\", or an exported object with a test() method",
+            ),
         };
-        let help = "a test is `test(\"name\", () => …)` with `test` from \"vitest\" or \"stead:test\", or an exported object with a test() method";
         return Err(Problem::does_not_load(what).help(help));
     }
     if failed == 0 {

@@ -142,6 +142,17 @@ fn print_failure(out: &mut String, test: &TestReport, style: Style) {
     for error in &test.errors {
         print_error(out, error, style);
     }
+    for unread in &test.unread {
+        let place = place_of(&unread.stack).map(|(at, _)| at);
+        let place = place.map_or(String::new(), |at| {
+            format!(" ({}:{}:{})", at.file.display(), at.line, at.column)
+        });
+        let text = format!(
+            "the body of {} was neither read nor cancelled{place}",
+            unread.url
+        );
+        let _ = writeln!(out, "  {} {text}", style.yellow("warning:"));
+    }
     // An exception of the tests' own code is shown as an error already.
     let lines: Vec<&Line> = test
         .lines
@@ -250,7 +261,8 @@ fn shown(file: &Path) -> &Path {
     file.strip_prefix(here).unwrap_or(file)
 }
 
-fn is_frame(line: &str) -> bool {
+/// Whether a line of a stack is one of its frames.
+pub fn is_frame(line: &str) -> bool {
     line.trim_start().starts_with("at ")
 }
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::coverage::Coverage;
+use super::print::is_frame;
+use crate::exports::CAUSED_BY;
 use crate::testing::events::Event;
 use crate::testing::events::Line;
 use crate::testing::events::News;
 use crate::testing::events::SnapshotCounts;
 use crate::testing::events::State;
 use crate::testing::events::TestError;
+use crate::testing::events::Unread;
 
 /// One test.
 #[derive(Clone, Debug, Serialize)]
@@ -30,6 +33,8 @@ pub struct TestReport {
     pub note: Option<String>,
     /// Where its state is kept, if it failed and that was asked for.
     pub kept: Option<String>,
+    /// Responses whose bodies it has neither read nor cancelled.
+    pub unread: Vec<Unread>,
     /// What was printed meanwhile.
     pub lines: Vec<Line>,
 }
@@ -93,6 +98,7 @@ impl FileReport {
                         errors: Vec::new(),
                         note: None,
                         kept: None,
+                        unread: Vec::new(),
                         lines: Vec::new(),
                     });
                 }
@@ -114,6 +120,7 @@ impl FileReport {
                 errors,
                 note,
                 kept,
+                unread,
             } => {
                 self.open.retain(|open| *open != id);
                 let test = self.by_id.get(&id).map(|at| &mut self.tests[*at]);
@@ -123,6 +130,7 @@ impl FileReport {
                 test.errors = errors;
                 test.note = note;
                 test.kept = kept;
+                test.unread = unread;
                 test.lines = lines;
                 test.fail_for_uncaught();
             }
@@ -138,6 +146,24 @@ impl FileReport {
             }
         }
         false
+    }
+
+    /// Fails the file: its modules threw an error, whose stack is in `text`, with those of its causes.
+    pub fn fail_to_load(&mut self, text: &str) {
+        let errors = text.rsplit(CAUSED_BY).map(|text| TestError {
+            message: text
+                .lines()
+                .take_while(|line| !is_frame(line))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            stack: Some(text.to_owned()),
+            ..TestError::default()
+        });
+        let error = errors.reduce(|cause, error| TestError {
+            cause: Some(Box::new(cause)),
+            ..error
+        });
+        self.fail_suite(Vec::new(), error.into_iter().collect());
     }
 
     /// Fails the tests that run, or else the file: their code was ended. Those that were to follow do not run.
