@@ -221,6 +221,9 @@ impl Worker {
 
     /// Starts shards that nobody waits for, a moment later. What they are told waits for them.
     async fn start_late(&self, slots: Vec<Slot>, failure: watch::Sender<Option<StartError>>) {
+        if slots.is_empty() {
+            return;
+        }
         let shared = self.shared.clone();
         let generation = self.generation.clone();
         let threads = self.threads.clone();
