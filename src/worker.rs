@@ -72,6 +72,9 @@ use crate::worn::Worn;
 /// lock of the process's address space busy, which the first answers need as well.
 const LATE_BY: Duration = Duration::from_millis(50);
 
+/// The connections of a new worker that need not wait for their shard.
+const EARLY_MAX: usize = 4;
+
 /// What a worker is started with.
 pub struct Config {
     /// Shards that have begun already, at most as many as there are to be.
@@ -458,10 +461,14 @@ impl Worker {
         self.shared.state.path().to_owned()
     }
 
-    /// Hands a client's connection to a shard that is ready.
-    pub async fn connect(&self, shard: usize, stream: std::net::TcpStream) {
+    /// Hands a client's connection to a shard: all of them in turn, but the first few to one that is
+    /// ready. More of them would find that shard busy for as long as they last.
+    pub async fn connect(&self, number: usize, stream: std::net::TcpStream) {
         let ready = self.generation().isolates.len();
-        let shard = shard % ready;
+        let mut shard = number % self.shared.routes.len();
+        if shard >= ready && number < EARLY_MAX {
+            shard = number % ready;
+        }
         let client = Client {
             stream,
             read: Bytes::new(),
