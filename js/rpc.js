@@ -6,6 +6,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { handleConnect, isConnect } from "ext:stead/connect.js";
 import { exportResult, returning } from "ext:stead/exported.js";
 import { fromMessage, isTarget, serializeThrown, toMessage } from "ext:stead/message.js";
 
@@ -167,8 +168,12 @@ export async function answerCall(native, callee) {
   /** @type {any[]} */
   let received = NOTHING;
   try {
-    if (callee.refusal !== undefined) throw new TypeError(callee.refusal);
     const path = op_call_path(native);
+    if (kind !== VALUE && isConnect(path)) {
+      const rest = kind === HANDLERS ? [callee.env, callee.ctx] : [undefined, undefined];
+      return await handleConnect(native, root, rest);
+    }
+    if (callee.refusal !== undefined) throw new TypeError(callee.refusal);
     const { receiver, value } = resolve(root, path, kind);
     let result = value;
     const bytes = op_call_arguments(native) ?? null;
