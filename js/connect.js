@@ -93,11 +93,11 @@ export function isConnect(path) {
 /**
  * Runs the `connect()` handler of an object or an entrypoint.
  * @param {any} native the call
- * @param {any} holder what has the handler
+ * @param {import("./rpc.js").Callee} callee
  * @param {any[]} rest what a handler of a plain object is given beside the socket
  */
-export async function handleConnect(native, holder, rest) {
-  const { connect } = holder;
+export async function handleConnect(native, { root, handlers }, rest) {
+  const { connect } = handlers ?? root;
   if (typeof connect !== "function") {
     throw new Error("Handler does not export a connect() function.");
   }
@@ -108,7 +108,7 @@ export async function handleConnect(native, holder, rest) {
   const socket = acceptWithin({ text, host: text, port: 0, isWeb: false }, connection);
   op_call_return(native, toMessage(undefined).bytes, null, null);
   try {
-    await ReflectApply(connect, holder, [socket, ...rest]);
+    await ReflectApply(connect, root, [socket, ...rest]);
   } catch (error) {
     // The caller hears only that the connection has ended.
     op_report_error(handle, describeError(error));

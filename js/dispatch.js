@@ -370,7 +370,8 @@ function objectCall(record, native) {
   const number = op_call_target(native);
   if (number < 0) {
     const refusal = record.instance instanceof DurableObject ? undefined : NO_RPC;
-    const callee = { root: record.instance, kind: ENTRYPOINT, objectId: record.id, refusal };
+    const { handlers, id: objectId, instance: root } = record;
+    const callee = { root, kind: ENTRYPOINT, objectId, handlers, refusal };
     return enterObject(record, answerCall, native, callee);
   }
   const found = exportedValue(number);

@@ -151,6 +151,7 @@ function handlerArguments(method, name, args, env, ctx) {
  * @property {any} root
  * @property {number} kind
  * @property {string | null} objectId the object whose code it is
+ * @property {any} [handlers] the handlers that an object had when it was made
  * @property {string} [refusal] why nothing of it can be called
  * @property {any} [env] for the functions of a plain object
  * @property {any} [ctx]
@@ -171,7 +172,7 @@ export async function answerCall(native, callee) {
     const path = op_call_path(native);
     if (kind !== VALUE && isConnect(path)) {
       const rest = kind === HANDLERS ? [callee.env, callee.ctx] : [undefined, undefined];
-      return await handleConnect(native, root, rest);
+      return await handleConnect(native, callee, rest);
     }
     if (callee.refusal !== undefined) throw new TypeError(callee.refusal);
     const { receiver, value } = resolve(root, path, kind);

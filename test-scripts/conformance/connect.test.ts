@@ -123,6 +123,18 @@ export class Broken extends DurableObject {
   connect() {}
 }
 
+export class Assigned extends DurableObject {
+  connect: any;
+
+  constructor(ctx: DurableObjectState, env: unknown) {
+    super(ctx, env as any);
+    this.connect = async (socket: any) => {
+      this.connect = undefined;
+      await socket.writable.getWriter().write(encode("assigned"));
+    };
+  }
+}
+
 export class Silent extends DurableObject {}
 
 export class Entry extends WorkerEntrypoint {
@@ -200,6 +212,14 @@ export const whatAHandlerStoredIsThere = {
     const stub = own.Writer.getByName("one");
     assertEquals(await textOf(stub.connect(ADDRESS).readable), "1");
     assertEquals(await textOf(stub.connect(ADDRESS).readable), "2");
+  },
+};
+
+export const aHandlerIsTakenOnceAfterConstruction = {
+  async test() {
+    const stub = own.Assigned.getByName("one");
+    assertEquals(await textOf(stub.connect(ADDRESS).readable), "assigned");
+    assertEquals(await textOf(stub.connect(ADDRESS).readable), "assigned");
   },
 };
 
