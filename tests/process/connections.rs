@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::server::{Server, fixture, temporary};
+use crate::faults::{Faults, HANG, SYNC, fault, library};
+use crate::server::{Server, fixture, temporary, text};
 
 #[test]
 fn much_passes_between_objects_of_all_shards() {
@@ -50,6 +51,45 @@ fn a_connection_ends_with_an_entrypoint_that_takes_too_long() {
     let server = Server::start(&file, state.path(), &options);
     assert_eq!(server.get("/spinner").json(), "");
     server.stop();
+}
+
+/// What a handler says, or that it has ended, is heard when what it stored before is durable.
+fn waits_for_the_disk(what: &str) {
+    let directory = temporary();
+    let faults = Faults::in_directory(&directory);
+    let state = directory.path().join("state");
+    let environment = [
+        ("LD_PRELOAD", library()),
+        ("STEAD_FAULTS", faults.path.as_path()),
+    ];
+    let file = fixture("connections.ts");
+    let server = Server::start_in(&environment, &file, &state, &["--shards", "1"]);
+    let place = server.get("/where/peer").json();
+    std::thread::scope(|scope| {
+        faults.order(fault(SYNC, HANG), text(&state));
+        let slow = scope.spawn(|| server.get(&format!("/{what}/peer")));
+        while faults.hits() == 0 {
+            std::thread::yield_now();
+        }
+        for _ in 0..20 {
+            assert_eq!(server.get("/where/other").json(), place);
+        }
+        let early = slow.is_finished();
+        faults.clear();
+        assert!(!early, "the connection did not wait for the disk");
+        assert_eq!(slow.join().unwrap().status, 200);
+    });
+    server.stop();
+}
+
+#[test]
+fn what_a_handler_says_waits_for_the_disk() {
+    waits_for_the_disk("store");
+}
+
+#[test]
+fn the_end_of_a_handler_waits_for_the_disk() {
+    waits_for_the_disk("store-silently");
 }
 
 #[test]
