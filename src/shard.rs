@@ -208,7 +208,9 @@ pub async fn serve(start: Start, blank: Blank) {
             drop(runtime);
             // Who waited for the end of a shard that was replaced hears of it.
             drop(shard.retiring.take());
-            stopped.map(Stop::end);
+            if let Some(stopped) = stopped {
+                stopped.end();
+            }
         }
         Err(error) => drop(started.send(Err(error))),
     }
