@@ -87,7 +87,7 @@ defineClasses({ Request, Response, WebSocket, WebSocketPair, WebSocketRequestRes
 defineValues({ fetch });
 
 /** The names under which an object's class may define a handler. */
-const HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"];
+const HANDLERS = ["fetch", "connect", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"];
 
 /** What resets an object whose socket event takes longer than the object allows. */
 const SOCKET_EVENT_TIMEOUT = "Actor exceeded event execution time and was disconnected.";
@@ -370,7 +370,8 @@ function objectCall(record, native) {
   const number = op_call_target(native);
   if (number < 0) {
     const refusal = record.instance instanceof DurableObject ? undefined : NO_RPC;
-    const callee = { root: record.instance, kind: ENTRYPOINT, objectId: record.id, refusal };
+    const { handlers, id: objectId, instance: root } = record;
+    const callee = { root, kind: ENTRYPOINT, objectId, handlers, refusal };
     return enterObject(record, answerCall, native, callee);
   }
   const found = exportedValue(number);
@@ -478,13 +479,16 @@ function speaker(mapping) {
 }
 
 /**
- * Takes the calls of exported values that code has not answered for which V8 kept `mapping`.
+ * Takes the calls of exported values that code has not answered for which V8 kept `mapping`, and cuts
+ * the connections that it holds.
  * @param {unknown} mapping
  */
 function callsUnderWay(mapping) {
   return runInMapping(mapping, () => {
     const context = currentContext();
-    return context instanceof WorkerEvent ? context.takeCalls() : [];
+    if (!(context instanceof WorkerEvent)) return [];
+    context.cutConnections();
+    return context.takeCalls();
   });
 }
 

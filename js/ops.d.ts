@@ -281,6 +281,8 @@ interface EventOps {
   op_code_end(): void;
   op_isolate_abort(message: string): void;
   op_tcp_open(handle: ObjectHandle | null, host: string, port: number, secure: boolean): Promise<any>;
+  op_tcp_pair(handle: ObjectHandle | null): [any, any];
+  op_tcp_accept(handle: ObjectHandle | null, end: any): any;
   op_tcp_read(socket: any): Promise<Uint8Array | null>;
   op_tcp_read_stop(socket: any): void;
   op_tcp_write(socket: any, bytes: Uint8Array): Promise<void>;

@@ -6,6 +6,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { handleConnect, isConnect } from "ext:stead/connect.js";
 import { exportResult, returning } from "ext:stead/exported.js";
 import { fromMessage, isTarget, serializeThrown, toMessage } from "ext:stead/message.js";
 
@@ -150,6 +151,7 @@ function handlerArguments(method, name, args, env, ctx) {
  * @property {any} root
  * @property {number} kind
  * @property {string | null} objectId the object whose code it is
+ * @property {any} [handlers] the handlers that an object had when it was made
  * @property {string} [refusal] why nothing of it can be called
  * @property {any} [env] for the functions of a plain object
  * @property {any} [ctx]
@@ -167,8 +169,12 @@ export async function answerCall(native, callee) {
   /** @type {any[]} */
   let received = NOTHING;
   try {
-    if (callee.refusal !== undefined) throw new TypeError(callee.refusal);
     const path = op_call_path(native);
+    if (kind !== VALUE && isConnect(path)) {
+      const rest = kind === HANDLERS ? [callee.env, callee.ctx] : [undefined, undefined];
+      return await handleConnect(native, callee, rest);
+    }
+    if (callee.refusal !== undefined) throw new TypeError(callee.refusal);
     const { receiver, value } = resolve(root, path, kind);
     let result = value;
     const bytes = op_call_arguments(native) ?? null;

@@ -7,6 +7,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { isOn } from "ext:stead/compatibility.js";
+import { connectTo } from "ext:stead/connect.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { fetchFollowing } from "ext:stead/redirects.js";
 import { addHostClass, deserializeThrown, fromMessage, toPersistent } from "ext:stead/message.js";
@@ -226,6 +227,8 @@ export class StubHandler {
     return await this.callee.fetch(.../** @type {[any, any]} */ (args));
   };
 
+  #connect = (/** @type {any[]} */ ...args) => connectTo(this.callee, args);
+
   /**
    * @param {any} target
    * @param {string | symbol} name
@@ -259,7 +262,7 @@ export class StubHandler {
    */
   member(target, name) {
     if (name === "fetch") return this.#fetch;
-    if (name === "connect") return notYet;
+    if (name === "connect") return this.#connect;
     if (!isOn("fetcher_no_get_put_delete") && ObjectHasOwn(HELPERS, name)) {
       return (/** @type {any[]} */ ...args) => HELPERS[name](this.callee, args);
     }
@@ -323,10 +326,6 @@ function refuseUrl(method) {
  */
 function checkStatus(method, { ok, status, statusText }) {
   if (!ok) throw new Error(`HTTP ${method} request failed: ${status} ${statusText}`);
-}
-
-function notYet() {
-  throw new Error("connect() of a stub is not implemented in Stead yet.");
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference path="./types.d.ts" />
 
-// The module `cloudflare:sockets`: TCP connections.
+// Sockets: TCP connections of the module `cloudflare:sockets`, and connections within the process.
 // https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/
 
 import { core, internals, primordials } from "ext:core/mod.js";
@@ -15,7 +15,8 @@ import { bytesOf } from "ext:stead/streams.js";
 import { parseAddress, parseOptions, unreachable } from "ext:stead/tcp_address.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 
-const { Error, PromisePrototypeThen, PromiseWithResolvers, TypeError } = primordials;
+const { Error, Promise, PromisePrototypeThen, PromiseResolve, PromiseWithResolvers, TypeError } =
+  primordials;
 const { ReadableStream, WritableStream, writableStreamClose } = core.loadExtScript(
   "ext:deno_web/06_streams.js",
 );
@@ -50,7 +51,19 @@ const CLOSED = "This socket has been closed.";
 const NO_BYTES =
   "This TransformStream is being used as a byte stream, but received an object of non-ArrayBuffer/ArrayBufferView type on its writable side.";
 
+/** What the handler of a connection is told when the other side is gone. */
+const DISCONNECTED = "Can't read from request stream because client disconnected.";
+
 const doNothing = () => {};
+
+/** What a connection that failed is for the code that holds it. @typedef {(cause: any) => any} Failure */
+
+/** @type {Failure} */
+function disconnected(cause) {
+  const error = new TypeError(DISCONNECTED, { cause });
+  /** @type {any} */ (error).retryable = true;
+  return error;
+}
 
 /** A promise whose failure nobody has to look at. */
 function quietly() {
@@ -64,6 +77,16 @@ async function outputGate() {
   const handle = currentHandle();
   if (handle !== null && !op_output_open(handle)) await op_output_wait(handle);
 }
+
+/**
+ * A socket for a connection within the process that is being opened.
+ * @type {(address: import("./tcp_address.js").Address, options: import("./tcp_address.js").Options, connection: Promise<any>) => Socket}
+ */
+export let openWithin;
+/** A socket for the handler of such a connection. @type {(address: import("./tcp_address.js").Address, native: any) => Socket} */
+export let acceptWithin;
+/** @type {(socket: Socket) => Promise<void>} */
+export let finish;
 
 /** A connection, or one that is being opened. */
 export class Socket {
@@ -81,6 +104,12 @@ export class Socket {
   /** What a read that is under way ends with. @type {Promise<any> | null} */ #reading = null;
   #isOver = false;
   #isHandedOn = false;
+  #isDropped = false;
+  /** What a connection to the network has and one within the process has not. */
+  #canSecure = true;
+  /** Whether somebody else opened it. */
+  #isIncoming = false;
+  /** @type {Failure} */ #failure = connectionLost;
 
   /**
    * @param {symbol} token
@@ -173,9 +202,10 @@ export class Socket {
       throw new TypeError("The connection was closed before startTls could be started.");
     }
     this.#isHandedOn = true;
+    const secure = { ...this.#options, secureTransport: /** @type {const} */ ("on") };
+    if (!this.#canSecure) return Socket.#refused(this.#address, secure);
     const host = options?.expectedServerHostname;
     const secured = this.#secure(host === undefined ? this.#address.host : `${host}`);
-    const secure = { ...this.#options, secureTransport: /** @type {const} */ ("on") };
     return new Socket(INTERNAL, this.#address, secure, false, secured);
   }
 
@@ -196,7 +226,9 @@ export class Socket {
     try {
       const native = await connection;
       this.#native = native;
-      this.#opened.resolve({ remoteAddress: this.#address.text });
+      if (this.#isDropped) op_tcp_close(native);
+      const { text } = this.#address;
+      this.#opened.resolve(this.#isIncoming ? { localAddress: text } : { remoteAddress: text });
       return native;
     } catch (error) {
       const failure = unreachable(this.#address, error);
@@ -211,6 +243,7 @@ export class Socket {
   }
 
   #drop() {
+    this.#isDropped = true;
     if (this.#native !== null) op_tcp_close(this.#native);
   }
 
@@ -227,8 +260,8 @@ export class Socket {
     } catch (error) {
       if (this.#isOver) return;
       this.#isOver = true;
-      this.#readsFail(connectionLost(error));
-      this.#writes.error(connectionLost(error));
+      this.#readsFail(this.#failure(error));
+      this.#writes.error(this.#failure(error));
       this.#closed.resolve(undefined);
       this.#drop();
     } finally {
@@ -278,7 +311,7 @@ export class Socket {
     try {
       if (bytes.byteLength > 0) await resumeAfter(op_tcp_write(native, bytes));
     } catch (error) {
-      throw this.#isOver ? new TypeError(CLOSED) : connectionLost(error);
+      throw this.#isOver ? new TypeError(CLOSED) : this.#failure(error);
     }
   }
 
@@ -287,6 +320,48 @@ export class Socket {
     if (this.#isHandedOn) return;
     await outputGate();
     await op_tcp_shutdown(native).catch(doNothing);
+  }
+
+  /** Ends a connection whose handler has ended: nobody answers it any more. */
+  async #finish() {
+    await outputGate().catch(doNothing);
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#readsFail(disconnected(undefined));
+    this.#writes.error(disconnected(undefined));
+    this.#drop();
+    this.#closed.resolve(undefined);
+  }
+
+  /**
+   * @param {import("./tcp_address.js").Address} address
+   * @param {import("./tcp_address.js").Options} options
+   */
+  static #refused(address, options) {
+    const failure = new Error("startTls() is not supported on this connection.");
+    const socket = new Socket(INTERNAL, address, options, false, new Promise(doNothing));
+    socket.#isOver = true;
+    socket.#opened.reject(failure);
+    socket.#closed.reject(failure);
+    socket.#readsFail(failure);
+    socket.#writes.error(failure);
+    return socket;
+  }
+
+  static {
+    openWithin = (address, options, connection) => {
+      const socket = new Socket(INTERNAL, address, options, false, connection);
+      socket.#canSecure = false;
+      return socket;
+    };
+    acceptWithin = (address, native) => {
+      const options = { secureTransport: /** @type {const} */ ("off"), allowHalfOpen: true, highWaterMark: undefined };
+      const socket = new Socket(INTERNAL, address, options, false, PromiseResolve(native));
+      socket.#isIncoming = true;
+      socket.#failure = disconnected;
+      return socket;
+    };
+    finish = (socket) => socket.#finish();
   }
 }
 tagClass(Socket);
@@ -304,7 +379,7 @@ function sizeOf(chunk) {
 function connect(address, options) {
   requireHandler();
   const parsed = parseAddress(address);
-  const how = parseOptions(options);
+  const how = parseOptions(options, "SocketsModule");
   return new Socket(INTERNAL, parsed, how, false, dial(parsed, how.secureTransport === "on"));
 }
 

@@ -83,8 +83,12 @@ function checked(text, host, port) {
  * @property {number | undefined} highWaterMark bytes
  */
 
-/** @param {any} options @returns {Options} */
-export function parseOptions(options) {
+/**
+ * @param {any} options
+ * @param {string} owner whose `connect()` is called
+ * @returns {Options}
+ */
+export function parseOptions(options, owner) {
   if (options === null) {
     throw new TypeError(
       "Cannot initialize SocketOptions with required members from an undefined or null value.",
@@ -92,7 +96,7 @@ export function parseOptions(options) {
   }
   if (options !== undefined && typeof options !== "object" && typeof options !== "function") {
     throw new TypeError(
-      "Failed to execute 'connect' on 'SocketsModule': parameter 2 is not of type 'SocketOptions'.",
+      `Failed to execute 'connect' on '${owner}': parameter 2 is not of type 'SocketOptions'.`,
     );
   }
   const secureTransport = options?.secureTransport === undefined ? "off" : `${options.secureTransport}`;

@@ -23,7 +23,7 @@ export class WorkerEvent {
   #held = null;
   /** Calls of values that the event's code exported, while they run. @type {Set<any> | null} */
   #calls = null;
-  /** What is to end with it. @type {(() => void)[] | null} */
+  /** What cuts its connections. @type {(() => void)[] | null} */
   #endings = null;
   #calledOverRpc;
   #ended = false;
@@ -107,7 +107,7 @@ export class WorkerEvent {
     this.#end();
   }
 
-  /** Has something done when the event has ended. @param {() => void} ending */
+  /** Has a connection cut when the event has ended. @param {() => void} ending */
   addEnding(ending) {
     (this.#endings ??= []).push(ending);
   }
@@ -132,8 +132,14 @@ export class WorkerEvent {
     this.#ended = true;
     if (this.#held !== null) { for (const stub of this.#held) op_stub_drop(stub); }
     this.#held = null;
-    if (this.#endings !== null) { for (const ending of this.#endings) ending(); }
+    this.cutConnections();
+  }
+
+  /** Ends the connections that its code holds. */
+  cutConnections() {
+    const endings = this.#endings;
     this.#endings = null;
+    if (endings !== null) { for (const ending of endings) ending(); }
   }
 }
 

@@ -1,7 +1,7 @@
 //! What travels beside the bytes of a message, between JavaScript and Rust.
 //!
 //! JavaScript hands over, and is handed, a list: a body in one of its forms, the
-//! end of a socket, a stub, or the list of a blob's parts.
+//! end of a socket or of a connection, a stub, or the list of a blob's parts.
 
 use std::cell::RefCell;
 use std::io;
@@ -22,6 +22,7 @@ use crate::body::Body;
 use crate::callee::Callee;
 use crate::callee::StubHandle;
 use crate::message::Attachment;
+use crate::pipe::PipeEnd;
 use crate::stub::body_from_js;
 use crate::stub::body_to_js;
 use crate::websocket::PairEnd;
@@ -68,6 +69,9 @@ fn attachment_from_js<'s>(
         if let Some(end) = try_unwrap_cppgc_object::<PairEnd>(scope, attachment) {
             return Ok(Attachment::Socket(end.take()?));
         }
+        if let Some(end) = try_unwrap_cppgc_object::<PipeEnd>(scope, attachment) {
+            return Ok(Attachment::Connection(end.take()?));
+        }
     }
     let body = body_from_js(scope, state, attachment)?;
     Ok(Attachment::Body(hide_failure(body)))
@@ -112,6 +116,7 @@ pub fn attachments_to_js<'s>(
         .map(|attachment| match attachment {
             Attachment::Body(body) => body_to_js(scope, body),
             Attachment::Socket(end) => make_cppgc_object(scope, PairEnd::new(end)).into(),
+            Attachment::Connection(end) => make_cppgc_object(scope, PipeEnd::new(end)).into(),
             Attachment::Stub(export) => {
                 make_cppgc_object(scope, StubHandle::new(Callee::Export(export))).into()
             }

@@ -158,7 +158,8 @@ impl IncomingRequest {
         let note = &mut *self.note.as_ref()?.borrow_mut();
         if let (Callee::Object(key, name), None) = (callee, &note.object) {
             note.object = Some((*key, name.clone()));
-            note.event = note.elsewhere.is_some().then(|| path.join("."));
+            let event = || path.join(".").trim_start_matches('\0').to_owned();
+            note.event = note.elsewhere.is_some().then(event);
         }
         note.elsewhere.clone()
     }

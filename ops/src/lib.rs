@@ -33,6 +33,7 @@ pub mod meter;
 pub mod node;
 pub mod object_socket;
 pub mod parcel;
+pub mod pipe;
 mod pipeline;
 mod record;
 pub mod socket;

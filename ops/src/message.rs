@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::body::Body;
 use crate::export::Export;
 use crate::meter::Elsewhere;
+use crate::pipe::HandlerEnd;
 use crate::pipeline::PipelineEnd;
 use crate::socket::Frame;
 use crate::socket::SocketEnd;
@@ -102,6 +103,8 @@ pub enum Attachment {
     Socket(SocketEnd),
     /// A value that the receiver can call.
     Stub(Arc<Export>),
+    /// A connection that somebody opens to the callee.
+    Connection(HandlerEnd),
     /// The contents of a blob.
     Blob(Vec<Arc<dyn BlobPart + Send + Sync>>),
 }

@@ -1,4 +1,5 @@
-//! TCP connections that code opens with `connect()` of `cloudflare:sockets`.
+//! Connections that code opens with `connect()`, of `cloudflare:sockets` over TCP or of a stub within
+//! the process.
 //!
 //! <https://developers.cloudflare.com/workers/runtime-apis/tcp-sockets/>
 
@@ -27,11 +28,15 @@ use crate::host::ByteStream;
 use crate::host::running_host;
 use crate::instance::Instance;
 use crate::instance::ObjectHandle;
+use crate::pipe::PipeEnd;
+use crate::pipe::pipe;
 
 deno_core::extension!(
     stead_tcp,
     ops = [
         op_tcp_open,
+        op_tcp_pair,
+        op_tcp_accept,
         op_tcp_read,
         op_tcp_read_stop,
         op_tcp_write,
@@ -157,6 +162,33 @@ async fn op_tcp_open(
     let process = running_host(&state.borrow())?;
     let instance = handle.map(|handle| handle.0.clone());
     open(process.dial(host, port, secure).await, instance)
+}
+
+/// A connection within the process: the caller's end, and the handler's, which travels.
+#[op2]
+fn op_tcp_pair<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] handle: Option<&ObjectHandle>,
+) -> v8::Local<'s, v8::Array> {
+    let (caller, handler) = pipe();
+    let instance = handle.map(|handle| handle.0.clone());
+    let caller = Connection::open(Box::new(caller), instance);
+    let ends: [v8::Local<v8::Value>; 2] = [
+        make_cppgc_object(scope, caller).into(),
+        make_cppgc_object(scope, PipeEnd::new(handler)).into(),
+    ];
+    v8::Array::new_with_elements(scope, &ends)
+}
+
+/// The end of a connection that came to an object, if a handle is given, or to the worker.
+#[op2]
+#[cppgc]
+fn op_tcp_accept(
+    #[cppgc] handle: Option<&ObjectHandle>,
+    #[cppgc] end: &PipeEnd,
+) -> Result<TcpSocket, JsErrorBox> {
+    let instance = handle.map(|handle| handle.0.clone());
+    Ok(Connection::open(Box::new(end.take()?), instance))
 }
 
 /// The next bytes; null at the end.

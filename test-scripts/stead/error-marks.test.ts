@@ -37,6 +37,16 @@ export const aCriticalSectionThatTakesTooLong = {
   },
 };
 
+// Browsers refuse these ports without trying. Nobody listens there, which is what the error says.
+export const noPortIsRefused = {
+  async test() {
+    for (const port of [1, 9, 6000, 10080]) {
+      const failure = await fetch(`http://127.0.0.1:${port}/`).then(() => "an answer", (error) => error.message);
+      assertEquals([port, failure.includes("blocked")], [port, false]);
+    }
+  },
+};
+
 // workerd says the same where its configuration lets workers reach the machine's own network.
 export const aConnectionThatFailsMayBeTriedAgain = {
   async test(_: unknown, env: Env) {

@@ -9,6 +9,7 @@ mod assets;
 mod bank;
 mod calling;
 mod compatibility;
+mod connections;
 mod crowd;
 mod debugger;
 mod dev;

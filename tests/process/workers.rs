@@ -68,6 +68,14 @@ export default {
       }
       case "/stream":
         return new Response(await env.ADMIN.stream());
+      case "/connect": {
+        const read = (stub: any) => new Response(stub.connect("there:1").readable).text();
+        return Response.json([
+          await read(env.ADMIN),
+          await read(env.ROOM.getByName("r")),
+          await told(() => env.LOST.connect("there:1").opened),
+        ]);
+      }
       case "/objects":
         return Response.json([
           await env.ROOM.getByName("r").hello("front"),
@@ -128,6 +136,9 @@ export class Room extends DurableObject {
   fetch() {
     return new Response(`room ${this.ctx.id.name}`);
   }
+  async connect(socket: any) {
+    await socket.writable.getWriter().write(new TextEncoder().encode(`room ${this.ctx.id.name}`));
+  }
 }
 
 class Counter extends RpcTarget {
@@ -155,6 +166,10 @@ export class Admin extends WorkerEntrypoint {
   }
   room(name: string) {
     return this.env.ROOM.getByName(name);
+  }
+  async connect(socket: any) {
+    const said = `${(await socket.opened).localAddress} for ${this.ctx.props.who}`;
+    await socket.writable.getWriter().write(new TextEncoder().encode(said));
   }
   fail() {
     throw new RangeError("back refuses");
@@ -210,6 +225,11 @@ fn a_worker_is_fetched_and_called_by_its_service_bindings() {
     assert_eq!(
         json(&server, "/calls"),
         json!([3, [{ "who": "front", "n": 3 }, "of back"], "pong", 42, 1, "RangeError: back refuses"])
+    );
+    let unreachable = "Error: proxy request failed, cannot connect to the specified address";
+    assert_eq!(
+        json(&server, "/connect"),
+        json!(["there:1 for front", "room r", unreachable])
     );
     assert_eq!(json(&server, "/target"), json!(2));
     assert_eq!(server.get("/stream").text(), "a stream");

@@ -143,6 +143,7 @@ deno_core::extension!(
         "storage.js",
         "streams.js",
         "tasks.js",
+        "connect.js",
         "tcp.js",
         "tcp_address.js",
         "test_clock.js",

@@ -27,6 +27,7 @@ const SCRIPTS: &[(&str, &[Replacement])] = &[
     ("ext:deno_web/14_compression.js", COMPRESSION),
     ("ext:deno_fetch/20_headers.js", HEADERS),
     ("ext:deno_fetch/21_formdata.js", FORMS),
+    ("ext:deno_fetch/26_fetch.js", FETCH),
 ];
 
 const CONVERTERS: &[Replacement] = &[
@@ -316,6 +317,11 @@ const FORMS: &[Replacement] = &[
         "if (form !== undefined) {\n      webidl.illegalConstructor();\n    }\n",
         "",
     ),
+];
+
+const FETCH: &[Replacement] = &[
+    // The platform has no list of ports that it does not connect to, as browsers have.
+    ("url.port !== \"\" && BAD_PORTS[url.port] === true", "false"),
 ];
 
 /// The script with the platform's texts.
