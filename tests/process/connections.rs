@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::faults::{Faults, HANG, SYNC, fault, library};
+use crate::faults::{Faults, HANG, SYNC, fault};
 use crate::server::{Server, fixture, temporary, text};
 
 #[test]
@@ -58,12 +58,8 @@ fn waits_for_the_disk(what: &str) {
     let directory = temporary();
     let faults = Faults::in_directory(&directory);
     let state = directory.path().join("state");
-    let environment = [
-        ("LD_PRELOAD", library()),
-        ("STEAD_FAULTS", faults.path.as_path()),
-    ];
     let file = fixture("connections.ts");
-    let server = Server::start_in(&environment, &file, &state, &["--shards", "1"]);
+    let server = Server::start_in(&faults.environment(), &file, &state, &["--shards", "1"]);
     let place = server.get("/where/peer").json();
     std::thread::scope(|scope| {
         faults.order(fault(SYNC, HANG), text(&state));

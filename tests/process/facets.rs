@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::faults::{Faults, HANG, SYNC, fault, library};
+use crate::faults::{Faults, HANG, SYNC, fault};
 use crate::server::{Server, fixture, stead, temporary, text};
 
 fn start(state: &Path, options: &[&str]) -> Server {
@@ -148,12 +148,13 @@ fn goes_on_while_the_disk_is_slow(path: &str, answer: &str, then: &[(&str, &str)
     let directory = temporary();
     let faults = Faults::in_directory(&directory);
     let state = directory.path().join("state");
-    let environment = [
-        ("LD_PRELOAD", library()),
-        ("STEAD_FAULTS", faults.path.as_path()),
-    ];
     let options = ["--shards", "1"];
-    let server = Server::start_in(&environment, &fixture("family.ts"), &state, &options);
+    let server = Server::start_in(
+        &faults.environment(),
+        &fixture("family.ts"),
+        &state,
+        &options,
+    );
     for path in [
         "/a?do=add",
         "/a/x?do=add",

@@ -66,6 +66,11 @@ impl Faults {
         Faults { control, path }
     }
 
+    /// The variables of a process that is to have them.
+    pub fn environment(&self) -> [(&'static str, &Path); 2] {
+        [("LD_PRELOAD", library()), ("STEAD_FAULTS", &self.path)]
+    }
+
     /// From now on `fault` happens to files whose path contains `pattern`.
     pub fn order(&self, fault: Fault, pattern: &str) {
         static ORDERS: AtomicU32 = AtomicU32::new(1);
@@ -99,7 +104,7 @@ impl Faults {
 }
 
 /// The library, compiled once per run of the tests.
-pub fn library() -> &'static Path {
+fn library() -> &'static Path {
     static LIBRARY: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = LIBRARY.get_or_init(|| {
         let directory = temporary();
@@ -216,8 +221,12 @@ impl Bank {
 
 #[track_caller]
 fn start(faults: &Faults, state: &Path) -> Server {
-    let environment = [("LD_PRELOAD", library()), ("STEAD_FAULTS", &faults.path)];
-    Server::start_in(&environment, &fixture("bank.ts"), state, &["--shards", "2"])
+    Server::start_in(
+        &faults.environment(),
+        &fixture("bank.ts"),
+        state,
+        &["--shards", "2"],
+    )
 }
 
 /// The answer of an object that was broken by a failing disk: it says what failed, and that the object was reset.
@@ -369,10 +378,10 @@ fn a_start_on_a_read_only_directory_says_so() {
         fault(OPEN | WRITE | SYNC | RESIZE, libc::EROFS),
         text(&state),
     );
-    let environment = [("LD_PRELOAD", library()), ("STEAD_FAULTS", &faults.path)];
     let bank = fixture("bank.ts");
     let line = ["run", text(&bank), "--state", text(&state), "--port", "0"];
-    crate::server::stead_in(&environment, line).failed(5, &["cannot be written", "Read-only"]);
+    crate::server::stead_in(&faults.environment(), line)
+        .failed(5, &["cannot be written", "Read-only"]);
 }
 
 /// Sends a request that is not answered before `then` has run and the disk goes on; its answer.

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -71,6 +71,16 @@ pub struct Finished {
 }
 
 impl Finished {
+    /// What a command left.
+    pub fn of(output: Output) -> Finished {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Finished {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
     /// The command failed with `code`, and its message holds all of `texts`.
     #[track_caller]
     pub fn failed(&self, code: i32, texts: &[&str]) {

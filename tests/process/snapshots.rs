@@ -30,12 +30,7 @@ fn run(folder: &Path, options: &[&str], ci: &str) -> Finished {
         .env("CI", ci)
         .output()
         .expect("the binary starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Finished {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+    Finished::of(output)
 }
 
 #[track_caller]

@@ -18,12 +18,7 @@ fn run_in(folder: &Path, file: &str, options: &[&str]) -> Finished {
         .current_dir(folder)
         .output()
         .expect("the binary starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Finished {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+    Finished::of(output)
 }
 
 #[track_caller]
