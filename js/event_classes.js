@@ -3,6 +3,7 @@
 
 // The events that programs make: deno's classes under constructors that look at their arguments.
 
+import { standFor } from "ext:stead/stand_in.js";
 import { core } from "ext:core/mod.js";
 
 const event = core.loadExtScript("ext:deno_web/02_event.js");
@@ -27,15 +28,7 @@ function withChecks(base, init) {
     return Reflect.construct(base, [type, given ?? {}], /** @type {any} */ (new.target));
   }
   Object.setPrototypeOf(Checked, Object.getPrototypeOf(base));
-  Object.defineProperty(Checked, "name", { value: name, configurable: true });
-  Object.defineProperty(Checked, "length", { value: 1, configurable: true });
-  Object.defineProperty(Checked, "prototype", { value: base.prototype, writable: false });
-  Object.defineProperty(base.prototype, "constructor", {
-    value: Checked,
-    writable: true,
-    configurable: true,
-  });
-  return /** @type {any} */ (Checked);
+  return standFor(Checked, base, 1);
 }
 
 export const CloseEvent = withChecks(event.CloseEvent, "Initializer");

@@ -4,6 +4,7 @@
 // Requests and responses: what Workers add to deno_fetch's classes, and their way to Rust and back.
 // https://developers.cloudflare.com/workers/runtime-apis/response/
 
+import { standFor } from "ext:stead/stand_in.js";
 import { requireHandler } from "ext:stead/global_scope.js";
 import { expectResponse } from "ext:stead/response_watch.js";
 import { checkScheme, connectionLost, fetchFailure } from "ext:stead/network_errors.js";
@@ -87,20 +88,12 @@ function extendClass(base, construct) {
     }
     return construct(/** @type {any} */ (arguments), new.target);
   }
-  Object.defineProperty(Extended, "name", { value: base.name, configurable: true });
-  Object.defineProperty(Extended, "length", { value: base.length, configurable: true });
   for (const key of Object.getOwnPropertyNames(base)) {
     if (key in Function.prototype || key === "prototype") continue;
     const descriptor = Object.getOwnPropertyDescriptor(base, key);
     Object.defineProperty(Extended, key, /** @type {any} */ (descriptor));
   }
-  Object.defineProperty(Extended, "prototype", { value: base.prototype, writable: false });
-  Object.defineProperty(base.prototype, "constructor", {
-    value: Extended,
-    writable: true,
-    configurable: true,
-  });
-  return /** @type {any} */ (Extended);
+  return standFor(Extended, base, base.length);
 }
 
 export const Request = extendClass(DenoRequest, (args, target) => {

@@ -3,6 +3,7 @@
 
 // What the classes of the deno packages have more, or less, than the platform's.
 
+import { standFor } from "ext:stead/stand_in.js";
 import { core } from "ext:core/mod.js";
 import { webCrypto } from "ext:stead/crypto.js";
 import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
@@ -56,14 +57,7 @@ function withoutStatics(base) {
   function Plain() {
     throw new TypeError("Illegal constructor");
   }
-  Object.defineProperty(Plain, "name", { value: base.name, configurable: true });
-  Object.defineProperty(Plain, "prototype", { value: base.prototype, writable: false });
-  Object.defineProperty(base.prototype, "constructor", {
-    value: Plain,
-    writable: true,
-    configurable: true,
-  });
-  return /** @type {any} */ (Plain);
+  return standFor(Plain, base, 0);
 }
 
 tag(CloseEvent);

@@ -139,6 +139,7 @@ deno_core::extension!(
         "service_worker.js",
         "shape.js",
         "sql.js",
+        "stand_in.js",
         "stored_http.js",
         "storage.js",
         "streams.js",
