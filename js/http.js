@@ -41,6 +41,7 @@ let {
   op_output_wait,
   op_request_body,
   op_request_cf,
+  op_request_has_cf,
   op_request_headers,
   op_request_method,
   op_request_url,
@@ -55,6 +56,7 @@ bindOps((ops) =>
     op_output_wait,
     op_request_body,
     op_request_cf,
+    op_request_has_cf,
     op_request_headers,
     op_request_method,
     op_request_url,
@@ -309,8 +311,7 @@ export function requestFromNative(native) {
   // A Worker sees redirects that it makes itself.
   inner.redirectMode = "manual";
   const made = request.fromInnerRequest(inner, "immutable");
-  const cf = op_request_cf(native);
-  if (cf !== "") made[CF] = JSON.parse(cf);
+  if (op_request_has_cf(native)) made[CF] = JSON.parse(op_request_cf(native));
   return made;
 }
 

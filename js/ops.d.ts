@@ -253,6 +253,7 @@ interface EventOps {
   op_request_url(request: IncomingRequest): string;
   /** What the request says of itself to the platform, as JSON; empty if nothing. */
   op_request_cf(request: IncomingRequest): string;
+  op_request_has_cf(request: IncomingRequest): boolean;
   op_request_headers(request: IncomingRequest): FlatHeaders;
   op_request_body(request: IncomingRequest): PendingBody | null;
   op_respond(

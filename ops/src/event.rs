@@ -51,6 +51,7 @@ deno_core::extension!(
         op_request_method,
         op_request_url,
         op_request_cf,
+        op_request_has_cf,
         op_request_headers,
         op_request_body,
         op_respond,
@@ -195,7 +196,13 @@ fn op_request_url(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorB
     look(request, |request| request.url.clone())
 }
 
-/// What the request says of itself to the platform, as JSON; empty if nothing.
+/// Whether the request says anything of itself to the platform; most do not.
+#[op2(fast)]
+fn op_request_has_cf(#[cppgc] request: &IncomingRequest) -> Result<bool, JsErrorBox> {
+    look(request, |request| request.cf.is_some())
+}
+
+/// What that is, as JSON.
 #[op2]
 #[string]
 fn op_request_cf(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
