@@ -19,6 +19,7 @@ use stead_storage::LocalJournal;
 use stead_storage::Options;
 use stead_storage::StateDir;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
@@ -215,6 +216,8 @@ pub struct Shared {
     pub incarnations: AtomicU64,
     /// Set once the process is to end.
     pub stopping: AtomicBool,
+    /// Told then: shards that have not begun yet need not.
+    pub stop_asked: Notify,
 }
 
 impl Shared {

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use stead_ops::cache::Caches;
 use stead_storage::Options;
+use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -182,6 +183,7 @@ impl Worker {
             logger: config.logger,
             incarnations: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            stop_asked: Notify::new(),
         });
         shared.process.join(shared.worker, &shared);
         let watchdog = shared.watchdog.start(shared.limits.cpu);
@@ -233,7 +235,10 @@ impl Worker {
         // Who replaces shards, or ends them, waits until there are all.
         let starting = self.replacing.clone().lock_owned().await;
         tokio::spawn(async move {
-            tokio::time::sleep(LATE_BY).await;
+            let stopped = tokio::time::timeout(LATE_BY, shared.stop_asked.notified());
+            if stopped.await.is_ok() {
+                return;
+            }
             let code = lock(&generation).code.clone();
             let (started, shards) = start_shards(&shared, &code, slots, Vec::new());
             lock(&threads).extend(started);
@@ -532,6 +537,7 @@ impl Worker {
     /// storage, and ends all threads.
     pub async fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.shared.stop_asked.notify_one();
         self.generation().isolates.iter().for_each(Brake::release);
         self.shared.worn.end();
         let replacing = self.replacing.lock().await;
