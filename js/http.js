@@ -31,6 +31,7 @@ const load = core.loadExtScript;
 const { Blob, File } = load("ext:deno_web/09_file.js");
 const { Headers } = load("ext:deno_fetch/20_headers.js");
 const request = load("ext:deno_fetch/23_request.js");
+const { InnerRequest } = load("ext:stead/inner_request.js");
 const response = load("ext:deno_fetch/23_response.js");
 const { fetch: denoFetch } = load("ext:deno_fetch/26_fetch.js");
 const streams = load("ext:deno_web/06_streams.js");
@@ -301,12 +302,12 @@ export function pairs(flat) {
  * @param {any} native
  */
 export function requestFromNative(native) {
-  const inner = request.newInnerRequest(
-    op_request_method(native),
+  const inner = new InnerRequest(
+    () => op_request_method(native),
     () => op_request_url(native),
     () => pairs(op_request_headers(native)),
     innerBody(op_request_body(native)),
-    false,
+    null,
   );
   // A Worker sees redirects that it makes itself.
   inner.redirectMode = "manual";
@@ -427,7 +428,7 @@ addHostClass({
   },
   receive({ method, url, headers, redirectMode, body, cf }, attachments) {
     const made = innerBody(attachments[body]);
-    const inner = request.newInnerRequest(method, url, () => headers, made, false);
+    const inner = new InnerRequest(method, url, () => headers, made, null);
     inner.redirectMode = redirectMode;
     const received = request.fromInnerRequest(inner, "request");
     if (cf !== undefined) received[CF] = cf;

@@ -4,7 +4,7 @@
 // Namespaces, ids and stubs: how code reaches an object.
 // https://developers.cloudflare.com/durable-objects/api/namespace/
 
-import { core } from "ext:core/mod.js";
+import { core, primordials } from "ext:core/mod.js";
 import { checkOptions, refuseArgument } from "ext:stead/arguments.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { guardReceiver } from "ext:stead/receiver.js";
@@ -18,28 +18,33 @@ import {
   stubProxy,
 } from "ext:stead/service_stub.js";
 
+const { ObjectDefineProperty: define } = primordials;
+
 let { op_id_from_name, op_id_jurisdiction, op_id_parse, op_id_unique } = core.ops;
 bindOps((ops) => ({ op_id_from_name, op_id_jurisdiction, op_id_parse, op_id_unique } = ops));
 
 /** @type {(value: any) => boolean} */
 let isId;
+/** The namespace that made an id, if one of here did. @type {(id: any) => number | null} */
+let makerOf;
 
 export class DurableObjectId {
   #hex;
+  #maker;
 
   /**
    * @param {symbol} token
    * @param {string} hex
    * @param {string | undefined} name
    * @param {string | undefined} jurisdiction
+   * @param {number | null} maker the index of the namespace that made it; null if it came from elsewhere
    */
-  constructor(token, hex, name, jurisdiction) {
+  constructor(token, hex, name, jurisdiction, maker) {
     requireInternal(token);
     this.#hex = hex;
-    Object.defineProperties(this, {
-      jurisdiction: { value: jurisdiction, enumerable: true, configurable: true },
-      name: { value: name, enumerable: true, configurable: true },
-    });
+    this.#maker = maker;
+    define(this, "jurisdiction", { value: jurisdiction, enumerable: true, configurable: true });
+    define(this, "name", { value: name, enumerable: true, configurable: true });
   }
 
   toString() {
@@ -58,6 +63,7 @@ export class DurableObjectId {
 
   static {
     isId = (value) => typeof value === "object" && value !== null && #hex in value;
+    makerOf = (id) => id.#maker;
   }
 }
 tagClass(DurableObjectId);
@@ -74,7 +80,7 @@ export function partsOfId(id) {
 
 /** @param {{ hex: string, name: string | undefined, jurisdiction: string | undefined }} parts */
 export function idFromParts({ hex, name, jurisdiction }) {
-  return new DurableObjectId(INTERNAL, hex, name, jurisdiction);
+  return new DurableObjectId(INTERNAL, hex, name, jurisdiction, null);
 }
 
 /**
@@ -84,7 +90,7 @@ export function idFromParts({ hex, name, jurisdiction }) {
  * @param {string | undefined} [name]
  */
 export function makeId(index, hex, name) {
-  return new DurableObjectId(INTERNAL, hex, name, op_id_jurisdiction(index, hex) ?? undefined);
+  return new DurableObjectId(INTERNAL, hex, name, op_id_jurisdiction(index, hex) ?? undefined, index);
 }
 
 export class DurableObjectNamespace {
@@ -108,14 +114,14 @@ export class DurableObjectNamespace {
     checkOptions("DurableObjectNamespace", "newUniqueId", 1, "NewUniqueIdOptions", options);
     const jurisdiction = named(options?.jurisdiction) ?? this.#jurisdiction;
     const hex = op_id_unique(this.#index, jurisdiction);
-    return new DurableObjectId(INTERNAL, hex, undefined, jurisdiction ?? undefined);
+    return new DurableObjectId(INTERNAL, hex, undefined, jurisdiction ?? undefined, this.#index);
   }
 
   /** @param {string} name */
   idFromName(name) {
     needsText("idFromName", arguments.length);
     const hex = op_id_from_name(this.#index, this.#jurisdiction, `${name}`);
-    return new DurableObjectId(INTERNAL, hex, `${name}`, this.#jurisdiction ?? undefined);
+    return new DurableObjectId(INTERNAL, hex, `${name}`, this.#jurisdiction ?? undefined, this.#index);
   }
 
   /** @param {string} hex */
@@ -140,7 +146,7 @@ export class DurableObjectNamespace {
       throw new RangeError(`unknown routingMode: ${mode}`);
     }
     // Refuses the ids of other namespaces.
-    op_id_parse(this.#index, id.toString());
+    if (makerOf(id) !== this.#index) op_id_parse(this.#index, id.toString());
     if (this.#jurisdiction !== null && id.jurisdiction !== this.#jurisdiction) {
       throw new TypeError(
         "get called on jurisdictional subnamespace with an ID from a different jurisdiction",
@@ -204,9 +210,8 @@ export class DurableObject extends ServiceStub {
   constructor(token, id) {
     super(token);
     const { name } = /** @type {any} */ (id);
-    for (const [key, value] of [["name", name], ["id", id]]) {
-      Object.defineProperty(this, key, { value, enumerable: true, configurable: true });
-    }
+    define(this, "name", { value: name, enumerable: true, configurable: true });
+    define(this, "id", { value: id, enumerable: true, configurable: true });
   }
 }
 tagClass(DurableObject);

@@ -8,6 +8,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { deserializeThrown, fromMessage, toMessage } from "ext:stead/message.js";
 import { isOn } from "ext:stead/compatibility.js";
+import { handlerOf } from "ext:stead/proxies.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { disposeAll, resolve, VALUE } from "ext:stead/rpc.js";
 import { tagClass } from "ext:stead/scope.js";
@@ -20,7 +21,6 @@ const {
   Proxy,
   ReflectApply,
   ReflectGet,
-  SafeWeakMap,
   SymbolDispose,
   TypeError,
 } = primordials;
@@ -63,14 +63,16 @@ function giveAway(stubs) {
   if (!isOn("rpc_params_dup_stubs")) disposeAll(stubs);
 }
 
-/** What a proxy made here stands for. @type {WeakMap<any, Call | Property>} */
-const handlers = new SafeWeakMap();
-
 /** @param {any} value */
 export function promiseKindOf(value) {
-  const handler = handlers.get(value);
-  return handler === undefined ? undefined : handler instanceof Call ? "promise" : "property";
+  const handler = handlerOf(value);
+  if (handler === null) return undefined;
+  return isCall(handler) ? "promise" : isProperty(handler) ? "property" : undefined;
 }
+/** @type {(handler: object) => boolean} */
+let isCall;
+/** @type {(handler: object) => boolean} */
+let isProperty;
 
 /** What a call gives: a promise whose own members can be called at once. */
 export class RpcPromise {
@@ -136,6 +138,10 @@ function below(path, name) {
 class Property {
   /** @type {Promise<any> | undefined} */ #value;
 
+  static {
+    isProperty = (handler) => #value in handler;
+  }
+
   /**
    * @param {{ begin: (path: Path, args: any[] | null) => Call }} parent
    * @param {Path} path
@@ -184,10 +190,7 @@ class Property {
  * @returns {any}
  */
 export function makeProperty(parent, path) {
-  const property = new Property(parent, path);
-  const proxy = new Proxy({ RpcProperty() {} }.RpcProperty, property);
-  handlers.set(proxy, property);
-  return proxy;
+  return new Proxy({ RpcProperty() {} }.RpcProperty, new Property(parent, path));
 }
 
 /** One call, from its caller's side; the handler of its promise's proxy. */
@@ -198,6 +201,10 @@ export class Call {
   #pending = /** @type {PendingCall | null} */ (null);
   /** The stubs in the result. @type {any[] | null} */ #received = null;
   #disposed = false;
+
+  static {
+    isCall = (handler) => #disposed in handler;
+  }
 
   /**
    * @param {Caller} caller
@@ -251,9 +258,7 @@ export class Call {
 
   /** What the caller's code sees. */
   proxy() {
-    const proxy = new Proxy({ RpcPromise() {} }.RpcPromise, this);
-    handlers.set(proxy, this);
-    return proxy;
+    return new Proxy({ RpcPromise() {} }.RpcPromise, this);
   }
 
   /**

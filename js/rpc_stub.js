@@ -8,6 +8,7 @@ import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { exportValue, holdStub, letGo } from "ext:stead/exported.js";
 import { isCallable, setCallables } from "ext:stead/message.js";
+import { handlerOf } from "ext:stead/proxies.js";
 import { currentHandle, currentRequest } from "ext:stead/record.js";
 import { setIsStub } from "ext:stead/rpc.js";
 import { Call, callError, isIndex, makeProperty, promiseKindOf } from "ext:stead/rpc_promise.js";
@@ -21,7 +22,6 @@ const {
   ReflectGet,
   ReflectHas,
   ReflectSet,
-  SafeWeakMap,
   SymbolDispose,
   TypeError,
 } = primordials;
@@ -29,14 +29,24 @@ const {
 let { op_stub_call, op_stub_dup } = core.ops;
 bindOps((ops) => ({ op_stub_call, op_stub_dup } = ops));
 
-/** What a stub of a value stands for. @type {WeakMap<any, Stub>} */
-const stubs = new SafeWeakMap();
+/**
+ * What a stub of a value stands for; undefined for anything else.
+ * @type {(value: any) => Stub | undefined}
+ */
+let stubOf;
 
 /** A stub's proxy handler. */
 class Stub {
   #native;
   #holder;
   #disposed = false;
+
+  static {
+    stubOf = (value) => {
+      const handler = handlerOf(value);
+      return handler !== null && #native in handler ? handler : undefined;
+    };
+  }
 
   /** @param {StubHandle} native */
   constructor(native) {
@@ -139,14 +149,12 @@ const OTHER_REQUEST =
 export function makeStub(native) {
   const stub = new Stub(native);
   // What cannot be cloned is shown as its source: this is what shows of a stub.
-  const proxy = new Proxy({ RpcStub() {} }.RpcStub, stub);
-  stubs.set(proxy, stub);
-  return proxy;
+  return new Proxy({ RpcStub() {} }.RpcStub, stub);
 }
 
 /** @param {any} stub */
 function stateOf(stub) {
-  const state = stubs.get(stub);
+  const state = stubOf(stub);
   if (state === undefined) throw new TypeError("Illegal invocation");
   return state;
 }
@@ -195,12 +203,12 @@ Object.defineProperty(RpcStub.prototype, "constructor", {
 export { StubClass };
 
 setCallables({
-  kindOf: (value) => stubs.has(value) ? "stub" : promiseKindOf(value),
+  kindOf: (value) => stubOf(value) !== undefined ? "stub" : promiseKindOf(value),
   host: {
     base: undefined,
     name: "stub",
     send(value, attachments) {
-      const stub = stubs.get(value);
+      const stub = stubOf(value);
       const native = stub === undefined ? exportValue(value) : stub.dup();
       return attachments.push(native) - 1;
     },
@@ -222,6 +230,6 @@ export function addRemoteClass(base) {
 }
 
 setIsStub((value) =>
-  stubs.has(value) || promiseKindOf(value) !== undefined ||
+  stubOf(value) !== undefined || promiseKindOf(value) !== undefined ||
   remoteClasses.some((base) => value instanceof base)
 );

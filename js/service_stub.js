@@ -11,6 +11,7 @@ import { connectTo } from "ext:stead/connect.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { fetchFollowing } from "ext:stead/redirects.js";
 import { addHostClass, deserializeThrown, fromMessage, toPersistent } from "ext:stead/message.js";
+import { handlerOf } from "ext:stead/proxies.js";
 import { currentHandle, currentRequest, resumeAfter } from "ext:stead/record.js";
 import {
   Call,
@@ -24,8 +25,7 @@ import {
 import { addRemoteClass } from "ext:stead/rpc_stub.js";
 import { tagClass } from "ext:stead/scope.js";
 
-const { ObjectHasOwn, ObjectPrototype, Proxy, ReflectGet, ReflectHas, SafeWeakMap, TypeError } =
-  primordials;
+const { ObjectHasOwn, ObjectPrototype, Proxy, ReflectGet, ReflectHas, TypeError } = primordials;
 
 let {
   op_callee_entrypoint,
@@ -48,6 +48,13 @@ bindOps((ops) =>
 const NAME_BYTES_MAX = 1024;
 /** The path under which an entrypoint's `scheduled()` and `queue()` are run as handlers. */
 export const HANDLER_PATH = "\u0000handler";
+
+/** @param {string | undefined} name @returns {name is string} */
+function travels(name) {
+  if (name === undefined) return false;
+  // No character has more than three bytes.
+  return name.length * 3 <= NAME_BYTES_MAX || core.encode(name).length <= NAME_BYTES_MAX;
+}
 
 /** What a stub leads to. */
 export class Target {
@@ -132,8 +139,7 @@ export class ObjectTarget extends Target {
 
   open() {
     const { name } = this;
-    const travels = name !== undefined && core.encode(name).length <= NAME_BYTES_MAX;
-    return op_callee_object(this.namespace, this.id, travels ? name : null);
+    return op_callee_object(this.namespace, this.id, travels(name) ? name : null);
   }
 
   check() {
@@ -191,9 +197,6 @@ export class EntrypointTarget extends Target {
   }
 }
 
-/** What a stub's proxy stands for. @type {WeakMap<any, Target>} */
-const targets = new SafeWeakMap();
-
 /** Tells our own calls of constructors from those of user code. */
 export const INTERNAL = Symbol("internal");
 
@@ -210,8 +213,18 @@ export class ServiceStub {
 }
 tagClass(ServiceStub, "Fetcher");
 
+/** What a stub leads to; undefined for anything else. @type {(stub: any) => Target | undefined} */
+let calleeOf;
+
 /** A stub's proxy handler: every name that is not its own is a method of what it leads to. */
 export class StubHandler {
+  static {
+    calleeOf = (stub) => {
+      const handler = handlerOf(stub);
+      return handler !== null && #fetch in handler ? handler.callee : undefined;
+    };
+  }
+
   /** @param {Target} target */
   constructor(target) {
     this.callee = target;
@@ -334,9 +347,7 @@ function checkStatus(method, { ok, status, statusText }) {
  * @param {StubHandler} handler
  */
 export function stubProxy(stub, handler) {
-  const proxy = new Proxy(stub, handler);
-  targets.set(proxy, handler.callee);
-  return proxy;
+  return new Proxy(stub, handler);
 }
 
 /** @param {ObjectTarget | EntrypointTarget} target */
@@ -361,7 +372,7 @@ addHostClass({
 
 /** @param {any} stub */
 function targetOf(stub) {
-  const target = targets.get(stub);
+  const target = /** @type {any} */ (calleeOf(stub));
   if (target === undefined) throw new TypeError("Illegal invocation");
   return target;
 }

@@ -27,6 +27,7 @@ const SCRIPTS: &[(&str, &[Replacement])] = &[
     ("ext:deno_web/14_compression.js", COMPRESSION),
     ("ext:deno_fetch/20_headers.js", HEADERS),
     ("ext:deno_fetch/21_formdata.js", FORMS),
+    ("ext:deno_fetch/23_request.js", REQUESTS),
     ("ext:deno_fetch/26_fetch.js", FETCH),
 ];
 
@@ -316,6 +317,18 @@ const FORMS: &[Replacement] = &[
     (
         "if (form !== undefined) {\n      webidl.illegalConstructor();\n    }\n",
         "",
+    ),
+];
+
+// No words, but speed: see js/stubs/inner_request.js. There are no URLs of blobs here to look up.
+const REQUESTS: &[Replacement] = &[
+    (
+        "function processUrlList(",
+        "const { InnerRequest } = core.loadExtScript(\"ext:stead/inner_request.js\");\nfunction processUrlList(",
+    ),
+    (
+        "request = newInnerRequest(\n        \"GET\",\n        parsedURL.href,\n        () => [],\n        null,\n        true,\n",
+        "request = new InnerRequest(\n        \"GET\",\n        parsedURL.href,\n        () => [],\n        null,\n        null,\n",
     ),
 ];
 
