@@ -9,11 +9,11 @@
 // of whoever runs it now.
 
 import { core, internals, primordials } from "ext:core/mod.js";
-import { currentContext, runInContext } from "ext:stead/context.js";
+import { currentContext, runInContext, Variable } from "ext:stead/context.js";
 import { currentHandle } from "ext:stead/record.js";
 
 const { ReflectApply } = primordials;
-const { AsyncVariable, getAsyncContext, setAsyncContext } = core;
+const { getAsyncContext, setAsyncContext } = core;
 
 /** The stores at one moment, and whose they are: an object's, or one request's. */
 class Moment {
@@ -74,7 +74,7 @@ function expectFunction(method, position, name, value) {
 }
 
 class AsyncLocalStorage {
-  #variable = new AsyncVariable();
+  #variable = new Variable();
   /** Whether a store was ever set: before that, the default is the store. */
   #default;
   #name;

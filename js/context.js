@@ -8,58 +8,66 @@
 
 import { core, primordials } from "ext:core/mod.js";
 
-const { ReflectApply, SafeWeakMap } = primordials;
-const { AsyncVariable, getAsyncContext, setAsyncContext } = core;
-
-const current = new AsyncVariable();
+const { ReflectApply } = primordials;
+const { setAsyncContext } = core;
+const getAsyncContext = /** @type {() => any} */ (core.getAsyncContext);
 
 /**
- * For each context the mapping that holds it and no other variable, made when first needed.
- * Entering by one of these costs a few nanoseconds; building a mapping costs hundreds.
+ * @typedef {object} Context what speaks: an object, a section of one, or an event of the worker
+ * @property {Mapping | null} mapping made when first needed
  */
-const mappings = new SafeWeakMap();
 
-/** @param {object} context */
-function mappingOf(context) {
-  let mapping = mappings.get(context);
-  if (mapping === undefined) {
-    const before = getAsyncContext();
-    setAsyncContext(undefined);
-    current.enter(context);
-    mapping = getAsyncContext();
-    setAsyncContext(before);
-    mappings.set(context, mapping);
+/** What V8 keeps for a context. Variables add theirs to a copy of it. */
+class Mapping {
+  /** @param {Context} speaker */
+  constructor(speaker) {
+    this.speaker = speaker;
   }
-  return mapping;
+}
+Object.setPrototypeOf(Mapping.prototype, null);
+
+/** @param {Context} context */
+function mappingOf(context) {
+  return context.mapping ??= new Mapping(context);
 }
 
-/**
- * Whether no variable but ours has a value.
- * @param {unknown} mapping
- */
-function isOurs(mapping) {
-  if (mapping === undefined || mapping === null) return true;
-  const context = current.get();
-  return context !== undefined && mappings.get(context) === mapping;
-}
-
-/** The context of the running code, or `undefined` when it belongs to no event. */
+/** The context of the running code, or `undefined` when it belongs to no event. @returns {any} */
 export function currentContext() {
-  return current.get();
+  return getAsyncContext()?.speaker;
+}
+
+/** A value that travels with the code as its context does. */
+export class Variable {
+  #key = Symbol("variable");
+
+  /**
+   * Sets the value for the code that follows, and for what it starts.
+   * @param {unknown} value
+   * @returns {unknown} what V8 kept before, for `setAsyncContext()`
+   */
+  enter(value) {
+    const before = getAsyncContext();
+    setAsyncContext({ __proto__: null, ...before, [this.#key]: value });
+    return before;
+  }
+
+  get() {
+    return getAsyncContext()?.[this.#key];
+  }
 }
 
 /**
  * Calls `fn` in `context`. Other variables, such as AsyncLocalStorage's, keep their values.
  * @template T
- * @param {object} context
+ * @param {Context} context
  * @param {(...args: any[]) => T} fn
  * @param {any[]} args
  * @returns {T}
  */
 export function runInContext(context, fn, ...args) {
   const before = getAsyncContext();
-  if (isOurs(before)) setAsyncContext(mappingOf(context));
-  else current.enter(context);
+  const isOurs = before === undefined || before === null || before === before.speaker?.mapping;
+  setAsyncContext(isOurs ? mappingOf(context) : { __proto__: null, ...before, speaker: context });
   try {
     return ReflectApply(fn, undefined, args);
   } finally {
@@ -87,7 +95,7 @@ export function runInMapping(mapping, fn) {
  * Calls `fn` in `context` when Rust delivers an event: whatever the code that ran last on this
  * isolate left behind is not seen, and nothing is left behind.
  * @template T
- * @param {object} context
+ * @param {Context} context
  * @param {(...args: any[]) => T} fn
  * @param {any[]} args
  * @returns {T}

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/bindings/#importing-env-as-a-global
 
 import { core, primordials } from "ext:core/mod.js";
+import { Variable } from "ext:stead/context.js";
 
 const {
   Proxy,
@@ -17,7 +18,7 @@ const {
   ReflectSet,
   TypeError,
 } = primordials;
-const { AsyncVariable, setAsyncContext } = core;
+const { setAsyncContext } = core;
 
 /** The bindings, filled in before and after the worker's modules are evaluated. */
 /** @type {Record<string, any>} */
@@ -26,7 +27,7 @@ export const env = {};
 export const exports = {};
 
 /** What the running code sees in place of them. */
-const replaced = new AsyncVariable();
+const replaced = new Variable();
 
 /**
  * An object whose members are those of the one that is in force.

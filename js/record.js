@@ -30,6 +30,8 @@ export class ObjectRecord {
   section = null;
   /** Wakes what waits for a critical section to end, in order. @type {(() => void)[]} */
   waiting = [];
+  /** @type {import("./context.js").Context["mapping"]} */
+  mapping = null;
 
   /**
    * @param {ObjectHandle} handle the authority over the object
@@ -48,6 +50,9 @@ export class ObjectRecord {
 
 /** A critical section: the context of the code that runs in it. */
 export class Section {
+  /** @type {import("./context.js").Context["mapping"]} */
+  mapping = null;
+
   /**
    * @param {ObjectRecord} record
    * @param {Section | null} parent

@@ -5,11 +5,12 @@
 // https://developers.cloudflare.com/workers/observability/traces/
 
 import { core } from "ext:core/mod.js";
+import { Variable } from "ext:stead/context.js";
 import { refuseArgument } from "ext:stead/arguments.js";
 import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 
-const { AsyncVariable, setAsyncContext } = core;
+const { setAsyncContext } = core;
 
 const MADE_HERE = Symbol("span");
 
@@ -41,7 +42,7 @@ export class Span {
 }
 tagClass(Span);
 
-const active = new AsyncVariable();
+const active = new Variable();
 /** What is active where nothing else is. */
 const outermost = new Span(MADE_HERE);
 

@@ -6,11 +6,6 @@ declare module "ext:core/mod.js" {
    */
   export const core: {
     readonly ops: Ops;
-    readonly AsyncVariable: new () => {
-      /** Sets the variable; returns what `setAsyncContext` needs to undo it. */
-      enter(value: unknown): unknown;
-      get(): any;
-    };
     getAsyncContext(): unknown;
     setAsyncContext(context: unknown): void;
     /** Evaluates a script of `lazy_loaded_js`, once, and returns its exports. */

@@ -31,6 +31,8 @@ export class WorkerEvent {
   onAbort = null;
   /** Its code asked for its end: what is left of that does not go on. */
   aborted = false;
+  /** @type {import("./context.js").Context["mapping"]} */
+  mapping = null;
 
   /**
    * @param {any} request the request that is answered, if it is one of a client's
