@@ -125,6 +125,7 @@ deno_core::extension!(
         "network_errors.js",
         "node.js",
         "object_state.js",
+        "reading.js",
         "receiver.js",
         "record.js",
         "response_statics.js",
