@@ -244,6 +244,7 @@ interface CalleeOps {
 
 /** `ops/src/attachment.rs` */
 interface AttachmentOps {
+  op_attachments_drop(attachments: any[]): void;
   op_blob_take(blob: PendingBlob): string[];
 }
 
