@@ -54,6 +54,7 @@ fn a_connection_ends_with_an_entrypoint_that_takes_too_long() {
     assert_eq!(server.get("/spinner").json(), "");
     let is_told = |line: &Value| line["text"] == "Worker exceeded CPU time limit.";
     server.logged(is_told);
+    server.interrupt();
     let log = server.stopped_and_read();
     assert_eq!(log.iter().filter(|line| is_told(line)).count(), 1);
 }
