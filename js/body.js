@@ -241,7 +241,15 @@ function resourceOf(stream, length) {
  */
 async function feed(reader, sink, cancel, speaker) {
   const context = currentContext();
-  if (context instanceof WorkerEvent) context.hold();
+  const event = context instanceof WorkerEvent ? context : null;
+  let isOpen = true;
+  event?.hold();
+  // Code that was aborted writes no more.
+  event?.addEnding(() => {
+    if (!isOpen) return;
+    op_readable_stream_resource_write_error(sink, "the event was aborted");
+    op_readable_stream_resource_close(sink);
+  });
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -260,8 +268,9 @@ async function feed(reader, sink, cancel, speaker) {
     op_readable_stream_resource_write_error(sink, String(/** @type {any} */ (error)?.message ?? error));
     cancel();
   } finally {
+    isOpen = false;
     op_readable_stream_resource_close(sink);
-    if (context instanceof WorkerEvent) context.release();
+    event?.release();
   }
 }
 

@@ -14,6 +14,7 @@ import {
 } from "ext:stead/crypto_refusals.js";
 import { restrict, restrictAsync } from "ext:stead/global_scope.js";
 import { ILLEGAL_INVOCATION } from "ext:stead/receiver.js";
+import { unlessEnded } from "ext:stead/record.js";
 import { bytesOf } from "ext:stead/streams.js";
 import { tagClass } from "ext:stead/scope.js";
 
@@ -192,7 +193,7 @@ for (const name of METHODS) {
         }
         if (name === "importKey") checkImport(args);
         try {
-          return await ReflectApply(standard, this, args);
+          return await unlessEnded(ReflectApply(standard, this, args));
         } catch (error) {
           throw explain(name, args, error);
         }

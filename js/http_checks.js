@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/request/
 
 import { core } from "ext:core/mod.js";
+import { unlessEnded } from "ext:stead/record.js";
 
 const { AbortSignal } = core.loadExtScript("ext:deno_web/03_abort_signal.js");
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
@@ -153,5 +154,6 @@ InnerBody.prototype.consume = function () {
   if (!this.consumed() && this.unusable()) {
     throw new TypeError("This ReadableStream is currently locked to a reader.");
   }
-  return Reflect.apply(consume, this, []);
+  const bytes = Reflect.apply(consume, this, []);
+  return bytes instanceof Promise ? unlessEnded(bytes) : bytes;
 };

@@ -7,6 +7,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { noteThrown, unwatched, watchListeners } from "ext:stead/errors.js";
+import { isEnded } from "ext:stead/record.js";
 
 const { ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, ReflectApply } = primordials;
 const { ErrorEvent, EventTarget, eventTargetData } = core.loadExtScript("ext:deno_web/02_event.js");
@@ -61,6 +62,8 @@ EventTarget.prototype.dispatchEvent = {
     if (arguments.length === 0 || typeof target !== "object") {
       return ReflectApply(dispatchEvent, target, arguments);
     }
+    // A signal whose time is over tells code of nothing that was ended.
+    if (event?.isTrusted === true && isEnded()) return true;
     const goesOn = unwatched(() => dispatch(target, event));
     // What a listener threw counts also if somebody keeps it from being reported.
     if (!goesOn && target === globalThis && event instanceof ErrorEvent) noteThrown(event.error);

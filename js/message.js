@@ -13,6 +13,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { deserializeThrough, DOMException, serializeThrough } from "ext:stead/clone.js";
+import { bindOps } from "ext:stead/fast_ops.js";
 import { dataCloneError, reasonAgainst, refuseCloning } from "ext:stead/cloning.js";
 import { tagClass } from "ext:stead/scope.js";
 
@@ -31,7 +32,8 @@ const {
   TypedArrayPrototypeSubarray,
   Uint8Array,
 } = primordials;
-
+let { op_attachments_drop } = core.ops;
+bindOps((ops) => ({ op_attachments_drop } = ops));
 
 /** Bytes that arguments or a result may have. */
 const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
@@ -359,19 +361,29 @@ function write(value, contents, error, more) {
   /** @type {any[]} */
   const attachments = [];
   let callable = false;
-  // Bodies are taken away from their objects last, when nothing can be refused any more.
-  const described = objects.map((object, place) => {
+  // Bodies are taken away from their objects last, when little can be refused any more.
+  const describe = (/** @type {any} */ object, /** @type {number} */ place) => {
     const kind = classes[place];
     callable ||= kind === CALLABLE;
     const host = kind === CALLABLE ? callables.host : hosts[kind];
     callable ||= host.proxy === true;
     return [host.name, host.send(object, attachments)];
-  });
-  return {
-    bytes: join(serializeThrough(described, PLAIN), bytes),
-    attachments: attachments.length > 0 ? attachments : null,
-    stubs: callable ? contents.stubs : null,
   };
+  try {
+    return {
+      bytes: join(serializeThrough(objects.map(describe), PLAIN), bytes),
+      attachments: attachments.length > 0 ? attachments : null,
+      stubs: callable ? contents.stubs : null,
+    };
+  } catch (error) {
+    op_attachments_drop(attachments);
+    throw error;
+  }
+}
+
+/** Lets go of what a message holds that will not be sent. @param {any[] | null} attachments */
+export function dropAttachments(attachments) {
+  if (attachments !== null) op_attachments_drop(attachments);
 }
 
 /** @type {any[]} */

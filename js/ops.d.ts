@@ -36,7 +36,7 @@ type NativeAnswer = any[];
 /** `ops/src/activity.rs` */
 interface ActivityOps {
   op_object_active(object: ObjectHandle, lasts: boolean): void;
-  op_object_inactive(object: ObjectHandle, lasts: boolean): void;
+  op_object_inactive(object: ObjectHandle, lasts: boolean): boolean;
 }
 
 /** `ops/src/assets.rs` */
@@ -244,6 +244,7 @@ interface CalleeOps {
 
 /** `ops/src/attachment.rs` */
 interface AttachmentOps {
+  op_attachments_drop(attachments: any[]): void;
   op_blob_take(blob: PendingBlob): string[];
 }
 

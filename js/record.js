@@ -6,9 +6,10 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext, enterContext } from "ext:stead/context.js";
+import { never, WorkerEvent } from "ext:stead/worker_event.js";
 
-let { op_object_active, op_object_inactive } = core.ops;
-bindOps((ops) => ({ op_object_active, op_object_inactive } = ops));
+let { op_object_active, op_object_inactive, op_object_is_broken } = core.ops;
+bindOps((ops) => ({ op_object_active, op_object_inactive, op_object_is_broken } = ops));
 
 /**
  * @typedef {object} Handlers what the platform calls on an object, as found after construction
@@ -113,7 +114,8 @@ export function sectionEnd(record) {
 
 /**
  * Waits for I/O on behalf of an object, which stays in memory meanwhile: the code after it goes on
- * only when no critical section other than its own runs.
+ * only when no critical section other than its own runs. Code of an object that was reset, or of an
+ * event that was aborted, does not go on.
  * @template T
  * @param {Promise<T>} io
  * @returns {Promise<T>}
@@ -121,7 +123,7 @@ export function sectionEnd(record) {
 export function resumeAfter(io) {
   const context = currentContext();
   if (context?.record !== undefined) return resumeInside(context, io);
-  return context?.aborted === true ? new Promise(() => {}) : io;
+  return context instanceof WorkerEvent ? context.resumeAfter(io) : io;
 }
 
 /**
@@ -136,7 +138,40 @@ async function resumeInside(context, io) {
     return await io;
   } finally {
     while (isShutOut(context)) await sectionEnd(context.record);
-    op_object_inactive(handle, false);
+    if (op_object_inactive(handle, false)) await never();
+  }
+}
+
+/**
+ * Waits for what neither keeps an object in memory nor waits for its critical sections. Code that
+ * was ended meanwhile does not go on, as after `resumeAfter()`.
+ * @template T
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export function unlessEnded(work) {
+  const context = currentContext();
+  if (context?.record !== undefined) return unlessBroken(context.record.handle, work);
+  return context instanceof WorkerEvent ? context.resumeAfter(work) : work;
+}
+
+/** Whether the running code's event was aborted, or its object reset. */
+export function isEnded() {
+  const context = currentContext();
+  if (context?.record !== undefined) return op_object_is_broken(context.record.handle);
+  return context instanceof WorkerEvent && context.aborted;
+}
+
+/**
+ * @template T
+ * @param {ObjectHandle} handle
+ * @param {Promise<T>} work
+ */
+async function unlessBroken(handle, work) {
+  try {
+    return await work;
+  } finally {
+    if (op_object_is_broken(handle)) await never();
   }
 }
 

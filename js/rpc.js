@@ -8,7 +8,13 @@ import { core, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { handleConnect, isConnect } from "ext:stead/connect.js";
 import { exportResult, returning } from "ext:stead/exported.js";
-import { fromMessage, isTarget, serializeThrown, toMessage } from "ext:stead/message.js";
+import {
+  dropAttachments,
+  fromMessage,
+  isTarget,
+  serializeThrown,
+  toMessage,
+} from "ext:stead/message.js";
 
 const {
   FunctionPrototype,
@@ -213,7 +219,14 @@ const NOTHING = [];
 function giveResult(native, result, received) {
   const { bytes, attachments, stubs } = returning(toMessage, result);
   let root = null;
-  if (stubs !== null || op_call_has_calls(native)) root = exportResult(result, stubs ?? NOTHING);
+  if (stubs !== null || op_call_has_calls(native)) {
+    try {
+      root = exportResult(result, stubs ?? NOTHING);
+    } catch (error) {
+      dropAttachments(attachments);
+      throw error;
+    }
+  }
   op_call_return(native, bytes, attachments, root);
   if (received.length > 0) {
     disposeAll(stubs === null ? received : received.filter((stub) => !stubs.includes(stub)));

@@ -10,6 +10,12 @@ import { bindOps } from "ext:stead/fast_ops.js";
 
 const { Promise, PromisePrototypeThen, SafeSet } = primordials;
 
+/** A promise of what code awaits that is not to go on. @returns {Promise<never>} */
+export function never() {
+  // Each time a new one: an old one would keep whatever has ever awaited it.
+  return new Promise(() => {});
+}
+
 let { op_stub_drop } = core.ops;
 bindOps((ops) => ({ op_stub_drop } = ops));
 
@@ -27,6 +33,10 @@ export class WorkerEvent {
   #endings = null;
   #calledOverRpc;
   #ended = false;
+  /** What I/O that succeeded, or failed, goes on with. @type {((value: any) => any) | null} */
+  #pass = null;
+  /** @type {((error: any) => any) | null} */
+  #fail = null;
   /** What a person is told if the event is aborted. @type {((reason: any) => void) | null} */
   onAbort = null;
   /** Its code asked for its end: what is left of that does not go on. */
@@ -72,6 +82,22 @@ export class WorkerEvent {
       release();
       throw error;
     });
+  }
+
+  /**
+   * Waits for I/O that the event's code began; does not end if the event is aborted meanwhile.
+   * @template T
+   * @param {Promise<T>} io
+   * @returns {Promise<T>}
+   */
+  resumeAfter(io) {
+    if (this.aborted) return never();
+    this.#pass ??= (value) => this.aborted ? never() : value;
+    this.#fail ??= (error) => {
+      if (this.aborted) return never();
+      throw error;
+    };
+    return PromisePrototypeThen(io, this.#pass, this.#fail);
   }
 
   /** @param {number} number */

@@ -93,15 +93,17 @@ impl Shard {
     }
 
     /// Answers for an event of the worker's own code that exceeded a limit. It may have been answered
-    /// already, when the time that it took was counted.
+    /// already: by its handler, whose code goes on, or when the time that it took was counted.
     pub fn fail_owed<T: 'static>(
         &self,
         owed: &Rc<Owed<T>>,
         mapping: Option<&v8::Global<v8::Value>>,
         text: &str,
     ) {
-        if owed.is_open() {
+        if !owed.is_exceeded.replace(true) {
             self.report(None, text);
+        }
+        if owed.is_open() {
             owed.give(Err(CallError::Failed(worker_exceeded(text))));
         }
         if let Some(mapping) = mapping {

@@ -136,7 +136,8 @@ pub struct Worker {
 struct Generation {
     code: Arc<Code>,
     exports: Arc<[Export]>,
-    /// The way to end what each shard's isolate runs.
+    /// The way to end what each shard's isolate runs: as many as there are shards, but fewer until
+    /// those that nobody waits for have begun, or if one of them failed.
     isolates: Vec<Brake>,
 }
 
@@ -336,6 +337,12 @@ impl Worker {
         let mut replacing = self.replacing.lock().await;
         if self.shared.is_stopping() {
             return Err(StartError::Module("the worker is stopping".into()));
+        }
+        if self.generation().isolates.len() < self.shared.routes.len() {
+            // A shard never began: the worker is about to be stopped.
+            let failure = self.failed.borrow().clone();
+            let unknown = || StartError::Module("not every shard could start".into());
+            return Err(failure.unwrap_or_else(unknown));
         }
         let mut successors = Vec::new();
         let mut retiring = Vec::new();

@@ -88,7 +88,9 @@ fn op_object_active(#[cppgc] handle: &ObjectHandle, lasts: bool) {
     handle.0.begin_activity(lasts);
 }
 
+/// Ends it; tells whether the instance was reset meanwhile.
 #[op2(fast)]
-fn op_object_inactive(#[cppgc] handle: &ObjectHandle, lasts: bool) {
+fn op_object_inactive(#[cppgc] handle: &ObjectHandle, lasts: bool) -> bool {
     handle.0.end_activity(lasts);
+    handle.0.is_broken()
 }

@@ -31,6 +31,8 @@ pub struct Owed<T> {
     names_object: RefCell<Option<Arc<str>>>,
     /// The processor's time that the worker's own code has taken for it.
     pub cpu_used: Cell<Duration>,
+    /// Whether a person has been told that this code exceeded a limit.
+    pub is_exceeded: Cell<bool>,
     /// Where what is done for the answer is counted, and what this thread had done before.
     measured: RefCell<Option<(Arc<Elsewhere>, Option<Spent>)>>,
 }
@@ -64,6 +66,7 @@ impl<T: 'static> Owed<T> {
             instance: instance.clone(),
             names_object: RefCell::new(None),
             cpu_used: Cell::default(),
+            is_exceeded: Cell::default(),
         });
         if let Some(instance) = instance {
             instance.owes.open.set(instance.owes.count() + 1);

@@ -27,7 +27,7 @@ use crate::stub::body_from_js;
 use crate::stub::body_to_js;
 use crate::websocket::PairEnd;
 
-deno_core::extension!(stead_attachment, ops = [op_blob_take]);
+deno_core::extension!(stead_attachment, ops = [op_attachments_drop, op_blob_take]);
 
 /// What a reader is told of a stream whose writer failed or went away.
 pub const STREAM_BROKEN: &str = "ReadableStream received over RPC disconnected prematurely.";
@@ -136,6 +136,22 @@ unsafe impl GarbageCollected for PendingBlob {
     fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
     fn get_name(&self) -> &'static std::ffi::CStr {
         c"PendingBlob"
+    }
+}
+
+/// Lets go of the attachments of a message that cannot be sent. Until then each counts as one that
+/// somebody may call, read or write.
+#[op2(fast)]
+fn op_attachments_drop<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &mut OpState,
+    list: v8::Local<'s, v8::Array>,
+) {
+    for index in 0..list.length() {
+        if let Some(attachment) = list.get_index(scope, index) {
+            // One that is used already is somebody else's.
+            drop(attachment_from_js(scope, state, attachment));
+        }
     }
 }
 

@@ -21,6 +21,10 @@ export const anObjectsValuesInUseAreBounded = {
     while (held.length < 7) held.push(await stub.functions(AT_ONCE));
     const words = "Error: Too many RPC stubs: no more than 262144 may be in use at a time. Dispose of those that are not needed any more.";
     await assertRejects(async () => await stub.functions(AT_ONCE + 1), words);
+    // Nothing of what was refused counts any more.
+    const rest = await stub.functions(AT_ONCE - 16);
+    assertEquals(await rest[5](), 5);
+    rest[Symbol.dispose]();
     assertEquals(await held[6][5](), 5);
     held.pop()[Symbol.dispose]();
     // The object hears of it in turns of its own.

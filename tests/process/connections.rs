@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::faults::{Faults, HANG, SYNC, fault};
 use crate::server::{Server, fixture, temporary, text};
 
@@ -50,7 +52,11 @@ fn a_connection_ends_with_an_entrypoint_that_takes_too_long() {
     let options = ["--shards", "1", "--cpu-ms", "300"];
     let server = Server::start(&file, state.path(), &options);
     assert_eq!(server.get("/spinner").json(), "");
-    server.stop();
+    let is_told = |line: &Value| line["text"] == "Worker exceeded CPU time limit.";
+    server.logged(is_told);
+    server.interrupt();
+    let log = server.stopped_and_read();
+    assert_eq!(log.iter().filter(|line| is_told(line)).count(), 1);
 }
 
 /// What a handler says, or that it has ended, is heard when what it stored before is durable.

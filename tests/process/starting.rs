@@ -48,6 +48,35 @@ fn a_class_that_is_nothing_the_platform_knows_is_shown_with_its_place() {
 }
 
 #[test]
+fn code_that_does_not_load_on_every_shard_is_not_served() {
+    let (state, moody) = (temporary(), fixture("broken/moody.ts"));
+    let line = [
+        "run",
+        text(&moody),
+        "--state",
+        text(state.path()),
+        "--port",
+        "0",
+        "--shards",
+        "24",
+        "--log-format",
+        "json",
+    ];
+    // It was ready if only shards failed that nobody had waited for.
+    let finished = std::iter::repeat_with(|| {
+        let finished = stead(line);
+        finished.failed(3, &["not today", "moody.ts:2"]);
+        finished
+    });
+    let late = finished
+        .take(40)
+        .find(|finished| finished.stdout.contains("\"ready\""))
+        .expect("the first shard's code loads in every second run");
+    assert!(!late.stderr.contains("panicked"), "{}", late.stderr);
+    assert!(state.path().join("stead.clean").exists());
+}
+
+#[test]
 fn an_unknown_option_is_answered_with_the_nearest_one() {
     stead(["run", "chat.ts", "--prot", "1"]).failed(2, &["--prot", "--port"]);
 }

@@ -126,6 +126,7 @@ deno_core::extension!(
         "node.js",
         "object_state.js",
         "proxies.js",
+        "reading.js",
         "receiver.js",
         "record.js",
         "response_statics.js",

@@ -1,0 +1,39 @@
+// @ts-check
+/// <reference path="./types.d.ts" />
+
+// Reading streams. Whoever waits for a chunk does not go on when its event or its object was ended
+// meanwhile.
+
+import { core, primordials } from "ext:core/mod.js";
+import { unlessEnded } from "ext:stead/record.js";
+
+const { ObjectDefineProperty, ObjectGetPrototypeOf, ReflectApply } = primordials;
+const {
+  ReadableStream,
+  ReadableStreamBYOBReader,
+  ReadableStreamDefaultReader,
+} = core.loadExtScript("ext:deno_web/06_streams.js");
+
+/**
+ * @param {any} target
+ * @param {string} name
+ */
+function endWithCode(target, name) {
+  const standard = target[name];
+  ObjectDefineProperty(target, name, {
+    __proto__: null,
+    value: {
+      /** @param {any[]} args */
+      [name](...args) {
+        return unlessEnded(ReflectApply(standard, this, args));
+      },
+    }[name],
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+endWithCode(ReadableStreamDefaultReader.prototype, "read");
+endWithCode(ReadableStreamBYOBReader.prototype, "read");
+endWithCode(ObjectGetPrototypeOf(new ReadableStream().values()), "next");
