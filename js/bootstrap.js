@@ -47,7 +47,7 @@ const { Number, ObjectDefineProperty } = primordials;
 function start(options) {
   rebindOps();
   setFlags(options.compatibilityFlags);
-  startGlobals(options.compatibilityFlags);
+  startGlobals();
   adoptGlobal();
   setColors(options.colors);
   setCompatibilityFlags(options.compatibilityFlags);

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/bindings/#importing-env-as-a-global
 
 import { core, primordials } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 
 const {
   Proxy,
@@ -51,7 +52,12 @@ function view(current) {
   return new Proxy({}, handler);
 }
 
-export const envView = view(() => replaced.get()?.env ?? env);
+/** What modules import while they are not to have bindings. */
+const nothing = {};
+
+export const envView = view(() =>
+  replaced.get()?.env ?? (isOn("disallow_importable_env") ? nothing : env)
+);
 export const exportsView = view(() => replaced.get()?.exports ?? exports);
 
 /**

@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/request/
 
 import { core } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 
 const { AbortSignal } = core.loadExtScript("ext:deno_web/03_abort_signal.js");
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
@@ -40,6 +41,14 @@ const METHODS = new Set([
   "UNLOCK",
   "UNSUBSCRIBE",
 ]);
+
+const NORMALIZED = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
+
+/** @param {string} method */
+function normalMethod(method) {
+  const upper = method.toUpperCase();
+  return isOn("upper_case_all_http_methods") || NORMALIZED.includes(upper) ? upper : method;
+}
 
 /** @param {any} value */
 function isObject(value) {
@@ -93,7 +102,7 @@ export function requestInit(init) {
   if (redirect !== undefined) made.redirect = redirect;
   if (signal !== undefined) made.signal = signal;
   if (method !== undefined) {
-    const upper = `${method}`.toUpperCase();
+    const upper = normalMethod(`${method}`);
     if (!METHODS.has(upper)) throw new TypeError(`Invalid HTTP method string: ${method}`);
     made.method = upper === "TRACE" ? "OPTIONS" : upper;
     return { init: made, cache, trace: upper === "TRACE" };
@@ -122,7 +131,7 @@ export function responseBody(body, init) {
   if (encodeBody !== undefined && encodeBody !== "automatic" && encodeBody !== "manual") {
     throw new TypeError(`encodeBody: unexpected value: ${encodeBody}`);
   }
-  if (statusText !== undefined && /[^\t\x20-\x7e\x80-\xff]/.test(`${statusText}`)) {
+  if (statusText !== undefined && /[\0-\x1f\x7f]/.test(`${statusText}`)) {
     throw new TypeError("Invalid statusText");
   }
   if (body === undefined || body === null || !isWithoutBody(Number(status))) return body;

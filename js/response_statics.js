@@ -4,6 +4,7 @@
 // `Response.json()` and `Response.redirect()`, where the platform differs from deno_fetch.
 
 import { refuseArgument } from "ext:stead/arguments.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { Response } from "ext:stead/http.js";
 
 const { json, redirect } = Response;
@@ -40,7 +41,8 @@ const MEMBERS = {
       );
     }
     if (!URL.canParse(`${url}`)) throw new TypeError(`Unable to parse URL: ${url}`);
-    return redirect.call(Response, url, status);
+    if (isOn("response_redirect_url_standard")) return redirect.call(Response, url, status);
+    return new Response(null, { status: Number(status), headers: { Location: `${url}` } });
   },
 };
 for (const name of /** @type {const} */ (["json", "redirect"])) {

@@ -5,7 +5,7 @@
 //! generally, of arguments that it cannot convert, is asked of `js/stubs/refusals.js`.
 
 /// A piece of a script, and what stands in its place.
-type Replacement = (&'static str, &'static str);
+pub type Replacement = (&'static str, &'static str);
 
 const STREAM_LOCKED: &str = r#""This ReadableStream is currently locked to a reader.""#;
 const READER_RELEASED: &str = r#""This ReadableStream reader has been released.""#;
@@ -330,7 +330,16 @@ const FETCH: &[Replacement] = &[
 ///
 /// When a text that is to be replaced is not there: the package has changed, and somebody has to look at what it says now.
 pub fn reword(specifier: &str, script: String) -> String {
-    let Some((_, replacements)) = SCRIPTS.iter().find(|(name, _)| *name == specifier) else {
+    replace(specifier, script, SCRIPTS)
+}
+
+/// The script with the replacements of a table.
+///
+/// # Panics
+///
+/// When a piece that is to be replaced is not there.
+pub fn replace(specifier: &str, script: String, scripts: &[(&str, &[Replacement])]) -> String {
+    let Some((_, replacements)) = scripts.iter().find(|(name, _)| *name == specifier) else {
         return script;
     };
     replacements.iter().fold(script, |script, (from, to)| {
