@@ -20,7 +20,9 @@ const { sendBeacon } = {
   sendBeacon(url, body) {
     if (arguments.length < 1) refuseArgument("Navigator", "sendBeacon", 1, "string");
     requireHandler();
-    const sent = fetch(new Request(`${url}`, { method: "POST", body: body ?? null }))
+    const options = { method: "POST", body: body ?? null };
+    // What cannot be sent is lost like what does not arrive.
+    const sent = Promise.try(() => fetch(new Request(`${url}`, options)))
       .then((answer) => answer.body?.cancel(), () => {});
     const context = currentContext();
     if (context instanceof WorkerEvent) context.waitUntil(sent);

@@ -7,7 +7,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { isOn } from "ext:stead/compatibility.js";
-import { defineMember, taggedClasses, WorkerGlobalScope } from "ext:stead/scope.js";
+import { defineMember, tag, taggedClasses, WorkerGlobalScope } from "ext:stead/scope.js";
 
 const {
   Error,
@@ -80,6 +80,8 @@ function importScripts() {
 function removeTags() {
   const tagged = taggedClasses();
   for (let i = 0; i < tagged.length; i++) delete tagged[i].prototype[SymbolToStringTag];
+  // JavaScript itself takes one for an error.
+  tag(scope.DOMException, "Object");
 }
 
 /** Only the name counts to `delete()` and `has()`. */

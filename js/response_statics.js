@@ -10,6 +10,11 @@ import { Response } from "ext:stead/http.js";
 const { json, redirect } = Response;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
+/** A URL as it was given; only its beginning has one form. @param {string} url */
+function asGiven(url) {
+  return url.replace(/^[^/]*\/\/[^@/?#]*(?=[/?#]|$)/, (beginning) => beginning.toLowerCase());
+}
+
 const MEMBERS = {
   /**
    * @param {any} value
@@ -42,7 +47,7 @@ const MEMBERS = {
     }
     if (!URL.canParse(`${url}`)) throw new TypeError(`Unable to parse URL: ${url}`);
     if (isOn("response_redirect_url_standard")) return redirect.call(Response, url, status);
-    return new Response(null, { status: Number(status), headers: { Location: `${url}` } });
+    return new Response(null, { status: Number(status), headers: { Location: asGiven(`${url}`) } });
   },
 };
 for (const name of /** @type {const} */ (["json", "redirect"])) {

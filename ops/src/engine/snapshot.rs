@@ -14,10 +14,10 @@ use deno_core::ExtensionFileSourceCode;
 use deno_core::snapshot::CreateSnapshotOptions;
 
 use super::extensions::extensions;
+use super::former::ask;
 use super::hot;
 use super::hot::compile_hot_functions;
 use super::runtime::init_platform;
-use super::former::ask;
 use super::wording::reword;
 
 /// Scripts of the deno packages that no Worker can reach, so that the binary need not carry them.
