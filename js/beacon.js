@@ -21,9 +21,10 @@ const { sendBeacon } = {
     if (arguments.length < 1) refuseArgument("Navigator", "sendBeacon", 1, "string");
     requireHandler();
     const options = { method: "POST", body: body ?? null };
-    // What cannot be sent is lost like what does not arrive.
-    const sent = Promise.try(() => fetch(new Request(`${url}`, options)))
-      .then((answer) => answer.body?.cancel(), () => {});
+    // The caller is not told what is wrong with the URL; it is reported.
+    const sent = Promise.try(() => new Request(`${url}`, options)).then((made) =>
+      fetch(made).then((answer) => answer.body?.cancel(), () => {})
+    );
     const context = currentContext();
     if (context instanceof WorkerEvent) context.waitUntil(sent);
     return true;

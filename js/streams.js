@@ -233,7 +233,10 @@ export class IdentityTransformStream extends TransformStream {
   /** @param {{ highWaterMark?: number }} [strategy] in bytes */
   constructor(strategy) {
     super();
-    this.#pipe = new Pipe(pendingLength, strategy?.highWaterMark);
+    const length = pendingLength;
+    const room = strategy?.highWaterMark;
+    const isMore = room !== undefined && length !== null && BigInt(MathTrunc(room)) > length;
+    this.#pipe = new Pipe(length, isMore ? Number(length) : room);
     pendingLength = null;
   }
 

@@ -83,6 +83,7 @@ deno_core::extension!(
         "abort.js",
         "arguments.js",
         "async_hooks.js",
+        "attributes.js",
         "beacon.js",
         "bindings.js",
         "clone.js",
