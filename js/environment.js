@@ -5,7 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/bindings/#importing-env-as-a-global
 
 import { core, primordials } from "ext:core/mod.js";
-import { isOn } from "ext:stead/compatibility.js";
+import { isChosen } from "ext:stead/compatibility.js";
 
 const {
   Proxy,
@@ -56,7 +56,7 @@ function view(current) {
 const nothing = {};
 
 export const envView = view(() =>
-  replaced.get()?.env ?? (isOn("disallow_importable_env") ? nothing : env)
+  replaced.get()?.env ?? (isChosen("disallow_importable_env") ? nothing : env)
 );
 export const exportsView = view(() => replaced.get()?.exports ?? exports);
 

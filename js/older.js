@@ -6,7 +6,7 @@
 // https://developers.cloudflare.com/workers/configuration/compatibility-flags/
 
 import { core, primordials } from "ext:core/mod.js";
-import { isOn } from "ext:stead/compatibility.js";
+import { isChosen, isOn } from "ext:stead/compatibility.js";
 import { defineMember, tag, taggedClasses, WorkerGlobalScope } from "ext:stead/scope.js";
 
 const {
@@ -41,7 +41,6 @@ const BACK = {
   spec_compliant_dispatch_exceptions: () => (former.dispatchThrows = true),
   strict_compression_checks: () => (former.laxDecompression = true),
   strip_authorization_on_cross_origin_redirect: () => (former.redirectsKeepAuthorization = true),
-  temporal: () => removeNames(["Temporal"]),
   urlsearchparams_delete_has_value_arg: ignoreValues,
   writable_stream_spec_compliant_writer: () => (former.releasedWritersStayReady = true),
 };
@@ -60,6 +59,7 @@ const PERFORMANCE = [
 export function bringBack() {
   const flags = ObjectKeys(BACK);
   for (let i = 0; i < flags.length; i++) if (!isOn(flags[i])) BACK[flags[i]]();
+  if (!isChosen("temporal")) removeNames(["Temporal"]);
 }
 
 /** @param {string[]} names of the global scope */
