@@ -89,6 +89,7 @@ const ELSEWHERE: &[&str] = &[
     "no_cf_botmanagement",
     "no_cots",
     "no_request_cf",
+    "precise_timers",
     "python_",
     "queue",
     "r2_",

@@ -45,6 +45,25 @@ fn an_old_date_brings_old_behaviour_of_the_web_platform_back() {
 }
 
 #[test]
+fn an_old_date_takes_credentials_to_other_origins() {
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("test-scripts/conformance/stub-fetch.test.ts");
+    let flag = "retain_authorization_on_cross_origin_redirect";
+    let finished = stead([
+        "test",
+        script.to_str().unwrap(),
+        "--compatibility-flag",
+        flag,
+        "-t",
+        "credentialsStayWithTheirOrigin",
+    ]);
+    assert!(
+        finished.printed().contains("1 passed, 0 failed"),
+        "{finished:?}"
+    );
+}
+
+#[test]
 fn a_flag_may_be_turned_on_and_off_by_name() {
     for flag in [
         "no_global_navigator",
