@@ -269,6 +269,15 @@ export const handlersThatReturnThenables = {
   },
 };
 
+export const modulesOfNode = {
+  async test() {
+    const outcome = await import("node:util" as any).then(() => "there", ({ message, stack }) => ({ message, stack }));
+    if (flags.nodejs_compat) return assertEquals(outcome, "there");
+    assertEquals(outcome.message, 'No such module "node:util".');
+    assert(!/ext:/.test(outcome.stack), outcome.stack);
+  },
+};
+
 export const channelsOfDiagnostics = {
   async test() {
     if (!flags.nodejs_compat) return;
