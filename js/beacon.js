@@ -20,8 +20,11 @@ const { sendBeacon } = {
   sendBeacon(url, body) {
     if (arguments.length < 1) refuseArgument("Navigator", "sendBeacon", 1, "string");
     requireHandler();
-    const sent = fetch(new Request(`${url}`, { method: "POST", body: body ?? null }))
-      .then((answer) => answer.body?.cancel(), () => {});
+    const options = { method: "POST", body: body ?? null };
+    // The caller is not told what is wrong with the URL; it is reported.
+    const sent = Promise.try(() => new Request(`${url}`, options)).then((made) =>
+      fetch(made).then((answer) => answer.body?.cancel(), () => {})
+    );
     const context = currentContext();
     if (context instanceof WorkerEvent) context.waitUntil(sent);
     return true;

@@ -5,17 +5,23 @@
 // text, and what is no form is told in its words.
 
 import { core, primordials } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
+import { defineMember } from "ext:stead/scope.js";
 
 const {
   JSONParse,
   RegExpPrototypeTest,
   TypeError,
-  ObjectDefineProperty,
   PromisePrototypeThen,
   ReflectApply,
+  ReflectOwnKeys,
   StringPrototypeCharCodeAt,
   StringPrototypeSlice,
 } = primordials;
+const { Blob } = core.loadExtScript("ext:deno_web/09_file.js");
+const mimesniff = core.loadExtScript("ext:deno_web/01_mimesniff.js");
+const { TextDecoder } = core.loadExtScript("ext:deno_web/08_text_encoding.js");
+const { FormData } = core.loadExtScript("ext:deno_fetch/21_formdata.js");
 const { Request } = core.loadExtScript("ext:deno_fetch/23_request.js");
 const { Response } = core.loadExtScript("ext:deno_fetch/23_response.js");
 
@@ -24,6 +30,11 @@ const MARK = 0xfeff;
 /** @param {string} text */
 function withoutMark(text) {
   return StringPrototypeCharCodeAt(text, 0) === MARK ? StringPrototypeSlice(text, 1) : text;
+}
+
+/** @param {ArrayBuffer} buffer */
+function withMark(buffer) {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(buffer);
 }
 
 /** @param {string} text */
@@ -63,31 +74,70 @@ function refuseForm(message, error) {
   throw error;
 }
 
+/** The type of a blob, kept under deno's own symbol. */
+const TYPE = /** @type {symbol} */ (
+  ReflectOwnKeys(new Blob()).find((/** @type {string | symbol} */ key) => typeof key === "symbol" && key.description === "Type")
+);
+
+/**
+ * Gives the blob of a body the type that its message names.
+ * @param {any} message
+ * @param {any} blob
+ */
+function typed(message, blob) {
+  const named = message.headers.get("content-type");
+  if (named === null) return blob;
+  const parsed = isOn("blob_standard_mime_type") ? mimesniff.parseMimeType(named) : undefined;
+  if (parsed === undefined) blob[TYPE] = named;
+  else if (parsed === null) blob[TYPE] = "";
+  else blob[TYPE] = parsed.subtype === "form-data" ? named : mimesniff.serializeMimeType(parsed);
+  return blob;
+}
+
+/**
+ * A form whose files are the texts in them.
+ * @param {FormData} form
+ */
+async function withoutFiles(form) {
+  const made = new FormData();
+  for (const [name, value] of form) made.append(name, typeof value === "string" ? value : await value.text());
+  return made;
+}
+
+const { arrayBuffer } = Blob.prototype;
+defineMember(Blob.prototype, {
+  /** A byte order mark is part of the text here. @this {any} */
+  text() {
+    return PromisePrototypeThen(ReflectApply(arrayBuffer, this, []), withMark);
+  },
+}.text);
+
 for (const { prototype } of [Request, Response]) {
   const standard = prototype.text;
-  const form = prototype.formData;
+  const { arrayBuffer: bytes, blob, formData: form } = prototype;
   const members = {
     /** @this {any} */
     text() {
+      if (!isOn("strip_bom_in_read_all_text")) return PromisePrototypeThen(ReflectApply(bytes, this, []), withMark);
       return PromisePrototypeThen(ReflectApply(standard, this, []), withoutMark);
     },
     /** @this {any} */
     json() {
+      if (!isOn("strip_bom_in_read_all_text")) return PromisePrototypeThen(this.text(), JSONParse);
       return PromisePrototypeThen(ReflectApply(standard, this, []), parse);
     },
     /** @this {any} */
     formData() {
-      return PromisePrototypeThen(ReflectApply(form, this, []), undefined, (/** @type {any} */ error) =>
+      const parsed = isOn("formdata_parser_supports_files") ? undefined : withoutFiles;
+      return PromisePrototypeThen(ReflectApply(form, this, []), parsed, (/** @type {any} */ error) =>
         refuseForm(this, error));
     },
+    /** @this {any} */
+    blob() {
+      return PromisePrototypeThen(ReflectApply(blob, this, []), (/** @type {any} */ made) => typed(this, made));
+    },
   };
-  for (const name of /** @type {const} */ (["text", "json", "formData"])) {
-    ObjectDefineProperty(prototype, name, {
-      __proto__: null,
-      value: members[name],
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
+  for (const name of /** @type {const} */ (["blob", "text", "json", "formData"])) {
+    defineMember(prototype, members[name]);
   }
 }

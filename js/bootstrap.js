@@ -27,6 +27,7 @@ import "ext:stead/event_source.js";
 import "ext:stead/exceptions.js";
 import "ext:stead/html_rewriter.js";
 import "ext:stead/response_statics.js";
+import "ext:stead/attributes.js";
 import "ext:stead/warm_up.js";
 
 const { Number, ObjectDefineProperty } = primordials;
@@ -47,7 +48,7 @@ const { Number, ObjectDefineProperty } = primordials;
 function start(options) {
   rebindOps();
   setFlags(options.compatibilityFlags);
-  startGlobals(options.compatibilityFlags);
+  startGlobals();
   adoptGlobal();
   setColors(options.colors);
   setCompatibilityFlags(options.compatibilityFlags);

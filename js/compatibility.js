@@ -22,3 +22,11 @@ export function setFlags(given) {
 export function isOn(name) {
   return flags[name] !== false;
 }
+
+/**
+ * Whether a flag is on that no date turns on: one that nothing was said of is not.
+ * @param {string} name
+ */
+export function isChosen(name) {
+  return flags[name] === true;
+}

@@ -3,6 +3,7 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
+import { expectPromise } from "ext:stead/http_checks.js";
 import { core } from "ext:core/mod.js";
 import { defineBindings } from "ext:stead/bindings.js";
 import { isOn } from "ext:stead/compatibility.js";
@@ -215,7 +216,7 @@ async function answerRequest(native, event) {
       throw new Error("Handler does not export a fetch() function.");
     }
     const response = handler.fetch(requestFromNative(native), env, ctx);
-    respond(native, response instanceof Response ? response : await response);
+    respond(native, response instanceof Response ? response : await expectPromise(response));
   } catch (error) {
     noteFailure(native, error);
     op_respond_error(native, serializeThrown(error));
@@ -355,7 +356,7 @@ function objectFetch(record, native) {
       const handler = record.handlers?.fetch;
       if (handler === undefined) throw new Error("Handler does not export a fetch() function.");
       const response = Reflect.apply(handler, record.instance, [requestFromNative(native)]);
-      respond(native, response instanceof Response ? response : await response);
+      respond(native, response instanceof Response ? response : await expectPromise(response));
     } catch (error) {
       op_respond_error(native, serializeThrown(error));
     }

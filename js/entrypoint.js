@@ -4,6 +4,7 @@
 // Events of the worker's own code: requests, calls over RPC, cron triggers, queues.
 // https://developers.cloudflare.com/workers/runtime-apis/handlers/
 
+import { expectPromise } from "ext:stead/http_checks.js";
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { enterContext } from "ext:stead/context.js";
@@ -94,7 +95,7 @@ async function answerRequest(native, name, props, event) {
       throw new Error("Handler does not export a fetch() function.");
     }
     const response = handlers.fetch(requestFromNative(native), env, ctx);
-    respond(native, response instanceof Response ? response : await response);
+    respond(native, response instanceof Response ? response : await expectPromise(response));
   } catch (error) {
     op_respond_error(native, serializeThrown(error));
   } finally {

@@ -6,6 +6,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { Variable } from "ext:stead/context.js";
+import { isChosen } from "ext:stead/compatibility.js";
 
 const {
   Proxy,
@@ -52,7 +53,12 @@ function view(current) {
   return new Proxy({}, handler);
 }
 
-export const envView = view(() => replaced.get()?.env ?? env);
+/** What modules import while they are not to have bindings. */
+const nothing = {};
+
+export const envView = view(() =>
+  replaced.get()?.env ?? (isChosen("disallow_importable_env") ? nothing : env)
+);
 export const exportsView = view(() => replaced.get()?.exports ?? exports);
 
 /**

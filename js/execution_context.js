@@ -7,6 +7,7 @@
 import { refuseArgument } from "ext:stead/arguments.js";
 import { abortEvent } from "ext:stead/event_abort.js";
 import { exports } from "ext:stead/environment.js";
+import { awaitable } from "ext:stead/http_checks.js";
 import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 import { tracing } from "ext:stead/tracing.js";
@@ -27,7 +28,7 @@ export class ExecutionContext {
   waitUntil(promise) {
     if (arguments.length === 0) refuseArgument("ExecutionContext", "waitUntil", 1, "Promise");
     // A rejection that nobody handles is reported like any other.
-    this.#event.waitUntil(promise);
+    this.#event.waitUntil(awaitable(promise));
   }
 
   passThroughOnException() {}

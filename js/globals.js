@@ -9,12 +9,12 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { AbortController, AbortSignal } from "ext:stead/abort.js";
-import { isOn } from "ext:stead/compatibility.js";
+import { bringBack } from "ext:stead/older.js";
 import { CloseEvent, CustomEvent, ErrorEvent, MessageEvent } from "ext:stead/event_classes.js";
 import { reportError } from "ext:stead/errors.js";
 import { dataCloneError, refuseCloning, streamError } from "ext:stead/cloning.js";
 import { console } from "ext:stead/console.js";
-import { ServiceWorkerGlobalScope, WorkerGlobalScope } from "ext:stead/scope.js";
+import { noteTagged, ServiceWorkerGlobalScope, WorkerGlobalScope } from "ext:stead/scope.js";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "ext:stead/timers.js";
 import { scheduler } from "ext:stead/scheduler.js";
 import { queueMicrotask, structuredClone } from "ext:stead/tasks.js";
@@ -54,7 +54,9 @@ export function defineClasses(classes) {
   const names = ObjectKeys(classes);
   for (let i = 0; i < names.length; i++) {
     const { prototype } = /** @type {any} */ (classes[names[i]]);
-    if (prototype !== undefined) refuseCloning({ prototype });
+    if (prototype === undefined) continue;
+    refuseCloning({ prototype });
+    noteTagged({ prototype });
   }
 }
 
@@ -191,32 +193,15 @@ ObjectDefineProperty(globalThis, "origin", {
   configurable: true,
 });
 
-/** Names that are there only while a compatibility flag is on. */
-const NAMES_OF_FLAGS = [
-  { flag: "global_navigator", names: ["navigator", "Navigator"] },
-  { flag: "enable_weak_ref", names: ["WeakRef", "FinalizationRegistry"] },
-  { flag: "expose_global_message_channel", names: ["MessageChannel", "MessagePort"] },
-];
-
 /**
  * The parts of the bootstrap that need a live isolate: objects backed by Rust, the clock, and
  * what V8 puts on the global scope when it restores a snapshot.
- * @param {Record<string, boolean>} flags the compatibility flags
  */
-export function startGlobals(flags) {
+export function startGlobals() {
   timing.setTimeOrigin();
   defineValues({ crypto: webCrypto.crypto });
   // The platform has them not: a worker's modules are imported.
   delete (/** @type {any} */ (WebAssembly).compileStreaming);
   delete (/** @type {any} */ (WebAssembly).instantiateStreaming);
-  if (!flags.temporal) delete (/** @type {any} */ (globalThis).Temporal);
-  for (let i = 0; i < NAMES_OF_FLAGS.length; i++) {
-    const { flag, names } = NAMES_OF_FLAGS[i];
-    if (isOn(flag)) continue;
-    for (let n = 0; n < names.length; n++) delete (/** @type {any} */ (globalThis)[names[n]]);
-  }
-  if (!isOn("enable_navigator_language")) {
-    delete (/** @type {any} */ (navigator).language);
-    delete (/** @type {any} */ (navigator).languages);
-  }
+  bringBack();
 }

@@ -22,7 +22,7 @@ import {
 } from "ext:stead/body.js";
 import { compressed, formatOf } from "ext:stead/content_encoding.js";
 import { fromWire, recodeHeaders, toWire } from "ext:stead/header_text.js";
-import { checkStream, requestInit, responseBody } from "ext:stead/http_checks.js";
+import { checkAnswer, checkStream, requestInit, responseBody } from "ext:stead/http_checks.js";
 import { reasonAgainst } from "ext:stead/cloning.js";
 import { addHostClass } from "ext:stead/message.js";
 import { endForResponse, isSocket, makeSocket } from "ext:stead/websocket.js";
@@ -371,6 +371,7 @@ export function respond(native, made) {
     return;
   }
   const inner = response.toInnerResponse(made);
+  checkAnswer(inner);
   const socket = made[SOCKET];
   const end = socket === undefined ? null : endForResponse(socket);
   if (made.bodyUsed) throw new TypeError(BODY_USED);

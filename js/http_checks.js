@@ -6,9 +6,13 @@
 
 import { core } from "ext:core/mod.js";
 import { unlessEnded } from "ext:stead/record.js";
+import { isOn } from "ext:stead/compatibility.js";
 
 const { AbortSignal } = core.loadExtScript("ext:deno_web/03_abort_signal.js");
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
+const { Blob } = core.loadExtScript("ext:deno_web/09_file.js");
+const { FormData } = core.loadExtScript("ext:deno_fetch/21_formdata.js");
+const { URLSearchParams } = core.loadExtScript("ext:deno_web/00_url.js");
 const streams = core.loadExtScript("ext:deno_web/06_streams.js");
 
 const METHODS = new Set([
@@ -41,6 +45,14 @@ const METHODS = new Set([
   "UNLOCK",
   "UNSUBSCRIBE",
 ]);
+
+const NORMALIZED = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
+
+/** @param {string} method */
+function normalMethod(method) {
+  const upper = method.toUpperCase();
+  return isOn("upper_case_all_http_methods") || NORMALIZED.includes(upper) ? upper : method;
+}
 
 /** @param {any} value */
 function isObject(value) {
@@ -89,17 +101,66 @@ export function requestInit(init) {
   }
   /** @type {Record<string, any>} */
   const made = {};
-  if (body !== undefined) made.body = body;
+  if (body !== undefined) made.body = asBody(body);
   if (headers !== undefined) made.headers = headers;
   if (redirect !== undefined) made.redirect = redirect;
   if (signal !== undefined) made.signal = signal;
   if (method !== undefined) {
-    const upper = `${method}`.toUpperCase();
+    const upper = normalMethod(`${method}`);
     if (!METHODS.has(upper)) throw new TypeError(`Invalid HTTP method string: ${method}`);
     made.method = upper === "TRACE" ? "OPTIONS" : upper;
     return { init: made, cache, trace: upper === "TRACE" };
   }
   return { init: made, cache, trace: false };
+}
+
+/**
+ * A body as deno_fetch takes it. Objects that can be iterated over are streams of what they give,
+ * unless they have a text of their own.
+ * @param {any} body
+ */
+function asBody(body) {
+  if (typeof body !== "object" || body === null || ArrayBuffer.isView(body)) return body;
+  if (OTHER_BODIES.some((one) => body instanceof one) || core.isAnyArrayBuffer(body)) return body;
+  if (!(typeof body[Symbol.iterator] === "function" || typeof body[Symbol.asyncIterator] === "function")) return body;
+  if (body instanceof String || !isOn("fetch_iterable_type_support")) return `${body}`;
+  const hasText = !Array.isArray(body) &&
+    (body.toString !== Object.prototype.toString || body[Symbol.toPrimitive] !== undefined);
+  if (hasText && isOn("fetch_iterable_type_support_override_adjustment")) return `${body}`;
+  return streams.ReadableStream.from(body);
+}
+const OTHER_BODIES = [streams.ReadableStream, Blob, FormData, URLSearchParams];
+
+/** Refuses what cannot be sent. @param {any} inner an InnerResponse */
+export function checkAnswer(inner) {
+  if (inner.type !== "error") return;
+  throw new TypeError(
+    "Return value from serve handler must not be an error response (like Response.error())",
+  );
+}
+
+/**
+ * What a handler returned, which is a promise or the response itself.
+ * @param {any} returned
+ */
+export function expectPromise(returned) {
+  if (!isOn("unwrap_custom_thenables") && isThenable(returned)) {
+    throw new TypeError("Callback returned incorrect type; expected 'Promise'");
+  }
+  return returned;
+}
+
+/**
+ * What there is to wait for: promises, and objects that only behave like them where the flags say so.
+ * @param {any} given
+ */
+export function awaitable(given) {
+  return !isOn("unwrap_custom_thenables") && isThenable(given) ? undefined : given;
+}
+
+/** @param {any} value */
+function isThenable(value) {
+  return isObject(value) && !(value instanceof Promise) && typeof value.then === "function";
 }
 
 /** @param {number} status */
@@ -109,10 +170,11 @@ function isWithoutBody(status) {
 
 /**
  * Checks the options of a response; the body that it is to have comes back.
- * @param {any} body
+ * @param {any} given
  * @param {any} init
  */
-export function responseBody(body, init) {
+export function responseBody(given, init) {
+  const body = asBody(given);
   if (init === undefined || init === null) return body;
   if (isObject(init) === false) {
     throw new TypeError(
@@ -123,7 +185,7 @@ export function responseBody(body, init) {
   if (encodeBody !== undefined && encodeBody !== "automatic" && encodeBody !== "manual") {
     throw new TypeError(`encodeBody: unexpected value: ${encodeBody}`);
   }
-  if (statusText !== undefined && /[^\t\x20-\x7e\x80-\xff]/.test(`${statusText}`)) {
+  if (statusText !== undefined && /[\0-\x1f\x7f]/.test(`${statusText}`)) {
     throw new TypeError("Invalid statusText");
   }
   if (body === undefined || body === null || !isWithoutBody(Number(status))) return body;

@@ -11,6 +11,7 @@ import { isEnded } from "ext:stead/record.js";
 
 const { ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, ReflectApply } = primordials;
 const { ErrorEvent, EventTarget, eventTargetData } = core.loadExtScript("ext:deno_web/02_event.js");
+const { former } = core.loadExtScript("ext:stead/former.js");
 const { addEventListener, dispatchEvent, removeEventListener } = EventTarget.prototype;
 
 /**
@@ -34,7 +35,8 @@ function dispatch(target, event) {
   const type = event?.type;
   const handler = typeof type === "string" ? handlerIn(target, `on${type}`) : undefined;
   if (handler === undefined) return ReflectApply(dispatchEvent, target, [event]);
-  const call = (/** @type {any} */ event) => void ReflectApply(handler, target, [event]);
+  // A handler is called as a function.
+  const call = (/** @type {any} */ event) => void ReflectApply(handler, globalThis, [event]);
   ReflectApply(addEventListener, target, [type, call]);
   const listeners = target[eventTargetData].listeners[type];
   listeners.unshift(listeners.pop());
@@ -43,6 +45,24 @@ function dispatch(target, event) {
   } finally {
     ReflectApply(removeEventListener, target, [type, call]);
   }
+}
+
+/**
+ * Dispatches an event, to no listener after one that throws, and throws what that one threw.
+ * @param {any} target
+ * @param {any} event
+ */
+function dispatchThrowing(target, event) {
+  const outer = former.dispatch;
+  const own = { thrown: /** @type {{ error: unknown } | undefined} */ (undefined) };
+  former.dispatch = own;
+  try {
+    const goesOn = dispatch(target, event);
+    if (own.thrown === undefined) return goesOn;
+  } finally {
+    former.dispatch = outer;
+  }
+  throw own.thrown.error;
 }
 
 /**
@@ -64,6 +84,7 @@ EventTarget.prototype.dispatchEvent = {
     }
     // A signal whose time is over tells code of nothing that was ended.
     if (event?.isTrusted === true && isEnded()) return true;
+    if (former.dispatchThrows && !(event instanceof ErrorEvent)) return dispatchThrowing(target, event);
     const goesOn = unwatched(() => dispatch(target, event));
     // What a listener threw counts also if somebody keeps it from being reported.
     if (!goesOn && target === globalThis && event instanceof ErrorEvent) noteThrown(event.error);

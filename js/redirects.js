@@ -5,6 +5,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/request/
 
 import { core } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { flatten, pairs, requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
 import { expectResponse } from "ext:stead/response_watch.js";
@@ -95,7 +96,7 @@ function redirect(sent, status, location) {
     sent.body = null;
   }
   if (sent.body !== null && typeof sent.body !== "string" && !ArrayBuffer.isView(sent.body)) throw new TypeError(SENT_ONCE);
-  if (url.origin !== before.origin) {
+  if (url.origin !== before.origin && isOn("strip_authorization_on_cross_origin_redirect")) {
     const headers = new Headers(pairs(sent.headers));
     headers.delete("Authorization");
     sent.headers = flatten(Array.from(headers));

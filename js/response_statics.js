@@ -4,10 +4,16 @@
 // `Response.json()` and `Response.redirect()`, where the platform differs from deno_fetch.
 
 import { refuseArgument } from "ext:stead/arguments.js";
+import { isOn } from "ext:stead/compatibility.js";
 import { Response } from "ext:stead/http.js";
 
 const { json, redirect } = Response;
 const REDIRECTS = [301, 302, 303, 307, 308];
+
+/** A URL as it was given; only its beginning has one form. @param {string} url */
+function asGiven(url) {
+  return url.replace(/^[^/]*\/\/[^@/?#]*(?=[/?#]|$)/, (beginning) => beginning.toLowerCase());
+}
 
 const MEMBERS = {
   /**
@@ -40,7 +46,8 @@ const MEMBERS = {
       );
     }
     if (!URL.canParse(`${url}`)) throw new TypeError(`Unable to parse URL: ${url}`);
-    return redirect.call(Response, url, status);
+    if (isOn("response_redirect_url_standard")) return redirect.call(Response, url, status);
+    return new Response(null, { status: Number(status), headers: { Location: asGiven(`${url}`) } });
   },
 };
 for (const name of /** @type {const} */ (["json", "redirect"])) {

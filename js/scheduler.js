@@ -8,11 +8,16 @@ import { clearTimeout, setTimeout } from "ext:stead/timers.js";
 import { guardReceiver, ILLEGAL_INVOCATION } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
 
-const { Promise, PromiseReject, TypeError } = primordials;
+const { Error, Promise, PromiseReject, String, TypeError } = primordials;
 const { AbortSignalPrototype, add, remove } = core.loadExtScript(
   "ext:deno_web/03_abort_signal.js",
 );
 const { ObjectPrototypeIsPrototypeOf } = primordials;
+
+/** A reason as the platform throws it: what is no object becomes an error's text. @param {any} reason */
+function asError(reason) {
+  return Object(reason) === reason ? reason : new Error(String(reason));
+}
 
 /** Only the global `scheduler` passes the check of its methods. */
 let constructed = false;
@@ -61,11 +66,11 @@ export class Scheduler {
       );
     }
     const aborting = /** @type {any} */ (signal);
-    if (signal.aborted) return PromiseReject(signal.reason);
+    if (signal.aborted) return PromiseReject(asError(signal.reason));
     return new Promise((/** @type {any} */ resolve, /** @type {any} */ reject) => {
       const onAbort = () => {
         clearTimeout(timer);
-        reject(signal.reason);
+        reject(asError(signal.reason));
       };
       const timer = setTimeout(() => {
         aborting[remove](onAbort);

@@ -10,6 +10,34 @@ const { ObjectDefineProperty, ObjectSetPrototypeOf, SymbolToStringTag, TypeError
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const { EventTarget } = event;
 
+/** Classes whose objects show a name of their own. @type {{ prototype: any }[]} */
+const tagged = [];
+
+/** The classes of the platform. */
+export function taggedClasses() {
+  return tagged;
+}
+
+/** @param {{ prototype: any }} constructor one whose objects show a name already */
+export function noteTagged(constructor) {
+  tagged.push(constructor);
+}
+
+/**
+ * Gives a prototype a method.
+ * @param {object} prototype
+ * @param {(...args: any[]) => any} method
+ */
+export function defineMember(prototype, method) {
+  ObjectDefineProperty(prototype, method.name, {
+    __proto__: null,
+    value: method,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
 /**
  * Marks a class of the platform: its instances show its name and cannot be cloned.
  * @param {{ prototype: object, name: string }} constructor
@@ -25,6 +53,7 @@ export function tagClass(constructor, shown = constructor.name) {
  * @param {string} [shown]
  */
 export function tag(constructor, shown = constructor.name) {
+  tagged.push(constructor);
   ObjectDefineProperty(constructor.prototype, SymbolToStringTag, {
     __proto__: null,
     value: shown,

@@ -14,6 +14,8 @@ const {
   DataViewPrototypeGetByteLength,
   DataViewPrototypeGetByteOffset,
   Number,
+  MathTrunc,
+  NumberIsFinite,
   NumberIsInteger,
   NumberMAX_SAFE_INTEGER,
   Promise,
@@ -96,8 +98,14 @@ class Pipe {
   /** How many bytes may still be written, or null for any number. @type {bigint | null} */
   #left;
 
-  /** @param {bigint | null} length */
-  constructor(length) {
+  /** Why no more can be written. @type {TypeError | null} */
+  #broken = null;
+
+  /**
+   * @param {bigint | null} length
+   * @param {number | undefined} room how many bytes may wait before the writer is to
+   */
+  constructor(length, room) {
     this.#left = length;
     this.readable = new ReadableStream({
       type: "bytes",
@@ -114,7 +122,7 @@ class Pipe {
       write: (/** @type {unknown} */ chunk) => this.#write(chunk),
       close: () => this.#close(),
       abort: (/** @type {unknown} */ reason) => this.#source.error(reason),
-    });
+    }, room === undefined ? {} : { highWaterMark: room, size: sizeOf });
   }
 
   /** @param {unknown} reason */
@@ -123,8 +131,16 @@ class Pipe {
     return PromiseReject(reason);
   }
 
+  /** Tells the reader that the promised length was not kept; the writer hears of it next time. @param {string} text */
+  #break(text) {
+    this.#broken = new TypeError(text);
+    this.#source.error(this.#broken);
+    return PromiseResolve(undefined);
+  }
+
   /** @param {unknown} chunk */
   #write(chunk) {
+    if (this.#broken !== null) return PromiseReject(this.#broken);
     const bytes = bytesOf(chunk);
     if (bytes === null) {
       return this.#fail(
@@ -136,9 +152,7 @@ class Pipe {
     const length = TypedArrayPrototypeGetByteLength(bytes);
     if (this.#left !== null) {
       if (BigInt(length) > this.#left) {
-        return this.#fail(
-          new TypeError("Attempt to write too many bytes through a FixedLengthStream."),
-        );
+        return this.#break("Attempt to write too many bytes through a FixedLengthStream.");
       }
       this.#left -= BigInt(length);
     }
@@ -150,10 +164,9 @@ class Pipe {
   }
 
   #close() {
+    if (this.#broken !== null) return PromiseReject(this.#broken);
     if (this.#left !== null && this.#left > 0n) {
-      return this.#fail(
-        new TypeError("FixedLengthStream did not see all expected bytes before close()."),
-      );
+      return this.#break("FixedLengthStream did not see all expected bytes before close().");
     }
     this.#source.close();
     this.#source.byobRequest?.respond(0);
@@ -208,12 +221,22 @@ class Pipe {
   }
 }
 
+/** @param {unknown} chunk */
+function sizeOf(chunk) {
+  const bytes = bytesOf(chunk);
+  return bytes === null ? 0 : TypedArrayPrototypeGetByteLength(bytes);
+}
+
 export class IdentityTransformStream extends TransformStream {
   #pipe;
 
-  constructor() {
+  /** @param {{ highWaterMark?: number }} [strategy] in bytes */
+  constructor(strategy) {
     super();
-    this.#pipe = new Pipe(pendingLength);
+    const length = pendingLength;
+    const room = strategy?.highWaterMark;
+    const isMore = room !== undefined && length !== null && BigInt(MathTrunc(room)) > length;
+    this.#pipe = new Pipe(length, isMore ? Number(length) : room);
     pendingLength = null;
   }
 
@@ -240,7 +263,7 @@ function toLength(value) {
         "Failed to construct 'FixedLengthStream': constructor parameter 1 is not of type 'bigint'.",
       );
     }
-    const number = Number(value);
+    const number = NumberIsFinite(Number(value)) ? MathTrunc(Number(value)) : NaN;
     if (!NumberIsInteger(number)) {
       throw new TypeError("The value cannot be converted because it is not an integer.");
     }
@@ -255,11 +278,14 @@ function toLength(value) {
 }
 
 export class FixedLengthStream extends IdentityTransformStream {
-  /** @param {number | bigint} expectedLength */
-  constructor(expectedLength) {
+  /**
+   * @param {number | bigint} expectedLength
+   * @param {{ highWaterMark?: number }} [strategy]
+   */
+  constructor(expectedLength, strategy) {
     const length = toLength(expectedLength);
     pendingLength = length;
-    super();
+    super(strategy);
     fixedLengths.set(this.readable, length);
   }
 }

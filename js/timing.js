@@ -101,6 +101,7 @@ const MEMBERS = {
   markResourceTiming() {},
   /** @param {any} timed */
   timerify(timed) {
+    if (typeof timed !== "function") refuseArgument("Performance", "timerify", 1, "function");
     return timed;
   },
 };

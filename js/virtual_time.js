@@ -311,12 +311,14 @@ function installPerformance() {
   prototype.mark = {
     /** @this {any} @param {string} name @param {any} [options] */
     mark(name, options = {}) {
+      if (arguments.length === 0) return ReflectApply(mark, this, []);
       return ReflectApply(mark, this, [name, { startTime: op_time_elapsed(), ...options }]);
     },
   }.mark;
   prototype.measure = {
     /** @this {any} @param {string} name @param {any} [startOrOptions] @param {any} [endMark] */
     measure(name, startOrOptions = {}, endMark = undefined) {
+      if (arguments.length === 0) return ReflectApply(measure, this, []);
       if (endMark !== undefined) return ReflectApply(measure, this, [name, startOrOptions, endMark]);
       const { end = op_time_elapsed(), ...options } = typeof startOrOptions === "object"
         ? startOrOptions

@@ -231,6 +231,9 @@ async fn bring_up(
         buffers,
     } = blank;
     let specifier = loader.give(code.bundle.clone(), shared.inspector.is_some());
+    if !shared.compatibility.is_on("nodejs_compat") {
+        loader.leave_out_node();
+    }
     let output = Output::new(&shared, index == 0);
     output
         .clone()

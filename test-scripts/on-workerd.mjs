@@ -1,6 +1,6 @@
 // Runs conformance scripts on workerd, the reference runtime.
 //
-//   node test-scripts/on-workerd.mjs --modules DIR [--jobs N] [--date DATE] [SCRIPT…]
+//   node test-scripts/on-workerd.mjs --modules DIR [--jobs N] [--date DATE] [--flag NAME]… [SCRIPT…]
 //
 // DIR is a node_modules directory that holds `workerd` and `esbuild`; the
 // environment variable STEAD_MODULES may name it instead. Without scripts,
@@ -22,6 +22,7 @@ const { values: options, positionals } = parseArgs({
     modules: { type: "string", default: process.env.STEAD_MODULES ?? "node_modules" },
     jobs: { type: "string", default: "2" },
     date: { type: "string", default: COMPATIBILITY_DATE },
+    flag: { type: "string", multiple: true, default: [] },
     verbose: { type: "boolean", default: false },
   },
 });
@@ -42,7 +43,7 @@ async function run(script) {
   const name = stem(script);
   const directory = await mkdtemp(join(tmpdir(), `${name}-`));
   try {
-    await prepare(modules, script, name, directory, undefined, options.date);
+    await prepare(modules, script, name, directory, undefined, options.date, options.flag);
     const { code, signal, text } = await output(join(modules, ".bin/workerd"), ["test", "config.capnp"], directory);
     const passed = text.match(/\[ PASS \]/g)?.length ?? 0;
     const failed = text.match(/\[ FAIL \]/g)?.length ?? 0;

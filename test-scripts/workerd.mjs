@@ -31,7 +31,7 @@ function objectClasses(source, exported) {
   return exported.filter(extendsDurableObject);
 }
 
-function capnp(name, classes, socket, date) {
+function capnp(name, classes, socket, date, flags) {
   const namespaces = classes.map((c) => `    (className = "${c}", uniqueKey = "${name}-${c}", enableSql = true),`);
   const bindings = classes.flatMap((c) =>
     [...new Set([c, screamingSnake(c)])].map((b) => `    (name = "${b}", durableObjectNamespace = "${c}"),`),
@@ -45,6 +45,7 @@ const disk :Workerd.DiskDirectory = (path = "storage", writable = true);
 const script :Workerd.Worker = (
   modules = [(name = "script.js", esModule = embed "script.js")],
   compatibilityDate = "${date}",
+  compatibilityFlags = ${JSON.stringify(flags)},
   durableObjectNamespaces = [
 ${namespaces.join("\n")}
   ],
@@ -57,8 +58,9 @@ ${bindings.join("\n")}
 }
 
 // Writes `script.js`, `config.capnp` and the folder `storage` into `directory`. `modules` is a node_modules directory
-// that holds esbuild; `socket` is the address to serve HTTP on, if any; `date` is the compatibility date.
-export async function prepare(modules, script, name, directory, socket, date = COMPATIBILITY_DATE) {
+// that holds esbuild; `socket` is the address to serve HTTP on, if any; `date` is the compatibility date, `flags`
+// are compatibility flags by name.
+export async function prepare(modules, script, name, directory, socket, date = COMPATIBILITY_DATE, flags = []) {
   const esbuild = createRequire(join(modules, "x.js"))("esbuild");
   const { metafile } = await esbuild.build({
     entryPoints: [script],
@@ -72,6 +74,6 @@ export async function prepare(modules, script, name, directory, socket, date = C
   });
   const [built] = Object.values(metafile.outputs);
   const classes = objectClasses(await readFile(join(directory, "script.js"), "utf8"), built.exports);
-  await writeFile(join(directory, "config.capnp"), capnp(name, classes, socket, date));
+  await writeFile(join(directory, "config.capnp"), capnp(name, classes, socket, date, flags));
   await mkdir(join(directory, "storage"), { recursive: true });
 }

@@ -5,6 +5,10 @@
 
 import { expectFunction, invalidType } from "./errors.js";
 
+const { isOn } = __bootstrap.internals.node;
+
+const HEARD = Symbol("heard");
+
 /** @param {any} error */
 function reportLater(error) {
   queueMicrotask(() => {
@@ -24,6 +28,11 @@ export class Channel {
   }
 
   get hasSubscribers() {
+    return this[HEARD];
+  }
+
+  /** Whether anybody listens, whatever shape `hasSubscribers` has. */
+  get [HEARD]() {
     return this._subscribers.length > 0 || this._stores.size > 0;
   }
 
@@ -98,7 +107,8 @@ export function channel(name) {
 
 /** @param {any} name */
 export function hasSubscribers(name) {
-  return channels.get(name)?.hasSubscribers ?? false;
+  const found = channels.get(name);
+  return found !== undefined && found[HEARD];
 }
 
 /** @param {any} name @param {any} subscription */
@@ -122,7 +132,7 @@ export class TracingChannel {
   }
 
   get hasSubscribers() {
-    return EVENTS.some((event) => /** @type {any} */ (this)[event]?.hasSubscribers);
+    return EVENTS.some((event) => /** @type {any} */ (this)[event]?.[HEARD]);
   }
 
   /** @param {any} handlers */
@@ -218,6 +228,19 @@ export class TracingChannel {
 /** @param {any} source */
 export function tracingChannel(source) {
   return new TracingChannel(source);
+}
+
+if (!isOn("diagnostics_channel_has_subscribers_getter")) {
+  for (const { prototype } of [Channel, TracingChannel]) {
+    const { get } = /** @type {any} */ (Object.getOwnPropertyDescriptor(prototype, "hasSubscribers"));
+    const value = {
+      /** @this {any} */
+      hasSubscribers() {
+        return Reflect.apply(get, this, []);
+      },
+    }.hasSubscribers;
+    Object.defineProperty(prototype, "hasSubscribers", { value, writable: true, configurable: true });
+  }
 }
 
 export default { Channel, TracingChannel, channel, hasSubscribers, subscribe, tracingChannel, unsubscribe };

@@ -5,6 +5,7 @@
 //! snapshot holds and what is loaded from it cannot drift apart.
 
 mod extensions;
+mod former;
 mod hot;
 mod runtime;
 mod snapshot;

@@ -1,6 +1,7 @@
 //! Gives one bundle to an isolate: its code, its source map, and nothing else.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use super::plugin::is_runtime_module;
 #[derive(Default)]
 pub struct BundleLoader {
     given: OnceCell<Given>,
+    /// Whether there are no modules of Node for this worker.
+    without_node: Cell<bool>,
     /// The lines of the user's files by URL, decoded from the source map when an error first asks.
     source_lines: OnceCell<HashMap<String, Vec<String>>>,
 }
@@ -80,6 +83,11 @@ impl BundleLoader {
         specifier
     }
 
+    /// Has the worker find no modules of Node, but those that the platform has without `nodejs_compat`.
+    pub fn leave_out_node(&self) {
+        self.without_node.set(true);
+    }
+
     /// What is served, if the specifier is that of its module.
     fn given(&self, specifier: &str) -> Option<&Given> {
         let given = self.given.get()?;
@@ -124,6 +132,11 @@ impl ModuleLoader for BundleLoader {
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
         let resolved = deno_core::resolve_import(specifier, referrer)
             .map_err(|_| refuse(specifier, Some(referrer)))?;
+        if self.without_node.get() && is_of_node(resolved.as_str()) {
+            return Err(JsErrorBox::generic(format!(
+                "No such module \"{resolved}\"."
+            )));
+        }
         // Refused here rather than in `load`, which is not told who imports dynamically. A runtime
         // module may be registered by an extension, which only `load` can tell: it is not asked.
         if self.given(resolved.as_str()).is_none() && !is_runtime_module(resolved.as_str()) {
@@ -167,6 +180,11 @@ impl ModuleLoader for BundleLoader {
             .get(line_number)
             .cloned()
     }
+}
+
+/// Whether only `nodejs_compat` brings a module.
+fn is_of_node(specifier: &str) -> bool {
+    specifier.starts_with("node:") && !matches!(specifier, "node:async_hooks" | "node:process")
 }
 
 fn refuse(specifier: &str, referrer: Option<&str>) -> ModuleLoaderError {

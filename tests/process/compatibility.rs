@@ -31,6 +31,39 @@ fn an_old_date_brings_old_behaviour_back() {
 }
 
 #[test]
+fn an_old_date_brings_old_behaviour_of_the_web_platform_back() {
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("test-scripts/conformance/older-dates.test.ts");
+    let script = script.to_str().unwrap();
+    for date in ["2024-02-01", "2025-10-01", "2026-03-10", "2026-11-17"] {
+        let finished = stead(["test", script, "--compatibility-date", date]);
+        assert!(
+            finished.printed().contains("21 passed, 0 failed"),
+            "{date}: {finished:?}"
+        );
+    }
+}
+
+#[test]
+fn an_old_date_takes_credentials_to_other_origins() {
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("test-scripts/conformance/stub-fetch.test.ts");
+    let flag = "retain_authorization_on_cross_origin_redirect";
+    let finished = stead([
+        "test",
+        script.to_str().unwrap(),
+        "--compatibility-flag",
+        flag,
+        "-t",
+        "credentialsStayWithTheirOrigin",
+    ]);
+    assert!(
+        finished.printed().contains("1 passed, 0 failed"),
+        "{finished:?}"
+    );
+}
+
+#[test]
 fn a_flag_may_be_turned_on_and_off_by_name() {
     for flag in [
         "no_global_navigator",
@@ -69,9 +102,9 @@ fn what_is_unknown_or_not_there_is_refused_by_name() {
         2,
         &["no such compatibility flag: global_navigater (did you mean global_navigator?)"],
     );
-    test_flags(&[flag, "no_web_socket_compression"]).failed(
+    test_flags(&[flag, "workers_api_getters_setters_on_instance"]).failed(
         2,
-        &["compatibility flag no_web_socket_compression is not implemented in Stead yet"],
+        &["compatibility flag workers_api_getters_setters_on_instance is not implemented in Stead yet"],
     );
     test_flags(&["--compatibility-date", "2030-01-01"]).failed(
         2,

@@ -14,6 +14,7 @@ use deno_core::ExtensionFileSourceCode;
 use deno_core::snapshot::CreateSnapshotOptions;
 
 use super::extensions::extensions;
+use super::former::ask;
 use super::hot;
 use super::hot::compile_hot_functions;
 use super::runtime::init_platform;
@@ -125,6 +126,7 @@ pub fn create_snapshot() -> SnapshotOutput {
             extensions,
             extension_transpiler: Some(Rc::new(|specifier, script| {
                 let script = reword(&specifier, script.as_str().to_owned());
+                let script = ask(&specifier, script);
                 let script = compile_hot_functions(&specifier, script);
                 Ok((script.into(), None))
             })),
@@ -144,7 +146,7 @@ pub fn create_snapshot() -> SnapshotOutput {
         }
         let source = fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-        let source = reword(specifier, source);
+        let source = ask(specifier, reword(specifier, source));
         assert!(source.is_ascii(), "{} is not ASCII", path.display());
         late_scripts.push((
             specifier.to_owned(),

@@ -5,7 +5,7 @@
 //! generally, of arguments that it cannot convert, is asked of `js/stubs/refusals.js`.
 
 /// A piece of a script, and what stands in its place.
-type Replacement = (&'static str, &'static str);
+pub type Replacement = (&'static str, &'static str);
 
 const STREAM_LOCKED: &str = r#""This ReadableStream is currently locked to a reader.""#;
 const READER_RELEASED: &str = r#""This ReadableStream reader has been released.""#;
@@ -25,9 +25,11 @@ const SCRIPTS: &[(&str, &[Replacement])] = &[
     ("ext:deno_web/08_text_encoding.js", ENCODINGS),
     ("ext:deno_web/09_file.js", FILES),
     ("ext:deno_web/14_compression.js", COMPRESSION),
+    ("ext:deno_web/15_performance.js", TIMING),
     ("ext:deno_fetch/20_headers.js", HEADERS),
     ("ext:deno_fetch/21_formdata.js", FORMS),
     ("ext:deno_fetch/23_request.js", REQUESTS),
+    ("ext:deno_fetch/23_response.js", RESPONSES),
     ("ext:deno_fetch/26_fetch.js", FETCH),
 ];
 
@@ -123,6 +125,13 @@ const EVENTS: &[Replacement] = &[
          constructor parameter 2 is not of type 'Init'.\");\n    }\n    this[_attributes] = {\n      type,",
     ),
 ];
+
+const TIMING: &[Replacement] = &[(
+    "getEntriesByType(type) {\n    webidl.assertBranded(this, PerformancePrototype);\n    const prefix = \"Failed to \
+     execute 'getEntriesByName'",
+    "getEntriesByType(type) {\n    webidl.assertBranded(this, PerformancePrototype);\n    const prefix = \"Failed to \
+     execute 'getEntriesByType'",
+)];
 
 const BASE64: &[Replacement] = &[
     (
@@ -293,7 +302,43 @@ const COMPRESSION: &[Replacement] = &[
     ),
 ];
 
+const RESPONSES: &[Replacement] = &[(
+    "inner.type = \"error\";\n    const response = webidl.createBranded(Response);\n    \
+     initializeResponseBase(response, inner, \"immutable\");",
+    "inner.type = \"error\";\n    const response = webidl.createBranded(Response);\n    \
+     initializeResponseBase(response, inner, \"response\");",
+)];
+
 const HEADERS: &[Replacement] = &[
+    // Names that no header can have are not there, if nothing in them is of ASCII and not a name's.
+    (
+        "if (!checkHeaderNameForHttpTokenCodePoint(name)) {\n      throw new TypeError(`Invalid header name: \
+         \"${name}\"`);\n    }\n    if (this[_guard] == \"immutable\") {\n      throw new TypeError(\"Cannot change \
+         headers: headers are immutable\");\n    }\n\n    const list = headerListFromHeaders(this);\n    const \
+         lowerNames = ensureLowerNames(this);\n    const lowercaseName = byteLowerCase(name);\n    let writeIdx",
+        "if (this[_guard] == \"immutable\") {\n      throw new TypeError(\"Cannot change headers: headers are \
+         immutable\");\n    }\n    if (isNameless(name)) return;\n\n    const list = \
+         headerListFromHeaders(this);\n    const lowerNames = ensureLowerNames(this);\n    const lowercaseName = \
+         byteLowerCase(name);\n    let writeIdx",
+    ),
+    (
+        "if (!checkHeaderNameForHttpTokenCodePoint(name)) {\n      throw new TypeError(`Invalid header name: \
+         \"${name}\"`);\n    }\n\n    const headerGet",
+        "if (isNameless(name)) return null;\n\n    const headerGet",
+    ),
+    (
+        "if (!checkHeaderNameForHttpTokenCodePoint(name)) {\n      throw new TypeError(`Invalid header name: \
+         \"${name}\"`);\n    }\n\n    const lowerNames = ensureLowerNames(this);\n    const lowercaseName = \
+         byteLowerCase(name);\n    for",
+        "if (isNameless(name)) return false;\n\n    const lowerNames = ensureLowerNames(this);\n    const \
+         lowercaseName = byteLowerCase(name);\n    for",
+    ),
+    (
+        "function appendHeaderToList(",
+        "const NAMELESS = /^(?:[-!#$%&'*+.^_`|~A-Za-z0-9]|[^\\0-\\x7f])*$/;\n\nfunction isNameless(name) {\n  if \
+         (checkHeaderNameForHttpTokenCodePoint(name)) return false;\n  if (RegExpPrototypeTest(NAMELESS, name)) return \
+         true;\n  throw new TypeError(\"Invalid header name.\");\n}\n\nfunction appendHeaderToList(",
+    ),
     (
         "`Invalid header name: \"${name}\"`",
         "\"Invalid header name.\"",
@@ -343,7 +388,16 @@ const FETCH: &[Replacement] = &[
 ///
 /// When a text that is to be replaced is not there: the package has changed, and somebody has to look at what it says now.
 pub fn reword(specifier: &str, script: String) -> String {
-    let Some((_, replacements)) = SCRIPTS.iter().find(|(name, _)| *name == specifier) else {
+    replace(specifier, script, SCRIPTS)
+}
+
+/// The script with the replacements of a table.
+///
+/// # Panics
+///
+/// When a piece that is to be replaced is not there.
+pub fn replace(specifier: &str, script: String, scripts: &[(&str, &[Replacement])]) -> String {
+    let Some((_, replacements)) = scripts.iter().find(|(name, _)| *name == specifier) else {
         return script;
     };
     replacements.iter().fold(script, |script, (from, to)| {
