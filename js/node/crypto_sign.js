@@ -5,9 +5,8 @@
 
 import { Buffer } from "node:buffer";
 import { Writable } from "node:stream";
-import { bytesOf, given, hashName } from "./crypto_bytes.js";
+import { bytesOf, bytesOfKey, given, hashName } from "./crypto_bytes.js";
 import { signingKey, verifyingKey } from "./crypto_key.js";
-import { bytesOfKey } from "./crypto_secret.js";
 import { coded, expectFunction, expectString } from "./errors.js";
 
 const { op_node_sign, op_node_verify } = __bootstrap.core.ops;
