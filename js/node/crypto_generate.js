@@ -26,11 +26,12 @@ export function generateKeyPairSync(type, options = {}) {
   if (curve === "secp256k1") throw new Error("Failed to initialize key");
   if (type === "dh") throw absent("A key pair of type dh");
   if (type === "rsa") expectInteger("options.modulusLength", options.modulusLength, 0, 2 ** 32 - 1);
-  if (options.publicExponent !== undefined && options.publicExponent !== 0x10001) throw absent("The option publicExponent");
+  const { publicExponent = 0x10001 } = options;
+  if (type === "rsa") expectInteger("options.publicExponent", publicExponent, 0, 2 ** 32 - 1);
   const kind = type === "ec" ? curve : type;
   const der = type === "x25519"
     ? edwardsPkcs8(type, Buffer.from(op_node_agree_generate(type)))
-    : Buffer.from(op_node_generate_key(kind, options.modulusLength ?? 0));
+    : Buffer.from(op_node_generate_key(kind, options.modulusLength ?? 0, publicExponent));
   const privateKey = make("private", der);
   const publicKey = publicOf(privateKey);
   return {

@@ -20,6 +20,8 @@ const SCHEMES = {
   "1.2.840.10045.4.3.4": "ec-sha512", "1.3.101.112": "ed25519",
 };
 const NIST = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
+/** The padding of RSA. */
+const PKCS1 = 1;
 /** Of the bits of a key's usage: it may sign certificates. */
 const SIGNS_CERTIFICATES = 0x04;
 
@@ -186,8 +188,7 @@ export class X509Certificate {
     if (scheme === undefined) throw new Error(`A certificate signed by the algorithm ${id} is not implemented in Stead yet.`);
     const kind = pkey.asymmetricKeyType;
     if (kind !== scheme.split("-")[0]) return false;
-    const bytes = kind === "ed25519" ? pkey[bytesOfKey]().subarray(-32) : pkey[bytesOfKey]();
-    return op_node_verify(kind === "ec" ? scheme.replace("ec", pkey[Symbol.for("stead.keyKind")]) : scheme, bytes, signed, signature, false);
+    return op_node_verify(scheme.split("-")[1] ?? "", pkey[bytesOfKey](), signed, signature, PKCS1, 0);
   }
 
   toLegacyObject() {
@@ -241,21 +242,26 @@ function challenge(spkac, encoding) {
 }
 
 /** Of the element `keygen`, which no browser has any more. */
-export class Certificate {
+const FUNCTIONS = {
   /** @param {any} spkac @param {string} [encoding] */
-  static exportChallenge(spkac, encoding) {
+  exportChallenge(spkac, encoding) {
     const found = challenge(spkac, encoding);
     return found === undefined ? Buffer.alloc(0) : Buffer.from(found[1].content);
-  }
+  },
 
   /** @param {any} spkac @param {string} [encoding] */
-  static exportPublicKey(spkac, encoding) {
+  exportPublicKey(spkac, encoding) {
     const found = challenge(spkac, encoding);
     return found === undefined ? Buffer.alloc(0) : Buffer.from(toPem("PUBLIC KEY", found[0].whole));
-  }
+  },
 
   /** Always false, as on the platform, whose signatures of this kind cannot be checked. */
-  static verifySpkac() {
+  verifySpkac() {
     return false;
-  }
-}
+  },
+};
+
+/** Its functions are those of its objects, too, and it may be called without `new`. */
+export const Certificate = Object.assign(function Certificate() {
+  return Object.assign(Object.create(Certificate.prototype), FUNCTIONS);
+}, FUNCTIONS);

@@ -4,6 +4,7 @@ mod agree;
 mod cipher;
 mod hash;
 mod kdf;
+mod key;
 mod rsa;
 mod sign;
 mod zlib;

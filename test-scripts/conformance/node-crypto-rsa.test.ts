@@ -125,3 +125,42 @@ export const keysOfNodeAreKeysOfWebCrypto = {
     assertThrows(() => crypto.createSecretKey(Buffer.alloc(16)).toCryptoKey("AES-CBC", false, []), /Secret\/private CryptoKeys must have at least one usage\./);
   },
 };
+
+export const everyHashSigns = {
+  test() {
+    const curve = crypto.createPublicKey(AUTHORITY_KEY).export({ format: "pem", type: "spki" });
+    for (const hash of ["sha1", "sha224", "sha256", "sha384", "sha512", "RSA-SHA256"]) {
+      assert(crypto.verify(hash, hello, SERVER, crypto.sign(hash, hello, SERVER_KEY)), `rsa ${hash}`);
+      for (const dsaEncoding of ["der", "ieee-p1363"]) {
+        const made = crypto.sign(hash, hello, { key: AUTHORITY_KEY, dsaEncoding });
+        assert(crypto.verify(hash, hello, { key: curve, dsaEncoding }, made), `ec ${hash}`);
+        assertEquals(crypto.verify(hash, Buffer.from("hullo"), { key: curve, dsaEncoding }, made), false);
+      }
+    }
+    assert(crypto.verify("md5", hello, SERVER, crypto.sign("md5", hello, SERVER_KEY)));
+    assertEquals(crypto.verify("sha256", hello, { key: curve, dsaEncoding: "ieee-p1363" }, Buffer.alloc(63, 1)), false);
+    assertThrows(() => crypto.sign(null, hello, SERVER_KEY), "Error: Failed to initialize signing context");
+    assertThrows(() => crypto.sign("sha256", hello, PLAIN_KEY), "Error: Failed to initialize signing context");
+    assertThrows(() => crypto.createSign("sha256").update("x").sign(PLAIN_KEY), "Error: Failed to set signature digest");
+    assertThrows(() => crypto.sign("nope", hello, SERVER_KEY), "Error: Unknown digest: nope");
+    assertThrows(() => crypto.sign("sha256", hello, { key: AUTHORITY_KEY, dsaEncoding: "x" }), /The property 'options.dsaEncoding' is invalid\. Received 'x'/);
+  },
+};
+
+export const aSaltHasAnyLength = {
+  test() {
+    const sign = (saltLength?: number) => crypto.createSign("sha256").update("x").sign({ key: SERVER_KEY, padding: 6, saltLength });
+    const verify = (made: unknown, saltLength?: number) => crypto.createVerify("sha256").update("x").verify({ key: SERVER, padding: 6, saltLength }, made);
+    assertEquals([verify(sign(20), 20), verify(sign(20), -2), verify(sign(20), -1), verify(sign(-2), 222), verify(sign(), 32), verify(sign(32))], [true, true, false, true, true, true]);
+    assertThrows(() => sign(300), "Error: Failed to generate signature");
+  },
+};
+
+export const keysOfRsaHaveManySizes = {
+  test() {
+    const details = (modulusLength: number, publicExponent: number) => crypto.generateKeyPairSync("rsa", { modulusLength, publicExponent }).publicKey.asymmetricKeyDetails;
+    assertEquals([details(1024, 3).modulusLength, String(details(1024, 17).publicExponent)], [1024, "17"]);
+    for (const exponent of [0, 1, 2, 4]) assertThrows(() => details(1024, exponent), "Error: Failed to generate key");
+    assertThrows(() => details(100, 65537), "Error: Failed to set modulus length");
+  },
+};

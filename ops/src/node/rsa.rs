@@ -9,6 +9,9 @@ use std::ptr;
 use aws_lc_sys as lc;
 use deno_core::op2;
 
+use super::key::Key;
+use super::key::forget_errors;
+
 /// Why nothing was encrypted or decrypted; the words are the platform's.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub enum RsaError {
@@ -27,38 +30,6 @@ pub enum RsaError {
     #[class(generic)]
     #[error("Failed to cipher/decipher")]
     Failed,
-}
-
-/// A key as AWS-LC holds it.
-struct Key(*mut lc::EVP_PKEY);
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        // SAFETY: the pointer is what a parser returned, not null, and freed here only.
-        unsafe { lc::EVP_PKEY_free(self.0) }
-    }
-}
-
-impl Key {
-    /// Of PKCS#8 if it is private, of SubjectPublicKeyInfo if not.
-    fn parse(der: &[u8], is_private: bool) -> Result<Self, RsaError> {
-        let mut reader = lc::cbs_st {
-            data: ptr::null(),
-            len: 0,
-        };
-        // SAFETY: the reader points into `der`, which outlives both calls; the parsers copy what they keep.
-        let key = unsafe {
-            lc::CBS_init(&mut reader, der.as_ptr(), der.len());
-            match is_private {
-                true => lc::EVP_parse_private_key(&mut reader),
-                false => lc::EVP_parse_public_key(&mut reader),
-            }
-        };
-        if key.is_null() {
-            return Err(RsaError::Key);
-        }
-        Ok(Self(key))
-    }
 }
 
 /// One use of a key.
@@ -87,8 +58,7 @@ pub fn op_node_rsa(
     #[buffer] data: &[u8],
 ) -> Result<Vec<u8>, RsaError> {
     let done = run(action, key, padding, hash, label, data);
-    // SAFETY: it empties the queue of errors that AWS-LC keeps for this thread.
-    unsafe { lc::ERR_clear_error() };
+    forget_errors();
     done
 }
 
@@ -110,9 +80,9 @@ fn run(
         ),
         _ => unreachable!("the script knows four actions"),
     };
-    let key = Key::parse(key, action.starts_with("private"))?;
+    let key = Key::parse(key, action.starts_with("private")).ok_or(RsaError::Key)?;
     // SAFETY: the key lives; the context holds a reference to it of its own.
-    let context = unsafe { lc::EVP_PKEY_CTX_new(key.0, ptr::null_mut()) };
+    let context = unsafe { lc::EVP_PKEY_CTX_new(key.as_ptr(), ptr::null_mut()) };
     if context.is_null() {
         return Err(RsaError::Failed);
     }
@@ -232,9 +202,9 @@ pub fn op_node_triple_des(
             && lc::EVP_CipherFinal_ex(context, made.as_mut_ptr().add(first as usize), &mut last)
                 == 1;
         lc::EVP_CIPHER_CTX_free(context);
-        lc::ERR_clear_error();
         done
     };
+    forget_errors();
     if !done {
         return Err(RsaError::Failed);
     }
