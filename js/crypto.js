@@ -24,6 +24,7 @@ const {
   ObjectPrototypeIsPrototypeOf,
   Promise,
   ReflectApply,
+  SafeArrayIterator,
   PromisePrototypeThen,
   BigInt,
   Error,
@@ -34,6 +35,7 @@ const {
   TypedArrayPrototypeGetByteLength,
   TypeError,
 } = primordials;
+const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const { WritableStream } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { op_crypto_timing_safe_equal, Digester } = core.ops;
 
@@ -200,6 +202,21 @@ for (const name of METHODS) {
       },
     }[name],
   );
+}
+
+/** Imports a key as `subtle.importKey()` does, but at once, as Node's keys need it. @param {any[]} args */
+export function importKeyAtOnce(...args) {
+  args[2] ??= String(args[2]);
+  checkImport(args);
+  try {
+    const key = webCrypto.importCryptoKeySync(...new SafeArrayIterator(args));
+    if (key.type !== "public" && key.usages.length === 0) {
+      throw new DOMException("Secret/private CryptoKeys must have at least one usage.", "SyntaxError");
+    }
+    return key;
+  } catch (error) {
+    throw explain("importKey", args, error);
+  }
 }
 
 const standardRandomValues = Crypto.prototype.getRandomValues;

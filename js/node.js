@@ -7,6 +7,7 @@
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import { isOn } from "ext:stead/compatibility.js";
+import { importKeyAtOnce, webCrypto } from "ext:stead/crypto.js";
 import { env } from "ext:stead/environment.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import * as timers from "ext:stead/timers.js";
@@ -72,6 +73,7 @@ internals.node = {
     clearTimeout: timers.clearTimeout,
   },
   require,
+  webKeys: { exportKey: webCrypto.cryptoKeyExportNodeKeyMaterial, importKey: importKeyAtOnce },
 };
 
 /**

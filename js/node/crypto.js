@@ -8,12 +8,15 @@ import { createDiffieHellman, createDiffieHellmanGroup, DiffieHellman, DiffieHel
 import { createECDH, diffieHellman, ECDH } from "./crypto_ecdh.js";
 import { createHash, createHmac, getHashes, Hash, hash, Hmac } from "./crypto_hash.js";
 import { hkdf, hkdfSync, pbkdf2, pbkdf2Sync, scrypt, scryptSync } from "./crypto_kdf.js";
-import { createPrivateKey, createPublicKey, createSecretKey, generateKey, generateKeyPair, generateKeyPairSync, generateKeySync, KeyObject } from "./crypto_key.js";
+import { generateKey, generateKeyPair, generateKeyPairSync, generateKeySync } from "./crypto_generate.js";
+import { createPrivateKey, createPublicKey, createSecretKey, KeyObject } from "./crypto_key.js";
 import { checkPrime, checkPrimeSync, generatePrime, generatePrimeSync } from "./crypto_prime.js";
 import { prng, pseudoRandomBytes, randomBytes, randomFill, randomFillSync, randomInt, rng } from "./crypto_random.js";
+import { privateDecrypt, privateEncrypt, publicDecrypt, publicEncrypt } from "./crypto_rsa.js";
 import { createSign, createVerify, Sign, sign, Verify, verify } from "./crypto_sign.js";
+import { Certificate, X509Certificate } from "./crypto_x509.js";
 import { bytesOf } from "./crypto_bytes.js";
-import { coded, invalidType, missing, refused } from "./errors.js";
+import { coded, invalidType, refused } from "./errors.js";
 
 export const webcrypto = globalThis.crypto;
 export const { subtle } = webcrypto;
@@ -57,24 +60,11 @@ export function getCurves() {
   return ["prime256v1", "secp384r1", "secp521r1"];
 }
 
-const absent = Object.fromEntries(["privateDecrypt", "privateEncrypt", "publicDecrypt", "publicEncrypt"].map((name) => [name, missing(`crypto.${name}()`)]));
-export const { privateDecrypt, privateEncrypt, publicDecrypt, publicEncrypt } = absent;
-
 const unsupported = Object.fromEntries(["createCipher", "createDecipher", "setEngine", "setFips"].map((name) => [name, refused(`crypto.${name}`)]));
 export const { createCipher, createDecipher, setEngine, setFips } = unsupported;
 
-/** @param {string} name @returns {any} */
-function absentClass(name) {
-  return { [name]: class {
-    constructor() {
-      throw new Error(`crypto.${name} is not implemented in Stead yet.`);
-    }
-  } }[name];
-}
-export const Certificate = absentClass("Certificate");
-export const X509Certificate = absentClass("X509Certificate");
-
 export {
+  Certificate, privateDecrypt, privateEncrypt, publicDecrypt, publicEncrypt, X509Certificate,
   checkPrime, checkPrimeSync, createDiffieHellman, createDiffieHellmanGroup, createECDH, DiffieHellman, diffieHellman,
   DiffieHellmanGroup, ECDH, generatePrime, generatePrimeSync, getDiffieHellman,
   Cipheriv, createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey, createSecretKey,
@@ -89,5 +79,6 @@ export default {
   createSecretKey, createSign, createVerify, fips, generateKey, generateKeyPair, generateKeyPairSync, generateKeySync,
   getCipherInfo, getCiphers, getCurves, getFips, getHashes, getRandomValues, hash, hkdf, hkdfSync, pbkdf2, pbkdf2Sync, prng,
   pseudoRandomBytes, randomBytes, randomFill, randomFillSync, randomInt, randomUUID, rng, scrypt, scryptSync,
-  secureHeapUsed, sign, subtle, timingSafeEqual, verify, webcrypto, ...absent, ...unsupported,
+  secureHeapUsed, sign, subtle, timingSafeEqual, verify, webcrypto, privateDecrypt, privateEncrypt,
+  publicDecrypt, publicEncrypt, ...unsupported,
 };

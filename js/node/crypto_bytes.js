@@ -3,7 +3,10 @@
 // What `node:crypto` takes as bytes, and what it gives.
 
 import { Buffer } from "node:buffer";
-import { invalidType } from "./errors.js";
+import { coded, invalidType } from "./errors.js";
+
+/** How a key gives its bytes to the functions that need them. */
+export const bytesOfKey = Symbol("bytesOfKey");
 
 /**
  * @param {string} name
@@ -29,4 +32,9 @@ export function hashName(name) {
   const lower = name.toLowerCase().replace(/^rsa-/, "");
   if (lower === "sha512-256") return "sha512/256";
   return lower.replace("-", "");
+}
+
+/** What is thrown for a key of another kind than `expected`. @param {string} type @param {string} expected */
+export function wrongKind(type, expected) {
+  return coded(Error, "ERR_CRYPTO_INVALID_KEY_OBJECT_TYPE", `Invalid key object type ${type}, expected ${expected}.`);
 }

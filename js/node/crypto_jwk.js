@@ -5,7 +5,7 @@
 
 import { Buffer } from "node:buffer";
 import { sizeOf } from "./crypto_point.js";
-import { CURVES, encode, items, OIDS } from "./der.js";
+import { CURVES, encode, items, NULL, oid, OIDS } from "./der.js";
 
 const SEQUENCE = 0x30;
 const INTEGER = 0x02;
@@ -15,8 +15,6 @@ const EDWARDS = { ed25519: "Ed25519", x25519: "X25519" };
 const RSA_PUBLIC = ["n", "e"];
 const RSA_PRIVATE = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
 
-/** @param {string} hex */
-const oid = (hex) => encode(0x06, Buffer.from(hex, "hex"));
 const bits = (/** @type {any} */ bytes) => encode(BITS, Buffer.from([0]), bytes);
 
 /** A number of DER. @param {any} bytes */
@@ -94,7 +92,7 @@ export function fromJwk(jwk, wanted) {
   };
   const isPrivate = wanted === "private";
   if (family === "RSA") {
-    const algorithm = [oid(OIDS.rsa), Buffer.from([5, 0])];
+    const algorithm = [oid(OIDS.rsa), NULL];
     const numbers = (isPrivate ? RSA_PRIVATE : RSA_PUBLIC).map((name) => integer(part(name)));
     return isPrivate
       ? pkcs8(algorithm, encode(SEQUENCE, integer(Buffer.from([0])), ...numbers))

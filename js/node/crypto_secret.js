@@ -2,16 +2,15 @@
 
 // Secrets: bytes, texts, or keys that hold them.
 
-import { bytesOf } from "./crypto_bytes.js";
-import { coded, invalidType } from "./errors.js";
+import { bytesOf, bytesOfKey, wrongKind } from "./crypto_bytes.js";
+import { nodeKey } from "./crypto_key.js";
+import { invalidType } from "./errors.js";
 
-/** How a key gives its bytes to the functions that need them. */
-export const bytesOfKey = Symbol("bytesOfKey");
-
-/** @param {string} name @param {any} key @param {string} [encoding] @returns {Uint8Array} */
-export function secretOf(name, key, encoding) {
+/** @param {string} name @param {any} input @param {string} [encoding] @returns {Uint8Array} */
+export function secretOf(name, input, encoding) {
+  const key = nodeKey(input);
   if (key?.[bytesOfKey] !== undefined) {
-    if (key.type !== "secret") throw coded(TypeError, "ERR_CRYPTO_INVALID_KEY_OBJECT_TYPE", `Invalid key object type ${key.type}, expected secret.`);
+    if (key.type !== "secret") throw wrongKind(key.type, "secret");
     return key[bytesOfKey]();
   }
   if (key === undefined || key === null || typeof key === "number") {

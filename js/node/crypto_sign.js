@@ -5,37 +5,80 @@
 
 import { Buffer } from "node:buffer";
 import { Writable } from "node:stream";
-import { bytesOf, given, hashName } from "./crypto_bytes.js";
+import { bytesOf, bytesOfKey, given } from "./crypto_bytes.js";
 import { signingKey, verifyingKey } from "./crypto_key.js";
-import { bytesOfKey } from "./crypto_secret.js";
-import { coded, expectFunction, expectString } from "./errors.js";
+import { sizeOf } from "./crypto_point.js";
+import { encode, items } from "./der.js";
+import { expectFunction, expectString, invalidValue } from "./errors.js";
 
 const { op_node_sign, op_node_verify } = __bootstrap.core.ops;
-const PSS = 6;
-const DIGEST_BYTES = { sha256: 32, sha384: 48, sha512: 64 };
+const PKCS1 = 1;
+/** As long a salt as the hash. */
+const USUAL_SALT = -1;
+const SEQUENCE = 0x30;
+const INTEGER = 0x02;
 
-/** How a key signs with a hash, in the words of the ops. @param {any} key @param {string | null | undefined} hash @param {any} options */
-function schemeOf(key, hash, options) {
-  const kind = key[Symbol.for("stead.keyKind")];
-  if (kind === "ed25519") return kind;
-  const name = hashName(hash ?? "sha256");
-  if (kind !== "rsa") return `${kind}-${name}`;
-  if ((options?.padding ?? 1) === 1) return `rsa-${name}`;
-  const salt = options.saltLength ?? -1;
-  const usual = DIGEST_BYTES[/** @type {"sha256"} */ (name)];
-  if (options.padding !== PSS || (salt !== -1 && salt !== usual)) throw new Error("This padding of RSA is not implemented in Stead yet.");
-  return `rsa-pss-${name}`;
+/** @param {any} key that it can sign */
+function expectSigning(key) {
+  if (key.asymmetricKeyType === "x25519") throw new Error("Failed to initialize signing context");
 }
 
-/** @param {any} input */
-function isPlain(input) {
-  return input?.dsaEncoding === "ieee-p1363";
+/** What the ops need of a hash. @param {string | null | undefined} hash */
+function digestName(hash) {
+  return hash === null || hash === undefined ? "" : hash.toLowerCase().replace(/^(?:rsa|ecdsa-with)-/, "").replace(/^sha-/, "sha");
+}
+
+/** Whether a signature of a curve is its two numbers in a row. @param {any} key @param {any} input */
+function isPlain(key, input) {
+  const encoding = input?.dsaEncoding ?? "der";
+  if (encoding !== "der" && encoding !== "ieee-p1363") throw invalidValue("options.dsaEncoding", encoding);
+  return key.asymmetricKeyType === "ec" && encoding === "ieee-p1363";
+}
+
+/** @param {any} key @returns {number} of bytes of a number of its signatures */
+function halfOf(key) {
+  return sizeOf(key[Symbol.for("stead.keyKind")]);
+}
+
+/** The two numbers of a signature in a row. @param {any} der @param {number} half */
+function toPlain(der, half) {
+  const plain = Buffer.alloc(half * 2);
+  for (const [at, { content }] of items(Buffer.from(der)).entries()) {
+    const number = content[0] === 0 ? content.subarray(1) : content;
+    plain.set(number, half * (at + 1) - number.length);
+  }
+  return plain;
+}
+
+/** @param {any} plain @param {number} half */
+function fromPlain(plain, half) {
+  if (plain.length !== half * 2) return Buffer.alloc(0);
+  const numbers = [plain.subarray(0, half), plain.subarray(half)].map((number) => {
+    let start = 0;
+    while (start < half - 1 && number[start] === 0) start += 1;
+    const short = number.subarray(start);
+    return encode(INTEGER, short[0] > 127 ? Buffer.concat([Buffer.alloc(1), short]) : short);
+  });
+  return encode(SEQUENCE, ...numbers);
+}
+
+/** @param {any} key @param {string | null | undefined} hash @param {any} data @param {any} input */
+function signNow(key, hash, data, input) {
+  expectSigning(key);
+  const made = op_node_sign(digestName(hash), key[bytesOfKey](), data, input?.padding ?? PKCS1, input?.saltLength ?? USUAL_SALT);
+  return isPlain(key, input) ? toPlain(made, halfOf(key)) : given(made);
+}
+
+/** @param {any} key @param {string | null | undefined} hash @param {any} data @param {any} input @param {any} signature */
+function verifyNow(key, hash, data, input, signature) {
+  expectSigning(key);
+  const made = isPlain(key, input) ? fromPlain(Buffer.from(signature), halfOf(key)) : signature;
+  return op_node_verify(digestName(hash), key[bytesOfKey](), data, made, input?.padding ?? PKCS1, input?.saltLength ?? USUAL_SALT);
 }
 
 /** @param {string | null | undefined} hash @param {any} data @param {any} input @param {any} [callback] */
 export function sign(hash, data, input, callback) {
-  const key = signingKey(input);
-  const made = given(op_node_sign(schemeOf(key, hash, input), key[bytesOfKey](), bytesOf("data", data), isPlain(input)));
+  const made = signNow(signingKey(input), hash, bytesOf("data", data), input);
   if (callback === undefined) return made;
   expectFunction("callback", callback);
   queueMicrotask(() => callback(null, made));
@@ -43,14 +86,16 @@ export function sign(hash, data, input, callback) {
 
 /** @param {string | null | undefined} hash @param {any} data @param {any} input @param {any} signature @param {any} [callback] */
 export function verify(hash, data, input, signature, callback) {
-  const key = verifyingKey(input);
-  const scheme = schemeOf(key, hash, input);
-  // An Ed25519 key is the last 32 bytes of its DER.
-  const bytes = scheme === "ed25519" ? key[bytesOfKey]().subarray(-32) : key[bytesOfKey]();
-  const right = op_node_verify(scheme, bytes, bytesOf("data", data), bytesOf("signature", signature), isPlain(input));
+  const right = verifyNow(verifyingKey(input), hash, bytesOf("data", data), input, bytesOf("signature", signature));
   if (callback === undefined) return right;
   expectFunction("callback", callback);
   queueMicrotask(() => callback(null, right));
+}
+
+/** A key that hashes by itself signs nothing that was hashed, and a curve nothing that MD5 hashed. @param {any} key @param {string} hash */
+function expectHashing(key, hash) {
+  const kind = key.asymmetricKeyType;
+  if (kind === "ed25519" || (kind === "ec" && /md5/i.test(hash))) throw new Error("Failed to set signature digest");
 }
 
 /** What both are: they gather what is signed. */
@@ -62,7 +107,7 @@ class Gathering extends /** @type {any} */ (Writable) {
   constructor(hash, options) {
     super(options);
     expectString("algorithm", hash);
-    if (!/^(?:rsa-|ecdsa-with-)?(?:sha-?(?:1|224|256|384|512)|md5)$/i.test(hash)) throw coded(Error, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${hash}`);
+    if (!/^(?:rsa-|ecdsa-with-)?(?:sha-?(?:1|224|256|384|512)|md5)$/i.test(hash)) throw new Error(`Unknown digest: ${hash}`);
     this._hash = hash;
   }
 
@@ -82,14 +127,18 @@ class Gathering extends /** @type {any} */ (Writable) {
 export class Sign extends Gathering {
   /** @param {any} key @param {string} [encoding] */
   sign(key, encoding) {
-    return given(sign(this._hash, Buffer.concat(this._parts), key), encoding);
+    const read = signingKey(key);
+    expectHashing(read, this._hash);
+    return given(signNow(read, this._hash, Buffer.concat(this._parts), key), encoding);
   }
 }
 
 export class Verify extends Gathering {
   /** @param {any} key @param {any} signature @param {string} [encoding] */
   verify(key, signature, encoding) {
-    return verify(this._hash, Buffer.concat(this._parts), key, bytesOf("signature", signature, encoding));
+    const read = verifyingKey(key);
+    expectHashing(read, this._hash);
+    return verifyNow(read, this._hash, Buffer.concat(this._parts), key, bytesOf("signature", signature, encoding));
   }
 }
 

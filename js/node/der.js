@@ -30,9 +30,10 @@ export function encode(tag, ...parts) {
 export function decode(bytes) {
   const [tag, first] = bytes;
   const count = first < 128 ? 0 : first & 0x7f;
-  const length = count === 0 ? first : bytes.readUIntBE(2, count);
   const start = 2 + count;
-  if (bytes.length < start + length || count > 4) throw unreadable();
+  if (first === undefined || first === 128 || count > 4 || bytes.length < start) throw unreadable();
+  const length = count === 0 ? first : bytes.readUIntBE(2, count);
+  if (bytes.length < start + length) throw unreadable();
   return { tag, content: bytes.subarray(start, start + length), rest: bytes.subarray(start + length) };
 }
 
@@ -55,11 +56,14 @@ export function unreadable() {
 
 /** A private key in the form that all are kept in. @param {"rsa" | "ec"} kind @param {any} parameters @param {any} inner */
 function pkcs8(kind, parameters, inner) {
-  const algorithm = encode(SEQUENCE, encode(0x06, Buffer.from(OIDS[kind], "hex")), parameters);
+  const algorithm = encode(SEQUENCE, oid(OIDS[kind]), parameters);
   return encode(SEQUENCE, Buffer.from([INTEGER, 1, 0]), algorithm, encode(OCTETS, inner));
 }
 
-const NULL = Buffer.from([5, 0]);
+export const NULL = Buffer.from([5, 0]);
+
+/** @param {string} hex */
+export const oid = (hex) => encode(0x06, Buffer.from(hex, "hex"));
 
 /** From the older forms of private keys. @param {string} form @param {any} der */
 export function toPkcs8(form, der) {
@@ -76,7 +80,7 @@ export function toPkcs8(form, der) {
 /** From the older form of public keys. @param {string} form @param {any} der */
 export function toSpki(form, der) {
   if (form === "spki") return der;
-  const algorithm = encode(SEQUENCE, encode(0x06, Buffer.from(OIDS.rsa, "hex")), NULL);
+  const algorithm = encode(SEQUENCE, oid(OIDS.rsa), NULL);
   return encode(SEQUENCE, algorithm, encode(0x03, Buffer.from([0]), der));
 }
 
@@ -102,14 +106,24 @@ export function describe(der, isPrivate) {
   return { kind, inner, bits: modulus.toString(2).length, exponent: BigInt(`0x${numbers[1].content.toString("hex")}`) };
 }
 
-/** @param {string} text @returns {{ label: string, der: any } | undefined} */
-export function fromPem(text) {
-  const found = /-----BEGIN ([A-Z0-9 ]+)-----([^-]+)-----END \1-----/.exec(text);
-  return found === null ? undefined : { label: found[1], der: Buffer.from(found[2], "base64") };
+/**
+ * The first of the blocks of PEM whose label is wanted. `info` is what it says of its encryption.
+ * @param {string} text
+ * @param {(label: string) => boolean} isWanted
+ * @returns {{ label: string, info: string | undefined, der: any } | undefined}
+ */
+export function fromPem(text, isWanted) {
+  for (const [, label, body] of text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^]*?)-----END \1-----/g)) {
+    if (!isWanted(label)) continue;
+    const [, headers = "", data] = /** @type {RegExpExecArray} */ (/^\s*((?:[A-Za-z-]+:[^\n]*\n)*)([^]*)$/.exec(body));
+    const info = /^DEK-Info:(.*)$/m.exec(headers)?.[1];
+    return { label, info, der: Buffer.from(data, "base64") };
+  }
+  return undefined;
 }
 
-/** @param {string} label @param {any} der */
-export function toPem(label, der) {
+/** @param {string} label @param {any} der @param {string} [headers] with the empty line after them */
+export function toPem(label, der, headers = "") {
   const lines = der.toString("base64").match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+  return `-----BEGIN ${label}-----\n${headers}${lines.join("\n")}\n-----END ${label}-----\n`;
 }

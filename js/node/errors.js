@@ -36,7 +36,6 @@ export function coded(Base, code, message) {
   return Object.assign(error, { code });
 }
 
-const CLASSES = new Set(["Function", "Object"]);
 const TYPES = new Set(["string", "function", "number", "object", "boolean", "bigint", "symbol"]);
 
 /** @param {string[]} list @param {string} word */
@@ -52,8 +51,8 @@ function oneOf(list, word) {
  */
 export function invalidType(name, expected, value) {
   const all = Array.isArray(expected) ? expected : [expected];
-  const types = all.filter((one) => TYPES.has(one) || CLASSES.has(one)).map((one) => one.toLowerCase());
-  const classes = all.filter((one) => !TYPES.has(one) && !CLASSES.has(one));
+  const types = all.filter((one) => TYPES.has(one));
+  const classes = all.filter((one) => !TYPES.has(one));
   const parts = [];
   if (types.length > 0) parts.push(types.length === 1 ? `of type ${types[0]}` : `one of type ${oneOf(types, "or")}`);
   if (classes.length > 0) parts.push(`an instance of ${oneOf(classes, "or")}`);

@@ -4,6 +4,8 @@ mod agree;
 mod cipher;
 mod hash;
 mod kdf;
+mod key;
+mod rsa;
 mod sign;
 mod zlib;
 
@@ -96,6 +98,8 @@ deno_core::extension!(
         agree::op_node_agree_generate,
         agree::op_node_agree_public,
         agree::op_node_agree,
+        rsa::op_node_rsa,
+        rsa::op_node_triple_des,
         zlib::op_node_crc32,
     ],
     objects = [hash::NodeHash, cipher::NodeCipher, zlib::NodeZlib],
