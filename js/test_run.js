@@ -72,11 +72,11 @@ export function prepareTests(module, options) {
   exports.default = self;
   const makeExpect = (/** @type {any} */ test) => createExpect(library, wait, test);
   const writing = vitestModule(library, expect, makeExpect, fake.vi);
-  const { absent, faults, gates, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
+  const { absent, faults, gates, serve, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
   const platform = { env, SELF: self, exports, fetchMock, ...reaching, ...absent };
   internals.vitest = { ...writing, steadMocks };
   internals.cloudflareTest = platform;
-  internals.steadTest = { ...writing, ...platform, clock, faults, gates };
+  internals.steadTest = { ...writing, ...platform, clock, faults, gates, serve };
   runner = new TestRunner(library, { expect, makeExpect, snapshots, vi: fake.vi, resetVi: fake.reset }, options);
   fake.vi.setConfig = runner.setConfig.bind(runner);
   fake.vi.resetConfig = runner.resetConfig.bind(runner);
