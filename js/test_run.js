@@ -40,6 +40,7 @@ const exports = {};
  * @property {boolean} bail whether to stop at the first test that fails
  * @property {boolean} virtualTime
  * @property {"all" | "new" | "none"} updateSnapshots
+ * @property {boolean} debugged whether debuggers may attach
  */
 
 /**
@@ -48,7 +49,7 @@ const exports = {};
  * @param {TestOptions} options
  */
 export function prepareTests(module, options) {
-  const library = createLibrary(module);
+  const library = createLibrary(module, options.debugged);
   const clock = makeClock(options.virtualTime);
   /** @type {{ vi: any, reset: () => void }} */
   let fake;

@@ -29,6 +29,7 @@ const CONCURRENT_MAX = 5;
  * @property {string} path the file's path, as it is shown
  * @property {string | null} pattern
  * @property {boolean} bail
+ * @property {boolean} debugged whether a debugger may stop tests, which no limit is to end then
  */
 
 /**
@@ -91,8 +92,8 @@ export class TestRunner {
       testNamePattern: options.pattern === null ? undefined : patternOf(options.pattern),
       sequence: { hooks: "stack", setupFiles: "list", shuffle: false, seed: 0 },
       maxConcurrency: CONCURRENT_MAX,
-      testTimeout: TEST_MS_MAX,
-      hookTimeout: HOOK_MS_MAX,
+      testTimeout: options.debugged ? 0 : TEST_MS_MAX,
+      hookTimeout: options.debugged ? 0 : HOOK_MS_MAX,
       retry: 0,
       tags: [],
       diffOptions: { expand: false },

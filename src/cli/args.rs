@@ -203,6 +203,9 @@ pub struct TestArgs {
     pub state: Option<PathBuf>,
 
     #[command(flatten)]
+    pub inspect: InspectArgs,
+
+    #[command(flatten)]
     pub history: HistoryArgs,
 
     #[command(flatten)]

@@ -102,6 +102,8 @@ pub struct TestOptions {
     pub virtual_time: bool,
     /// Which snapshots are written.
     pub update_snapshots: UpdateSnapshots,
+    /// Whether debuggers may attach: no test is late then.
+    pub debugged: bool,
 }
 
 /// Which snapshots are written: vitest's own rules.

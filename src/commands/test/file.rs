@@ -30,6 +30,7 @@ use crate::dev::session::assets;
 use crate::dev::session::bundle_options;
 use crate::dev::session::vars;
 use crate::front::Front;
+use crate::inspector::Inspector;
 use crate::process::Process;
 use crate::shard::StartError;
 use crate::testing::TestOptions;
@@ -49,18 +50,21 @@ pub async fn run(
     file: &Path,
     seed: u64,
     style: Style,
+    inspector: Option<&Arc<Inspector>>,
 ) -> (FileReport, Vec<PathBuf>) {
     let begun = Instant::now();
     let mut report = FileReport::new(file.to_owned(), seed);
     let mut modules = vec![file.to_owned()];
     let path = file.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || load(&path, style)).await;
+    let verbatim = inspector.is_some();
+    let loaded = tokio::task::spawn_blocking(move || load(&path, verbatim, style)).await;
     let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let result = match loaded {
         Ok((project, bundle)) => {
             modules.clone_from(&bundle.modules);
             modules.extend(project.iter().flat_map(|project| project.files.clone()));
-            run_bundle(args, file, project, bundle, style, &mut report).await
+            let inspector = inspector.cloned();
+            run_bundle(args, file, project, bundle, style, inspector, &mut report).await
         }
         Err(problem) => Err(problem),
     };
@@ -71,8 +75,12 @@ pub async fn run(
     (report, modules)
 }
 
-/// Bundles a test file; in a project, together with its worker.
-fn load(file: &Path, style: Style) -> Result<(Option<Project>, Arc<Bundle>), Problem> {
+/// Bundles a test file; in a project, together with its worker. What debuggers show is bundled `verbatim`.
+fn load(
+    file: &Path,
+    verbatim: bool,
+    style: Style,
+) -> Result<(Option<Project>, Arc<Bundle>), Problem> {
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -86,6 +94,7 @@ fn load(file: &Path, style: Style) -> Result<(Option<Project>, Arc<Bundle>), Pro
         options = bundle_options(project);
         options.worker.clone_from(&project.main);
     }
+    options.verbatim = verbatim;
     options.provided.push(VITEST.to_owned());
     let bundle = super::super::load_with(file, &options, style)?;
     Ok((project, bundle))
@@ -97,6 +106,7 @@ async fn run_bundle(
     project: Option<Project>,
     bundle: Arc<Bundle>,
     style: Style,
+    inspector: Option<Arc<Inspector>>,
     report: &mut FileReport,
 ) -> Result<(), Problem> {
     let stem = crate::cli::args::stem(file);
@@ -116,6 +126,7 @@ async fn run_bundle(
         bail: args.bail,
         virtual_time: clock.virtual_time().is_some(),
         update_snapshots: update_snapshots(args.update),
+        debugged: inspector.is_some(),
     };
     let mut testing = Testing::new(report.seed, options, news);
     testing.order = args
@@ -171,7 +182,7 @@ async fn run_bundle(
         clock,
         // The isolates' own numbers begin with the seed itself.
         random: Random::from_seed(report.seed ^ 2),
-        inspector: None,
+        inspector,
         testing: Some(testing),
     };
     let started = Worker::start(config).await;
