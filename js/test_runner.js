@@ -38,7 +38,7 @@ const CONCURRENT_MAX = 5;
  * @property {(test: any) => any} makeExpect an `expect` of one test
  * @property {import("./test_snapshots.js").Snapshots} snapshots
  * @property {any} vi
- * @property {() => void} resetVi
+ * @property {{ save: () => any, useRealTimers: () => void, restore: (saved: any) => void }} fakeTimers
  */
 
 /** @param {object} event */
@@ -71,6 +71,8 @@ export class TestRunner {
   /** How to end the tests that run, if nothing else will. @type {Set<(error: Error) => void>} */
   #stalls = new Set();
   #newestTimer = 0;
+  /** Which timers were fake before them: those of their suite. @type {any} */
+  #fakeBefore = null;
   /** The responses of the tests that run, each with an error whose stack says who asked for it. @type {[any, Error][]} */
   #responses = [];
   #failed = false;
@@ -232,6 +234,7 @@ export class TestRunner {
     if (first) {
       await ask({ ask: "push" });
       this.#newestTimer = newestVirtualTimer();
+      this.#fakeBefore = this.#parts.fakeTimers.save();
     }
     tellEvent({ type: "start", id: test.id });
   }
@@ -307,9 +310,10 @@ export class TestRunner {
     if (failed) await this.#explainTimeout(errors);
     if (this.#open.size === 0) {
       unread = this.#takeUnread();
-      this.#parts.resetVi();
+      this.#parts.fakeTimers.useRealTimers();
       clearVirtualTimers(this.#newestTimer);
       kept = await ask({ ask: "pop", failed, name: namesOf(test).join(" > ") });
+      this.#parts.fakeTimers.restore(this.#fakeBefore);
     }
     tellEvent({
       type: "end",

@@ -104,6 +104,8 @@ pub struct TestOptions {
     pub update_snapshots: UpdateSnapshots,
     /// Whether debuggers may attach: no test is late then.
     pub debugged: bool,
+    /// What `inject()` gives: a JSON object, by name.
+    pub provided: String,
 }
 
 /// Which snapshots are written: vitest's own rules.

@@ -318,3 +318,11 @@ fn objects_on_several_shards_start_from_nothing_too() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("3 passed, 0 failed"), "{text}");
 }
+
+#[test]
+fn values_for_tests_come_from_the_command_line() {
+    let provide = ["--provide", "port=1234", "--provide", "name=Ada"];
+    let finished = run("provided.test.ts", &provide);
+    assert!(finished.printed().contains("1 passed"), "{finished:?}");
+    run("provided.test.ts", &["--provide", "port"]).failed(2, &["NAME=VALUE is expected"]);
+}

@@ -43,6 +43,10 @@ use crate::worker::Worker;
 /// Room that a file system in memory must have before the tests' state goes there, in bytes.
 const MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
+/// What Vite says of itself, as the platform's plugin has it.
+const META_ENV: &str =
+    r#"import.meta.env = { BASE_URL: "/", DEV: true, MODE: "test", PROD: false, SSR: true }; "#;
+
 /// Runs a file; what keeps it from running is in the report. The files that it was made of come
 /// along, for whoever watches them.
 pub async fn run(
@@ -97,7 +101,10 @@ fn load(
     options.verbatim = verbatim;
     options.provided.push(VITEST.to_owned());
     let bundle = super::super::load_with(file, &options, style)?;
-    Ok((project, bundle))
+    let mut bundle = Arc::unwrap_or_clone(bundle);
+    // On the first line, so that no other moves.
+    bundle.code.insert_str(0, META_ENV);
+    Ok((project, Arc::new(bundle)))
 }
 
 async fn run_bundle(
@@ -127,6 +134,7 @@ async fn run_bundle(
         virtual_time: clock.virtual_time().is_some(),
         update_snapshots: update_snapshots(args.update),
         debugged: inspector.is_some(),
+        provided: serde_json::Value::Object(args.provide.iter().cloned().collect()).to_string(),
     };
     let mut testing = Testing::new(report.seed, options, news);
     testing.order = args
