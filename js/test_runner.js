@@ -202,7 +202,7 @@ export class TestRunner {
     const { errors } = suite.result;
     if (errors?.length > 0) {
       this.#failed = true;
-      tellEvent({ type: "suiteFailed", path: suite === suite.file ? [] : namesOf(suite), errors });
+      tellEvent({ type: "suiteFailed", path: suite === suite.file ? [] : namesOf(suite), errors: errors.map(plainError) });
     }
     if (this.#isLevel(suite)) await ask({ ask: "pop", failed: false, name: "" });
   }
@@ -343,10 +343,11 @@ function namesOf(task) {
 }
 
 /** The parts of an error that are shown. @param {any} error @returns {object} */
-function plainError({ name, message, stack, diff, cause }) {
+function plainError(error) {
+  const { name, message, stack, diff, cause } = error;
   return {
     name: name === undefined ? null : `${name}`,
-    message: `${message}`,
+    message: message === undefined ? `a value was thrown that is no Error: ${JSON.stringify(error)}` : `${message}`,
     stack: stack === undefined ? null : `${stack}`,
     diff: diff ?? null,
     cause: cause === undefined || cause === null || typeof cause !== "object" ? null : plainError(cause),

@@ -216,7 +216,7 @@ impl Shared {
         }
     }
 
-    /// Whether each request is a line of the log: not those of tests.
+    /// Whether each request and each run of an alarm is a line of the log: not those of tests.
     pub fn logs_requests(&self) -> bool {
         self.testing.is_none() && self.logger.wants_requests()
     }

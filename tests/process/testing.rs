@@ -51,6 +51,19 @@ fn a_failure_shows_its_line_the_difference_and_what_was_printed() {
 }
 
 #[test]
+fn what_is_thrown_and_is_no_error_is_shown_without_colours() {
+    let finished = run("throws.test.ts", &[]);
+    assert_eq!(finished.code, Some(1));
+    let shown = [
+        "error: a value was thrown that is no Error: {\"code\":42}",
+        "Number of calls: 1",
+    ];
+    check(&finished, &shown);
+    assert!(!finished.stdout.contains('\u{1b}'), "{finished:?}");
+    assert_eq!(finished.stderr, "", "the alarm is no line of the log");
+}
+
+#[test]
 fn a_test_that_nothing_can_end_ends_with_what_it_waits_for() {
     let finished = run("rooms.test.ts", &["-t", "hangs"]);
     assert_eq!(finished.code, Some(1));
