@@ -15,11 +15,14 @@ const POLL_TIMEOUT_MS = 1000;
 const NOT_POLLED = ["matchSnapshot", "toMatchSnapshot", "toMatchInlineSnapshot", "throws", "Throw", "throw", "toThrow", "toThrowError", "toThrowErrorMatchingSnapshot", "toThrowErrorMatchingInlineSnapshot"];
 
 /**
- * Evaluates the library. Its time limits count the machine's time, whatever clock the tests have.
+ * Evaluates the library. Its time limits count the machine's time, whatever clock the tests have. Where a debugger may
+ * stop the code, the library's clock stands still and its limits are never reached.
  * @param {any} module the bundle's module
+ * @param {boolean} debugged
  */
-export function createLibrary(module) {
-  const { Date, now } = realClock;
+export function createLibrary(module, debugged) {
+  const { Date } = realClock;
+  const now = debugged ? () => 0 : realClock.now;
   const { setTimeout, clearTimeout } = realTimers;
   const own = {
     Date,
@@ -28,7 +31,13 @@ export function createLibrary(module) {
     clearTimeout: (/** @type {number} */ id) => clearTimeout(id),
   };
   const scope = Object.assign(Object.create(globalThis), own);
-  return module.createLibrary({ globalThis: scope, readSnapshots, ...own });
+  const library = module.createLibrary({ globalThis: scope, readSnapshots, ...own });
+  if (debugged) {
+    const limits = Object.getOwnPropertySymbols(scope).find(({ description }) => description === "vitest:SAFE_TIMERS");
+    if (limits === undefined) throw new Error("internal error: vitest keeps the timers of its limits elsewhere");
+    scope[limits].setTimeout = () => 0;
+  }
+  return library;
 }
 
 /**

@@ -11,6 +11,9 @@ import { mockOf } from "ext:stead/test_vi.js";
 const FACTORY_THREW =
   '[vitest] There was an error when mocking a module. If you are using "vi.mock" factory, make sure there are no top level variables inside, since this call is hoisted to top of the file. Read more: https://vitest.dev/api/vi.html#vi-mock';
 
+/** Names that may be missing in what a factory makes: everybody asks for them. */
+const ASKED_OF_ALL = ["then", "__esModule"];
+
 /** @typedef {() => Promise<any>} Way imports a module */
 
 /** One module's mock. */
@@ -57,6 +60,23 @@ class Mock {
     return this.#value;
   }
 
+  /**
+   * Refuses a name that the factory has not made, as vitest does.
+   * @param {string | symbol} name
+   */
+  check(name) {
+    if (typeof name === "symbol" || ASKED_OF_ALL.includes(name) || !this.lacks(name)) return;
+    const error = new Error(
+      `[vitest] No "${name}" export is defined on the "${this.#raw}" mock. Did you forget to return it from "vi.mock"?\nIf you need to partially mock a module, you can use "importOriginal" helper inside:\n`,
+    );
+    throw Object.assign(error, { codeFrame: partMock(this.#raw) });
+  }
+
+  /** Whether a factory has made exports without one of that name. @param {string} name */
+  lacks(name) {
+    return typeof this.#factory === "function" && this.#value !== undefined && !(name in this.#value);
+  }
+
   async #make() {
     if (typeof this.#factory === "function") this.#value ??= this.#checked(await this.#callFactory());
     else if (this.#substitute && !this.#factory?.spy) this.#value = await this.#substitute();
@@ -85,6 +105,17 @@ class Mock {
   }
 }
 
+/** How to mock a part of a module: vitest's own example. @param {string} raw */
+function partMock(raw) {
+  return `vi.mock(import("${raw}"), async (importOriginal) => {
+  const actual = await importOriginal()
+  return {
+    ...actual,
+    // your mocked methods
+  }
+})`;
+}
+
 /** The same exports as a plain object, with the mark of a module. @param {any} value */
 function exportsLike(value) {
   return Object.defineProperty({ ...value }, "__esModule", { value: true });
@@ -101,12 +132,33 @@ export function makeMocks(library, wait) {
   const imported = new Map();
 
   /**
+   * What stands behind the exports of a module: asked for those that are not there.
+   * @param {string} id
+   */
+  const guardOf = (id) =>
+    new Proxy(Object.prototype, {
+      get(target, name, receiver) {
+        mocks.get(id)?.check(name);
+        return Reflect.get(target, name, receiver);
+      },
+    });
+  /**
+   * A default export that the factory has not made. An import of it is a variable: it can only refuse to be used.
+   * @param {string} id
+   */
+  const missingDefault = (id) => {
+    const refuse = () => mocks.get(id)?.check("default");
+    const traps = ["apply", "construct", "get", "getPrototypeOf", "has", "ownKeys", "set"].map((trap) => [trap, refuse]);
+    return new Proxy(function () {}, Object.fromEntries(traps));
+  };
+
+  /**
    * Gives all importers of a module a value, those included that imported it before it was evaluated anew.
    * @param {string} id
    * @param {any} value the exports
    */
   const give = (id, value) => {
-    const module = imported.get(id) ?? { seen: Object.defineProperty({}, "__esModule", { value: true }), value };
+    const module = imported.get(id) ?? { seen: Object.defineProperty(Object.create(guardOf(id)), "__esModule", { value: true }), value };
     module.value = value;
     imported.set(id, module);
     for (const name of Object.keys(value)) {
@@ -132,8 +184,17 @@ export function makeMocks(library, wait) {
       if (mock === undefined) throw new Error(`internal error: ${id} was asked for before it was imported`);
       return give(id, mock.valueNow());
     },
+    /** What importers get as the default export. @param {string} id */
+    defaultOf(id) {
+      const seen = steadMocks.exportsOf(id);
+      return mocks.get(id)?.lacks("default") ? missingDefault(id) : seen.default;
+    },
     /** import() in a test. @param {string} id @param {Way} actual */
-    load: (id, actual) => mocks.get(id)?.value() ?? actual(),
+    async load(id, actual) {
+      const mock = mocks.get(id);
+      if (mock === undefined) return await actual();
+      return Object.setPrototypeOf(Object.defineProperties({}, Object.getOwnPropertyDescriptors(await mock.value())), guardOf(id));
+    },
   };
 
   /** @param {string} method @param {string} path @param {any} actual */

@@ -40,6 +40,8 @@ const exports = {};
  * @property {boolean} bail whether to stop at the first test that fails
  * @property {boolean} virtualTime
  * @property {"all" | "new" | "none"} updateSnapshots
+ * @property {boolean} debugged whether debuggers may attach
+ * @property {string} provided what inject() gives, as JSON
  */
 
 /**
@@ -48,9 +50,9 @@ const exports = {};
  * @param {TestOptions} options
  */
 export function prepareTests(module, options) {
-  const library = createLibrary(module);
+  const library = createLibrary(module, options.debugged);
   const clock = makeClock(options.virtualTime);
-  /** @type {{ vi: any, reset: () => void }} */
+  /** @type {ReturnType<typeof makeVi>} */
   let fake;
   const wait = async (/** @type {number} */ ms) => {
     // Time that is held moves with those who wait.
@@ -71,13 +73,13 @@ export function prepareTests(module, options) {
   });
   exports.default = self;
   const makeExpect = (/** @type {any} */ test) => createExpect(library, wait, test);
-  const writing = vitestModule(library, expect, makeExpect, fake.vi);
-  const { absent, faults, gates, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
+  const writing = vitestModule(library, expect, makeExpect, fake.vi, JSON.parse(options.provided));
+  const { absent, faults, gates, serve, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
   const platform = { env, SELF: self, exports, fetchMock, ...reaching, ...absent };
   internals.vitest = { ...writing, steadMocks };
   internals.cloudflareTest = platform;
-  internals.steadTest = { ...writing, ...platform, clock, faults, gates };
-  runner = new TestRunner(library, { expect, makeExpect, snapshots, vi: fake.vi, resetVi: fake.reset }, options);
+  internals.steadTest = { ...writing, ...platform, clock, faults, gates, serve };
+  runner = new TestRunner(library, { expect, makeExpect, snapshots, vi: fake.vi, fakeTimers: fake.timers }, options);
   fake.vi.setConfig = runner.setConfig.bind(runner);
   fake.vi.resetConfig = runner.resetConfig.bind(runner);
   // Tests are the worker's own code: what they hold is held by this event.
@@ -90,16 +92,25 @@ export function prepareTests(module, options) {
  * @param {any} expect
  * @param {(test: any) => any} createExpect
  * @param {any} vi
+ * @param {Record<string, any>} provided
  */
-function vitestModule(library, expect, createExpect, vi) {
+function vitestModule(library, expect, createExpect, vi, provided) {
   const { afterAll, afterEach, aroundAll, aroundEach, beforeAll, beforeEach, chai, describe, expectTypeOf, it, onTestFailed, onTestFinished, recordArtifact, suite, test } = library;
-  const inject = () => {
-    throw new Error("inject() is not implemented in Stead yet.");
-  };
+  const inject = (/** @type {string} */ name) => provided[name];
   return {
     afterAll, afterEach, aroundAll, aroundEach, assert: chai.assert, assertType() {}, beforeAll, beforeEach,
     bench: makeBench(), chai, createExpect, describe, expect, expectTypeOf, inject, it, onTestFailed, onTestFinished,
     recordArtifact, should: chai.should, suite, test, vi, vitest: vi,
+    ...Object.fromEntries(["BenchmarkRunner", "EvaluatedModules", "Snapshots", "TestRunner"].map((name) => [name, missingClass(name)])),
+  };
+}
+
+/** A class with which one builds runners of one's own. @param {string} name */
+function missingClass(name) {
+  return class {
+    constructor() {
+      throw new Error(`${name} is not implemented in Stead yet.`);
+    }
   };
 }
 

@@ -29,6 +29,7 @@ const CONCURRENT_MAX = 5;
  * @property {string} path the file's path, as it is shown
  * @property {string | null} pattern
  * @property {boolean} bail
+ * @property {boolean} debugged whether a debugger may stop tests, which no limit is to end then
  */
 
 /**
@@ -37,7 +38,7 @@ const CONCURRENT_MAX = 5;
  * @property {(test: any) => any} makeExpect an `expect` of one test
  * @property {import("./test_snapshots.js").Snapshots} snapshots
  * @property {any} vi
- * @property {() => void} resetVi
+ * @property {{ save: () => any, useRealTimers: () => void, restore: (saved: any) => void }} fakeTimers
  */
 
 /** @param {object} event */
@@ -70,6 +71,8 @@ export class TestRunner {
   /** How to end the tests that run, if nothing else will. @type {Set<(error: Error) => void>} */
   #stalls = new Set();
   #newestTimer = 0;
+  /** Which timers were fake before them: those of their suite. @type {any} */
+  #fakeBefore = null;
   /** The responses of the tests that run, each with an error whose stack says who asked for it. @type {[any, Error][]} */
   #responses = [];
   #failed = false;
@@ -91,8 +94,8 @@ export class TestRunner {
       testNamePattern: options.pattern === null ? undefined : patternOf(options.pattern),
       sequence: { hooks: "stack", setupFiles: "list", shuffle: false, seed: 0 },
       maxConcurrency: CONCURRENT_MAX,
-      testTimeout: TEST_MS_MAX,
-      hookTimeout: HOOK_MS_MAX,
+      testTimeout: options.debugged ? 0 : TEST_MS_MAX,
+      hookTimeout: options.debugged ? 0 : HOOK_MS_MAX,
       retry: 0,
       tags: [],
       diffOptions: { expand: false },
@@ -199,7 +202,7 @@ export class TestRunner {
     const { errors } = suite.result;
     if (errors?.length > 0) {
       this.#failed = true;
-      tellEvent({ type: "suiteFailed", path: suite === suite.file ? [] : namesOf(suite), errors });
+      tellEvent({ type: "suiteFailed", path: suite === suite.file ? [] : namesOf(suite), errors: errors.map(plainError) });
     }
     if (this.#isLevel(suite)) await ask({ ask: "pop", failed: false, name: "" });
   }
@@ -231,6 +234,7 @@ export class TestRunner {
     if (first) {
       await ask({ ask: "push" });
       this.#newestTimer = newestVirtualTimer();
+      this.#fakeBefore = this.#parts.fakeTimers.save();
     }
     tellEvent({ type: "start", id: test.id });
   }
@@ -306,9 +310,10 @@ export class TestRunner {
     if (failed) await this.#explainTimeout(errors);
     if (this.#open.size === 0) {
       unread = this.#takeUnread();
-      this.#parts.resetVi();
+      this.#parts.fakeTimers.useRealTimers();
       clearVirtualTimers(this.#newestTimer);
       kept = await ask({ ask: "pop", failed, name: namesOf(test).join(" > ") });
+      this.#parts.fakeTimers.restore(this.#fakeBefore);
     }
     tellEvent({
       type: "end",
@@ -338,10 +343,11 @@ function namesOf(task) {
 }
 
 /** The parts of an error that are shown. @param {any} error @returns {object} */
-function plainError({ name, message, stack, diff, cause }) {
+function plainError(error) {
+  const { name, message, stack, diff, cause } = error;
   return {
     name: name === undefined ? null : `${name}`,
-    message: `${message}`,
+    message: message === undefined ? `a value was thrown that is no Error: ${JSON.stringify(error)}` : `${message}`,
     stack: stack === undefined ? null : `${stack}`,
     diff: diff ?? null,
     cause: cause === undefined || cause === null || typeof cause !== "object" ? null : plainError(cause),

@@ -7,13 +7,22 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { timeMs } from "ext:stead/test_clock.js";
 import { retry } from "ext:stead/test_library.js";
-import { clearVirtualTimers, lastVirtualTimer, nextVirtualTimer, runDueTimer, virtualTimerCount } from "ext:stead/virtual_time.js";
+import { clearVirtualTimers, holdDate, lastVirtualTimer, nextVirtualTimer, runDueTimer, virtualTimerCount } from "ext:stead/virtual_time.js";
 
 let { op_test_tell, op_time_elapsed, op_time_now } = core.ops;
 bindOps((ops) => ({ op_test_tell, op_time_elapsed, op_time_now } = ops));
 
 /** How many timers vi.runAllTimers() runs before it takes them for endless. */
 const TIMERS_MAX = 10_000;
+
+/** How long a frame is, for timers that pretend to draw. */
+const FRAME_MS = 16;
+
+/** What vi.useFakeTimers() takes. */
+const FAKE_OPTIONS = ["now", "toFake", "shouldAdvanceTime", "loopLimit"];
+const TICK_MODES = ["manual", "nextTimerAsync", "interval"];
+const NOT_FAKE =
+  "A function to advance timers was called but the timers APIs are not mocked. Call `vi.useFakeTimers()` in the test file first.";
 
 /** Variables that are not texts, as Vite has them. */
 const ENV_BOOLEANS = ["PROD", "DEV", "SSR"];
@@ -98,6 +107,7 @@ export function makeVi(library, clock, virtual, wait) {
     },
   };
   for (const name of Object.keys(timers)) {
+    if (name === "save" || name === "restore") continue;
     const method = /** @type {any} */ (timers)[name];
     vi[name] = (/** @type {any[]} */ ...args) => method(...args) ?? vi;
   }
@@ -110,7 +120,7 @@ export function makeVi(library, clock, virtual, wait) {
       return vi;
     };
   }
-  return { vi, reset: timers.useRealTimers };
+  return { vi, timers };
 }
 
 /** The variables of the environment. @param {string} method which one asks @returns {Record<string, any>} */
@@ -138,13 +148,26 @@ export function mockOf(library, value, spy = false) {
  */
 function fakeTimers(clock, virtual) {
   let fake = false;
+  /** Whether Date alone is fake: it shows one time, and timers go on. */
+  let dateOnly = false;
+  let fakeSince = 0;
+  let held = false;
+  let timersMax = TIMERS_MAX;
+  /** What the wall clock was ahead of the elapsed time before it was set; null if it was not. @type {number | null} */
+  let ahead = null;
   const check = () => {
-    if (!fake) throw new Error("Timers are not mocked. Try calling \"vi.useFakeTimers()\" first.");
+    if (!fake) throw new Error(NOT_FAKE);
+  };
+  /** @param {number} nowMs */
+  const setWall = (nowMs) => {
+    ahead ??= op_time_now() - op_time_elapsed();
+    op_test_tell({ tell: "setWall", nowMs });
+    if (!fake || dateOnly) holdDate(nowMs);
   };
   /** Runs what is due up to an elapsed time, without waiting for anything. @param {number} until */
   const runUntil = (until) => {
     for (let count = 0; Number.isFinite(nextVirtualTimer()) && nextVirtualTimer() <= until; count++) {
-      if (count === TIMERS_MAX) throw new Error(`Aborting after running ${TIMERS_MAX} timers, assuming an infinite loop!`);
+      if (count === timersMax) throw new Error(`Aborting after running ${timersMax} timers, assuming an infinite loop!`);
       moveTo(nextVirtualTimer());
       runDueTimer();
     }
@@ -155,28 +178,59 @@ function fakeTimers(clock, virtual) {
     const ahead = elapsed - op_time_elapsed();
     if (ahead > 0) op_test_tell({ tell: "setClock", nowMs: op_time_now() + ahead });
   };
+  const hold = (/** @type {boolean} */ wanted) => {
+    held = wanted;
+    op_test_tell({ tell: "hold", held });
+  };
+  const reset = () => {
+    holdDate(null);
+    if (ahead !== null) op_test_tell({ tell: "setWall", nowMs: ahead + op_time_elapsed() });
+    ahead = null;
+    if (!fake) return;
+    fake = false;
+    dateOnly = false;
+    hold(false);
+  };
   const untilNext = () => Math.max(0, nextVirtualTimer() - op_time_elapsed());
 
   return {
-    /** @param {{ now?: number | Date }} [options] */
-    useFakeTimers(options) {
+    /** @param {{ now?: number | Date, toFake?: string[], shouldAdvanceTime?: boolean, loopLimit?: number }} [options] */
+    useFakeTimers(options = {}) {
       if (!virtual) throw new Error("vi.useFakeTimers() needs the clock of tests: run without --real-time");
+      for (const name of Object.keys(options)) {
+        if (!FAKE_OPTIONS.includes(name)) throw new Error(`vi.useFakeTimers({ ${name} }) is not implemented in Stead yet.`);
+      }
+      const { now, toFake, shouldAdvanceTime = false, loopLimit = TIMERS_MAX } = options;
+      reset();
       fake = true;
-      op_test_tell({ tell: "hold", held: true });
-      if (options?.now !== undefined) op_test_tell({ tell: "setWall", nowMs: timeMs(options.now) });
+      timersMax = loopLimit;
+      fakeSince = op_time_elapsed();
+      dateOnly = toFake !== undefined && toFake.every((name) => name === "Date");
+      hold(!dateOnly && !shouldAdvanceTime);
+      if (now !== undefined || dateOnly) setWall(now === undefined ? op_time_now() : timeMs(now));
     },
-    useRealTimers() {
-      if (!fake) return;
-      fake = false;
-      op_test_tell({ tell: "hold", held: false });
+    useRealTimers: reset,
+    /** What is fake at the moment. */
+    save: () => ({ fake, dateOnly, fakeSince, timersMax, ahead, held, date: Date.now() }),
+    /** Has as fake what was then, once the clock is that of then. @param {any} saved */
+    restore(saved) {
+      ({ fake, dateOnly, fakeSince, timersMax, ahead } = saved);
+      if (saved.held) hold(true);
+      if (ahead !== null && (!fake || dateOnly)) holdDate(saved.date);
     },
     isFakeTimers: () => fake,
+    /** @param {"manual" | "nextTimerAsync" | "interval"} mode */
+    setTimerTickMode(mode) {
+      check();
+      if (!TICK_MODES.includes(mode)) throw new Error(`Invalid tick mode: ${mode}`);
+      hold(mode === "manual");
+    },
     /** @param {number | string | Date} time */
     setSystemTime(time) {
       if (!virtual) throw new Error("vi.setSystemTime() needs the clock of tests: run without --real-time");
-      op_test_tell({ tell: "setWall", nowMs: timeMs(time) });
+      setWall(timeMs(time));
     },
-    getMockedSystemTime: () => (fake ? new Date(op_time_now()) : null),
+    getMockedSystemTime: () => (fake || ahead !== null ? new Date() : null),
     getRealSystemTime: () => clock.now(),
     getTimerCount: () => virtualTimerCount(),
     clearAllTimers: () => clearVirtualTimers(0),
@@ -184,7 +238,13 @@ function fakeTimers(clock, virtual) {
     /** @param {number} ms */
     advanceTimersByTime(ms) {
       check();
+      if (dateOnly) return setWall(Date.now() + ms);
       runUntil(op_time_elapsed() + ms);
+    },
+    advanceTimersToNextFrame() {
+      check();
+      const now = op_time_elapsed();
+      runUntil(now + FRAME_MS - ((now - fakeSince) % FRAME_MS));
     },
     advanceTimersToNextTimer() {
       check();
@@ -202,6 +262,7 @@ function fakeTimers(clock, virtual) {
     /** @param {number} ms */
     async advanceTimersByTimeAsync(ms) {
       check();
+      if (dateOnly) return setWall(Date.now() + ms);
       await clock.advance(ms);
     },
     async advanceTimersToNextTimerAsync() {
@@ -211,7 +272,7 @@ function fakeTimers(clock, virtual) {
     async runAllTimersAsync() {
       check();
       for (let count = 0; Number.isFinite(nextVirtualTimer()); count++) {
-        if (count === TIMERS_MAX) throw new Error(`Aborting after running ${TIMERS_MAX} timers, assuming an infinite loop!`);
+        if (count === timersMax) throw new Error(`Aborting after running ${timersMax} timers, assuming an infinite loop!`);
         await clock.advance(untilNext());
       }
     },

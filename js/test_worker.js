@@ -266,6 +266,16 @@ export function makeSelf(makeHandler) {
   });
 }
 
+/**
+ * Puts the worker behind an HTTP server on a free port of this machine, as `stead run` does. It ends with the test, or the
+ * suite, that started it.
+ */
+export async function serve() {
+  const port = await ask({ ask: "listen" });
+  const close = () => op_test_tell({ tell: "closeServer", port });
+  return { url: `http://127.0.0.1:${port}`, port, close, [Symbol.dispose]: close, [Symbol.asyncDispose]: async () => close() };
+}
+
 /** Failures that the process makes up. */
 export const faults = {
   /** The process dies and starts again: what was not durable is gone, sockets are cut, objects start anew. */

@@ -230,14 +230,26 @@ export function runDueTimer() {
   }
 }
 
+/** What Date shows while somebody holds it; null when it goes. @type {number | null} */
+let heldDate = null;
+
+/** Has Date show one time, or go again. Everything else follows the clock. @param {number | null} nowMs */
+export function holdDate(nowMs) {
+  heldDate = nowMs;
+}
+
+function dateNow() {
+  return heldDate ?? op_time_now();
+}
+
 /** The class that stands for Date: the same prototype, another idea of now. */
 function installDate() {
   const RealDate = globalThis.Date;
   const { Date } = {
     /** @param {any[]} args */
     Date: function (...args) {
-      if (new.target === undefined) return new RealDate(op_time_now()).toString();
-      return ReflectConstruct(RealDate, args.length === 0 ? [op_time_now()] : args, new.target);
+      if (new.target === undefined) return new RealDate(dateNow()).toString();
+      return ReflectConstruct(RealDate, args.length === 0 ? [dateNow()] : args, new.target);
     },
   };
   /**
@@ -253,7 +265,7 @@ function installDate() {
   define(Date, "length", 7);
   define(Date, "parse", RealDate.parse);
   define(Date, "UTC", RealDate.UTC);
-  define(Date, "now", { now: () => op_time_now() }.now);
+  define(Date, "now", { now: () => dateNow() }.now);
   define(Date, "prototype", RealDate.prototype);
   ObjectDefineProperty(RealDate.prototype, "constructor", {
     __proto__: null,
@@ -284,7 +296,7 @@ function installIntl() {
         const native = ReflectApply(get, this, []);
         let format = bound.get(native);
         if (format === undefined) {
-          format = (/** @type {any} */ date) => native(date === undefined ? op_time_now() : date);
+          format = (/** @type {any} */ date) => native(date === undefined ? dateNow() : date);
           bound.set(native, format);
         }
         return format;
@@ -297,7 +309,7 @@ function installIntl() {
   prototype.formatToParts = {
     /** @this {Intl.DateTimeFormat} @param {any} [date] */
     formatToParts(date) {
-      return ReflectApply(formatToParts, this, [date === undefined ? op_time_now() : date]);
+      return ReflectApply(formatToParts, this, [date === undefined ? dateNow() : date]);
     },
   }.formatToParts;
 }

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
@@ -37,6 +39,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 
 use crate::http::Counted;
 use crate::http::answer;
@@ -85,6 +88,10 @@ pub struct Exchange {
     may_switch: Cell<bool>,
     /// The end that the connection is for once it has switched protocols.
     switch: RefCell<Option<SocketEnd>>,
+    /// Where somebody counts the requests that are being answered.
+    tally: Option<Tally>,
+    /// The request that counts there.
+    counted: RefCell<Option<Counts>>,
 }
 
 impl Default for Exchange {
@@ -96,16 +103,28 @@ impl Default for Exchange {
             is_last: Cell::new(false),
             may_switch: Cell::new(false),
             switch: RefCell::default(),
+            tally: None,
+            counted: RefCell::default(),
         }
     }
 }
 
 impl Exchange {
+    /// The exchange of a connection whose requests are counted.
+    pub fn counted(tally: Tally) -> Exchange {
+        Exchange {
+            tally: Some(tally),
+            ..Exchange::default()
+        }
+    }
+
     fn begin(&self, request: &Request<Incoming>) {
         self.may_switch.set(request.headers().contains_key(UPGRADE));
         self.is_answering.set(true);
         self.is_said.set(false);
         self.body.take();
+        self.counted.take();
+        self.counted.replace(self.tally.clone().map(Counts::new));
     }
 
     /// The chunks of a request's body, which is read by whoever has them.
@@ -144,18 +163,19 @@ impl Shard {
     /// Serves a client's connection until it ends, the shard is told to stop, or another shard
     /// is to go on with it.
     pub fn serve_client(&self, client: Client) {
-        let Some(shard) = self.me.upgrade() else {
-            return;
-        };
-        let Ok(stream) = adopt(client.stream) else {
-            return;
-        };
+        self.serve_exchanges(client, Exchange::default());
+    }
+
+    /// The same with an exchange of the caller's; what is returned ends the connection.
+    pub fn serve_exchanges(&self, client: Client, exchange: Exchange) -> Option<AbortHandle> {
+        let shard = self.me.upgrade()?;
+        let stream = adopt(client.stream).ok()?;
         // Small answers leave at once; a failure costs only that.
         drop(stream.set_nodelay(true));
         let mut phase = self.phase.subscribe();
         let counted = Counted::new(&shard);
-        deno_core::unsync::spawn(async move {
-            let exchange = Rc::new(Exchange::default());
+        let task = deno_core::unsync::spawn(async move {
+            let exchange = Rc::new(exchange);
             let (ours, serving) = (exchange.clone(), shard.clone());
             let service = service_fn(move |request: Request<Incoming>| {
                 let (exchange, shard) = (ours.clone(), serving.clone());
@@ -232,6 +252,7 @@ impl Shard {
             }
             drop(counted);
         });
+        Some(task.abort_handle())
     }
 
     /// Serves a connection that speaks WebSocket from here on, or has the shard serve it on
@@ -309,6 +330,26 @@ struct Saying<B> {
 impl<B> Drop for Saying<B> {
     fn drop(&mut self) {
         self.exchange.is_answering.set(false);
+        self.exchange.counted.take();
+    }
+}
+
+/// How many requests are being answered.
+pub type Tally = Arc<AtomicUsize>;
+
+/// One request in a tally, from its head to the last byte of the response.
+struct Counts(Tally);
+
+impl Counts {
+    fn new(tally: Tally) -> Counts {
+        tally.fetch_add(1, Ordering::SeqCst);
+        Counts(tally)
+    }
+}
+
+impl Drop for Counts {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -113,7 +113,7 @@ pub async fn answer(
         note.before = meter::read();
         note.elsewhere = Some(Arc::default());
     }
-    let line = shard.shared.logger.wants_requests().then(|| {
+    let line = shard.shared.logs_requests().then(|| {
         let path = request
             .uri()
             .path_and_query()
@@ -164,7 +164,7 @@ async fn answer_in_front(shard: &Rc<Shard>, asked: &Asked, begun: Instant) -> Op
         front.answer(asked, stop).await?
     };
     let response = answer.map(|bytes| Outgoing(Body::Full(bytes)));
-    if shard.shared.logger.wants_requests() && !front.is_own(asked) {
+    if shard.shared.logs_requests() && !front.is_own(asked) {
         let note = RequestNote::default();
         let method = asked.method.clone();
         log(

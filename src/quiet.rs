@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::isolate::call;
 use crate::placement::ShardIndex;
 use crate::shard::Shard;
+use crate::testing::Testing;
 
 /// Rounds without anything new after which a shard is idle. A request to the own server needs two:
 /// its bytes arrive, then its answer's.
@@ -48,8 +49,15 @@ const WORLDLY_OPS: [&str; 10] = [
 /// done by other threads.
 const OPS: &str = "op_";
 
+/// Those of them that are requests by HTTP.
+const REQUEST_OPS: [&str; 2] = ["op_fetch_send", "op_socket_connect"];
+
 /// Resources that are answers of other machines, of which more may arrive.
 const WORLDLY_RESOURCES: [&str; 2] = ["fetchResponse", "fetchUpgradedStream"];
+
+fn is_request(op: &str) -> bool {
+    REQUEST_OPS.contains(&op)
+}
 
 /// Watches one shard.
 pub struct Quiet {
@@ -163,13 +171,24 @@ impl Shard {
             .with_ops()
             .with_resources();
         let stats = runtime.runtime_activity_stats_factory().capture(&filter);
-        stats.dump().active.iter().any(|activity| match activity {
+        let answering = self.shared.testing.as_ref().and_then(Testing::answering);
+        let mut requests = 0;
+        let waits = stats.dump().active.iter().any(|activity| match activity {
+            RuntimeActivity::AsyncOp(_, _, name) if answering.is_some() && is_request(name) => {
+                requests += 1;
+                false
+            }
             RuntimeActivity::AsyncOp(_, _, name) => {
                 !name.starts_with(OPS)
                     || WORLDLY_OPS.iter().any(|worldly| name.starts_with(worldly))
             }
-            RuntimeActivity::Resource(_, _, name) => WORLDLY_RESOURCES.contains(&name.as_str()),
+            // What a server of this process has sent has arrived by now.
+            RuntimeActivity::Resource(_, _, name) => {
+                answering.is_none() && WORLDLY_RESOURCES.contains(&name.as_str())
+            }
             _ => false,
-        })
+        });
+        // The others are on their way to the server, or from it.
+        waits || requests > answering.unwrap_or(0)
     }
 }

@@ -23,6 +23,7 @@ use crate::shared::Shared;
 /// A run of an alarm that has begun.
 pub struct AlarmRun {
     logger: Logger,
+    is_shown: bool,
     object: String,
     begun: Instant,
     late: Duration,
@@ -45,6 +46,7 @@ impl AlarmRun {
         let late_ms = shared.clock.now_ms() - entry.at_ms;
         AlarmRun {
             logger: shared.logger.clone(),
+            is_shown: shared.logs_requests(),
             object: format!("{class}/{name}"),
             begun: Instant::now(),
             late: Duration::from_millis(late_ms.max(0).unsigned_abs()),
@@ -55,7 +57,7 @@ impl AlarmRun {
 
     /// Says how it ended. That the object has another alarm, or none, is no run.
     pub fn end(self, outcome: &AlarmOutcome) {
-        if !self.logger.wants_requests() {
+        if !self.is_shown {
             return;
         }
         let (outcome, error) = match outcome {

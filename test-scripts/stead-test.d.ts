@@ -34,6 +34,18 @@ declare module "stead:test" {
     stall(): () => Promise<void>;
   };
 
+  /** The worker behind an HTTP server. */
+  interface Server extends Disposable, AsyncDisposable {
+    /** Where it is, without a slash at its end. */
+    readonly url: string;
+    readonly port: number;
+    /** Cuts its connections. */
+    close(): void;
+  }
+
+  /** Puts the worker behind an HTTP server on a free port, until the test or the suite ends that asked for it. */
+  export function serve(): Promise<Server>;
+
   /** What holds back the events or the answers of an object: why, and how many wait. */
   type ClosedGate = { why: string; waiting: number };
 

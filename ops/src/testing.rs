@@ -43,6 +43,8 @@ pub enum TestCommand {
     Gates {},
     /// Objects hear what they have not heard while storage was stalled.
     ResumeStorage {},
+    /// Starts an HTTP server for the worker; answers with its port.
+    Listen {},
     /// What is waited for at the moment, as text; one line each.
     Waits {},
     /// Begins a level: what is written from here on is gone when it ends.
@@ -95,6 +97,8 @@ pub enum TestNote {
     Watch { watched: bool },
     /// What became of tests, as JSON: see `src/testing/events.rs`.
     Event { event: String },
+    /// Ends the HTTP server of a port.
+    CloseServer { port: u16 },
     /// Objects do not hear any more that their commits are durable.
     StallStorage {},
     /// The next commits fail as on a full or broken disk.

@@ -260,7 +260,7 @@ async fn build(
     };
     let mut mock_rounds = 0;
     let mut round = 0;
-    let (bundler, output, resets) = loop {
+    let (bundler, output, mocks_any, resets) = loop {
         let rules = ModuleRules::new(options.root.as_deref().unwrap_or(cwd), &options.rules);
         let plugin = WorkerModules::new(options, rules, erased.clone()).mocking(mocked.clone());
         let plugin = Arc::new(plugin.with_worker(entry, options.worker.as_deref()));
@@ -272,6 +272,7 @@ async fn build(
         let result = bundler.generate().await;
         // A file that the entry imports mocks modules, which others may have imported before it was read.
         let (found, only_here) = plugin.mocked(entry);
+        let mocks_any = !found.is_empty();
         let is_complete = found == mocked || (wrapped && only_here);
         let is_wrapped = wrapped || !plugin.resets();
         if !(is_complete && is_wrapped) && mock_rounds < MOCK_ROUNDS_MAX {
@@ -288,7 +289,7 @@ async fn build(
                 if !problems.is_empty() {
                     return Err(problems);
                 }
-                break (bundler, output, plugin.resets());
+                break (bundler, output, mocks_any, plugin.resets());
             }
             Err(errors) => errors.into_vec(),
         };
@@ -323,7 +324,10 @@ async fn build(
             Output::Asset(_) => {}
         }
     }
-    let code = code.expect("a build without errors has a chunk");
+    let mut code = code.expect("a build without errors has a chunk");
+    if mocks_any {
+        code = mocks::guarded(&code);
+    }
     Ok(Bundle {
         code: if resets {
             mocks::resettable(&code)

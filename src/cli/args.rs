@@ -182,6 +182,10 @@ pub struct TestArgs {
     #[arg(long)]
     pub bail: bool,
 
+    /// What inject("NAME") gives to tests: JSON, or else text
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_provided)]
+    pub provide: Vec<(String, serde_json::Value)>,
+
     /// Count which lines are reached: a table, coverage/lcov.info and coverage/index.html
     #[arg(long)]
     pub coverage: bool,
@@ -201,6 +205,9 @@ pub struct TestArgs {
     /// Keep the tests' storage in DIR instead of a temporary folder that is removed
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub inspect: InspectArgs,
 
     #[command(flatten)]
     pub history: HistoryArgs,
@@ -236,6 +243,12 @@ impl TestArgs {
             None => Reporter::Dot,
         }
     }
+}
+
+fn parse_provided(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is expected")?;
+    let json = serde_json::from_str(value);
+    Ok((name.to_owned(), json.unwrap_or_else(|_| value.into())))
 }
 
 const TEST_EXAMPLES: &str = "\

@@ -92,6 +92,7 @@ impl TestControl for Control {
                 };
                 *lock(&shard.testing().faults) = vec![fault; times as usize];
             }
+            TestNote::CloseServer { port } => shard.testing().servers.close(port),
             TestNote::StallStorage {} => shard.stall_storage(),
         }
         shard.wake();
@@ -195,6 +196,7 @@ impl Shard {
                 self.resume_storage().await;
                 done()
             }
+            TestCommand::Listen {} => self.listen().await,
             TestCommand::Waits {} => Ok(json!(self.objects_waiting()).to_string()),
             TestCommand::Gates {} => self.gates().await,
             TestCommand::Abort {
@@ -290,6 +292,7 @@ impl Shard {
 
     async fn pop(self: &Rc<Self>, failed: bool, name: &str) -> Answer {
         let testing = self.testing();
+        testing.servers.end_level(testing.level());
         let begun = lock(&testing.begun).pop();
         let Begun {
             began_ms,

@@ -8,6 +8,7 @@ mod files;
 mod gates;
 pub mod levels;
 mod memory;
+mod server;
 mod slow_disk;
 mod stall;
 
@@ -45,6 +46,7 @@ use events::News;
 use levels::Levels;
 use memory::Remembered;
 use memory::TEST_ENDED;
+use server::Servers;
 use slow_disk::Unheard;
 
 pub use control::put_control;
@@ -82,6 +84,8 @@ pub struct Testing {
     unheard: Mutex<Option<Vec<Unheard>>>,
     lines: Mutex<Vec<Line>>,
     faults: Mutex<Vec<Fault>>,
+    /// The HTTP servers that are open.
+    servers: Servers,
 }
 
 /// What the isolate is told of a run: `TestOptions` of js/test_run.js.
@@ -98,6 +102,10 @@ pub struct TestOptions {
     pub virtual_time: bool,
     /// Which snapshots are written.
     pub update_snapshots: UpdateSnapshots,
+    /// Whether debuggers may attach: no test is late then.
+    pub debugged: bool,
+    /// What `inject()` gives: a JSON object, by name.
+    pub provided: String,
 }
 
 /// Which snapshots are written: vitest's own rules.
@@ -146,6 +154,7 @@ impl Testing {
             unheard: Mutex::default(),
             lines: Mutex::default(),
             faults: Mutex::default(),
+            servers: Servers::default(),
         }
     }
 
@@ -177,6 +186,16 @@ impl Testing {
         self.tell(serde_json::json!({ "type": "ended", "message": why }).to_string());
     }
 
+    /// How many requests the servers of tests are answering; None if there is no server.
+    pub fn answering(&self) -> Option<usize> {
+        self.servers.answering()
+    }
+
+    /// How many levels of state have begun.
+    fn level(&self) -> usize {
+        lock(&self.begun).len()
+    }
+
     fn tell(&self, event: String) {
         let lines = std::mem::take(&mut *lock(&self.lines));
         // Nobody listens any more when the run is being ended.
@@ -195,6 +214,11 @@ impl Shared {
                 uncaught,
             });
         }
+    }
+
+    /// Whether each request and each run of an alarm is a line of the log: not those of tests.
+    pub fn logs_requests(&self) -> bool {
+        self.testing.is_none() && self.logger.wants_requests()
     }
 
     /// The unique key under which a namespace is kept: that of the level of a test, or its own.

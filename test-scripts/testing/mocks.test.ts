@@ -4,7 +4,9 @@ import broken, { counted as countedThere } from "./mocked/broken.ts";
 import { now, zone } from "./mocked/clock.ts";
 import { deliverTo, greet, mailer } from "./mocked/greet.ts";
 import send, { deliver, limits, Mailer, version } from "./mocked/mail.ts";
+import * as partly from "./mocked/partly.ts";
 import * as spied from "./mocked/spied.ts";
+import { uses } from "./mocked/uses.ts";
 
 const texts = vi.hoisted(() => ({ now: "midnight" }));
 const { counted } = vi.hoisted(() => {
@@ -18,6 +20,7 @@ vi.mock("./mocked/clock.ts", async (importOriginal) => {
 vi.mock("./mocked/mail.ts");
 vi.mock(import("./mocked/spied.ts"), { spy: true });
 vi.mock("./mocked/broken.ts", () => ({ default: () => "made up", counted }));
+vi.mock("./mocked/partly.ts", () => ({ there: () => "made up" }));
 
 // Used by a factory, when it is called.
 const later = () => suffix;
@@ -38,6 +41,19 @@ describe("a factory", () => {
   it("takes the place of a module that does not run", () => {
     expect(broken()).toBe("made up");
     expect(countedThere).toBe(counted);
+  });
+
+  it("refuses what it has not made", async () => {
+    const text = (name: string) =>
+      `[vitest] No "${name}" export is defined on the "./mocked/partly.ts" mock. Did you forget to return it from "vi.mock"?\nIf you need to partially mock a module, you can use "importOriginal" helper inside:\n`;
+    expect([uses.there(), partly.there()]).toEqual(["made up", "made up"]);
+    expect(uses.missing).toThrow(text("missing"));
+    expect(uses.whole).toThrow(text("default"));
+    expect(() => partly.missing).toThrow(text("missing"));
+    const again = await import("./mocked/partly.ts");
+    expect(again.there()).toBe("made up");
+    expect(() => again.default).toThrow(text("default"));
+    expect(["missing" in partly, (partly as any).then]).toEqual([false, undefined]);
   });
 });
 

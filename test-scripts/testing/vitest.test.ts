@@ -2,7 +2,7 @@
 // @cloudflare/vitest-pool-workers, with worker.ts as its worker.
 
 import { createExecutionContext, createScheduledController, env, listDurableObjectIds, runDurableObjectAlarm, runInDurableObject, SELF, waitOnExecutionContext } from "cloudflare:test";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from "vitest";
 import { Counter } from "./worker.ts";
 
 export * from "./worker.ts";
@@ -139,5 +139,63 @@ describe("objects", () => {
     await env.COUNTER.get(id).add(1);
     const ids = await listDurableObjectIds(env.COUNTER);
     expect(ids.some((other) => other.equals(id))).toBe(true);
+  });
+});
+
+describe("what Vite says of itself", () => {
+  it("is in import.meta.env", () => {
+    const { env } = import.meta as any;
+    expect(env).toMatchObject({ BASE_URL: "/", DEV: true, MODE: "test", PROD: false, SSR: true });
+  });
+
+  it("knows of nothing that nobody has provided", () => {
+    expect(inject("nothing" as never)).toBeUndefined();
+  });
+});
+
+describe("Date alone", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("stands still once it is set, while timers go on", async () => {
+    const before = Date.now();
+    vi.setSystemTime(5000);
+    await scheduler.wait(10);
+    expect([Date.now(), new Date().getTime(), vi.isFakeTimers()]).toEqual([5000, 5000, false]);
+    vi.useRealTimers();
+    expect(Date.now()).toBeGreaterThanOrEqual(before);
+  });
+
+  it("is moved by the hand that has made it fake", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: 1000 });
+    await scheduler.wait(10);
+    expect(Date.now()).toBe(1000);
+    vi.advanceTimersByTime(5);
+    expect([Date.now(), vi.isFakeTimers()]).toEqual([1005, true]);
+  });
+
+  it("cannot be moved before", () => {
+    expect(() => vi.advanceTimersByTime(1)).toThrow(
+      "A function to advance timers was called but the timers APIs are not mocked. Call `vi.useFakeTimers()` in the test file first.",
+    );
+  });
+});
+
+describe("fake timers of a suite", () => {
+  beforeAll(() => {
+    vi.useFakeTimers({ now: 3000 });
+  });
+  afterAll(() => {
+    vi.useRealTimers();
+  });
+
+  it("are there in its first test", () => {
+    expect([vi.isFakeTimers(), Date.now()]).toEqual([true, 3000]);
+  });
+
+  it("are there in its second test", () => {
+    vi.advanceTimersByTime(10);
+    expect([vi.isFakeTimers(), Date.now()]).toEqual([true, 3010]);
   });
 });

@@ -86,6 +86,9 @@ impl Debugger {
             let url = script["url"].as_str().unwrap_or_default();
             url.starts_with("file:") && script["sourceMapURL"] != ""
         });
+        // The next breakpoint is in the same script.
+        let heard = json!({ "method": "Debugger.scriptParsed", "params": script });
+        self.events.push_back(heard);
         let map = script["sourceMapURL"].as_str().unwrap();
         let (_, map) = map.split_once("base64,").expect("a map in the script");
         let map = BASE64_STANDARD.decode(map).expect("base64");

@@ -12,6 +12,7 @@ mod compatibility;
 mod connections;
 mod crowd;
 mod debugger;
+mod debugging_tests;
 mod dev;
 mod doctor;
 mod facets;

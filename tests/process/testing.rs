@@ -51,6 +51,19 @@ fn a_failure_shows_its_line_the_difference_and_what_was_printed() {
 }
 
 #[test]
+fn what_is_thrown_and_is_no_error_is_shown_without_colours() {
+    let finished = run("throws.test.ts", &[]);
+    assert_eq!(finished.code, Some(1));
+    let shown = [
+        "error: a value was thrown that is no Error: {\"code\":42}",
+        "Number of calls: 1",
+    ];
+    check(&finished, &shown);
+    assert!(!finished.stdout.contains('\u{1b}'), "{finished:?}");
+    assert_eq!(finished.stderr, "", "the alarm is no line of the log");
+}
+
+#[test]
 fn a_test_that_nothing_can_end_ends_with_what_it_waits_for() {
     let finished = run("rooms.test.ts", &["-t", "hangs"]);
     assert_eq!(finished.code, Some(1));
@@ -317,4 +330,12 @@ fn objects_on_several_shards_start_from_nothing_too() {
         .expect("the binary starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("3 passed, 0 failed"), "{text}");
+}
+
+#[test]
+fn values_for_tests_come_from_the_command_line() {
+    let provide = ["--provide", "port=1234", "--provide", "name=Ada"];
+    let finished = run("provided.test.ts", &provide);
+    assert!(finished.printed().contains("1 passed"), "{finished:?}");
+    run("provided.test.ts", &["--provide", "port"]).failed(2, &["NAME=VALUE is expected"]);
 }

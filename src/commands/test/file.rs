@@ -30,6 +30,7 @@ use crate::dev::session::assets;
 use crate::dev::session::bundle_options;
 use crate::dev::session::vars;
 use crate::front::Front;
+use crate::inspector::Inspector;
 use crate::process::Process;
 use crate::shard::StartError;
 use crate::testing::TestOptions;
@@ -42,6 +43,10 @@ use crate::worker::Worker;
 /// Room that a file system in memory must have before the tests' state goes there, in bytes.
 const MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
+/// What Vite says of itself, as the platform's plugin has it.
+const META_ENV: &str =
+    r#"import.meta.env = { BASE_URL: "/", DEV: true, MODE: "test", PROD: false, SSR: true }; "#;
+
 /// Runs a file; what keeps it from running is in the report. The files that it was made of come
 /// along, for whoever watches them.
 pub async fn run(
@@ -49,18 +54,21 @@ pub async fn run(
     file: &Path,
     seed: u64,
     style: Style,
+    inspector: Option<&Arc<Inspector>>,
 ) -> (FileReport, Vec<PathBuf>) {
     let begun = Instant::now();
     let mut report = FileReport::new(file.to_owned(), seed);
     let mut modules = vec![file.to_owned()];
     let path = file.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || load(&path, style)).await;
+    let verbatim = inspector.is_some();
+    let loaded = tokio::task::spawn_blocking(move || load(&path, verbatim, style)).await;
     let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let result = match loaded {
         Ok((project, bundle)) => {
             modules.clone_from(&bundle.modules);
             modules.extend(project.iter().flat_map(|project| project.files.clone()));
-            run_bundle(args, file, project, bundle, style, &mut report).await
+            let inspector = inspector.cloned();
+            run_bundle(args, file, project, bundle, style, inspector, &mut report).await
         }
         Err(problem) => Err(problem),
     };
@@ -71,8 +79,12 @@ pub async fn run(
     (report, modules)
 }
 
-/// Bundles a test file; in a project, together with its worker.
-fn load(file: &Path, style: Style) -> Result<(Option<Project>, Arc<Bundle>), Problem> {
+/// Bundles a test file; in a project, together with its worker. What debuggers show is bundled `verbatim`.
+fn load(
+    file: &Path,
+    verbatim: bool,
+    style: Style,
+) -> Result<(Option<Project>, Arc<Bundle>), Problem> {
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -86,9 +98,13 @@ fn load(file: &Path, style: Style) -> Result<(Option<Project>, Arc<Bundle>), Pro
         options = bundle_options(project);
         options.worker.clone_from(&project.main);
     }
+    options.verbatim = verbatim;
     options.provided.push(VITEST.to_owned());
     let bundle = super::super::load_with(file, &options, style)?;
-    Ok((project, bundle))
+    let mut bundle = Arc::unwrap_or_clone(bundle);
+    // On the first line, so that no other moves.
+    bundle.code.insert_str(0, META_ENV);
+    Ok((project, Arc::new(bundle)))
 }
 
 async fn run_bundle(
@@ -97,6 +113,7 @@ async fn run_bundle(
     project: Option<Project>,
     bundle: Arc<Bundle>,
     style: Style,
+    inspector: Option<Arc<Inspector>>,
     report: &mut FileReport,
 ) -> Result<(), Problem> {
     let stem = crate::cli::args::stem(file);
@@ -116,6 +133,8 @@ async fn run_bundle(
         bail: args.bail,
         virtual_time: clock.virtual_time().is_some(),
         update_snapshots: update_snapshots(args.update),
+        debugged: inspector.is_some(),
+        provided: serde_json::Value::Object(args.provide.iter().cloned().collect()).to_string(),
     };
     let mut testing = Testing::new(report.seed, options, news);
     testing.order = args
@@ -171,7 +190,7 @@ async fn run_bundle(
         clock,
         // The isolates' own numbers begin with the seed itself.
         random: Random::from_seed(report.seed ^ 2),
-        inspector: None,
+        inspector,
         testing: Some(testing),
     };
     let started = Worker::start(config).await;

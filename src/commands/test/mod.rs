@@ -27,9 +27,11 @@ use tokio::sync::Semaphore;
 use crate::cli::args::Reporter;
 use crate::cli::args::TestArgs;
 use crate::cli::exit::ExitCode;
+use crate::cli::inspect_args::Address;
 use crate::cli::problem::Problem;
 use crate::cli::style::Style;
 use crate::clock::Random;
+use crate::inspector::Inspector;
 use crate::testing::events::State;
 use coverage::Coverage;
 use report::FileReport;
@@ -47,9 +49,10 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
         // Short enough to be typed again.
         None => Random::from_system().below(1 << 32),
     };
+    let inspector = start_inspector(&args).await?;
     if !args.watch {
         let files = find(&args)?;
-        return Ok(run_files(&args, files, seed, style).await?.exit);
+        return Ok(run_files(&args, files, seed, style, inspector).await?.exit);
     }
     let mut changed = None;
     // Each test file that has run, with the files that it was made of.
@@ -64,7 +67,7 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
         let files = files.into_iter().filter(again).collect();
         // What is saved while they run counts as changed.
         let mut seen = watch::look(&watched);
-        match run_files(&args, files, seed, style).await {
+        match run_files(&args, files, seed, style, inspector.clone()).await {
             Ok(outcome) => watch::note(&mut watched, outcome.watched, &args.paths),
             Err(problem) => say(&problem.text(style)),
         }
@@ -75,6 +78,29 @@ pub async fn run(args: TestArgs) -> Result<ExitCode, Problem> {
         say(&style.dim("waiting for changes; Ctrl-C ends\n"));
         changed = Some(watch::changed(&args.paths, &watched, &seen).await);
     }
+}
+
+/// Where debuggers attach, if they are asked for: to one file, so that it is plain which.
+async fn start_inspector(args: &TestArgs) -> Result<Option<Arc<Inspector>>, Problem> {
+    if !args.inspect.is_on() {
+        return Ok(None);
+    }
+    let files = find(args)?.len();
+    if files > 1 {
+        let what = format!("a debugger attaches to one test file, and there are {files}");
+        return Err(Problem::new(ExitCode::Usage, what)
+            .help("name the file: `stead test --inspect-brk rooms.test.ts`"));
+    }
+    let inspector = Inspector::start(&args.inspect, &Address::default()).await?;
+    if let Some(inspector) = inspector
+        .as_ref()
+        .filter(|_| args.inspect.inspect.is_some())
+    {
+        let address = inspector.address();
+        let note = format!("debuggers attach to http://{address}: open chrome://inspect\n");
+        drop(io::stderr().write_all(note.as_bytes()));
+    }
+    Ok(inspector)
 }
 
 /// What a run came to.
@@ -89,6 +115,7 @@ async fn run_files(
     files: Vec<PathBuf>,
     seed: u64,
     style: Style,
+    inspector: Option<Arc<Inspector>>,
 ) -> Result<Outcome, Problem> {
     let begun = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -96,10 +123,10 @@ async fn run_files(
     let mut running = FuturesUnordered::new();
     let total = files.len();
     for file in files {
-        let (args, room) = (args.clone(), room.clone());
+        let (args, room, inspector) = (args.clone(), room.clone(), inspector.clone());
         running.push(tokio::spawn(async move {
             let permit = room.acquire().await;
-            let ran = run_file(&args, &file, seed, style).await;
+            let ran = run_file(&args, &file, seed, style, inspector.as_ref()).await;
             drop(permit);
             (file, ran)
         }));
@@ -142,14 +169,15 @@ async fn run_file(
     file: &Path,
     seed: u64,
     style: Style,
+    inspector: Option<&Arc<Inspector>>,
 ) -> (FileReport, Vec<PathBuf>) {
     let runs = u64::from(args.fuzz_schedule.unwrap_or(1));
-    let mut ran = file::run(args, file, seed, style).await;
+    let mut ran = file::run(args, file, seed, style, inspector).await;
     for run in 1..runs {
         if ran.0.failures() > 0 {
             break;
         }
-        ran = file::run(args, file, seed.wrapping_add(run), style).await;
+        ran = file::run(args, file, seed.wrapping_add(run), style, inspector).await;
     }
     ran
 }

@@ -166,7 +166,7 @@ fn print_failure(out: &mut String, test: &TestReport, style: Style) {
 }
 
 fn print_error(out: &mut String, error: &TestError, style: Style) {
-    let message = headline(error);
+    let message = plain(&headline(error), style);
     let mut diagnostic = Diagnostic::new(message);
     let stack = error.stack.as_deref().map(below_helpers);
     let place = stack.as_deref().and_then(place_of);
