@@ -220,6 +220,9 @@ impl Worker {
             shared,
         };
         worker.start_late(late, failure).await;
+        if worker.shared.testing.is_none() {
+            crate::memory::settle_soon();
+        }
         let alarms = worker.shared.alarms.start(&worker.shared);
         worker.threads().push(alarms);
         Ok(worker)

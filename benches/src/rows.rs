@@ -69,6 +69,9 @@ const CONNECTIONS: usize = 32;
 /// After this long without work an object has left memory, on both runtimes.
 const ASLEEP_AFTER: Duration = Duration::from_secs(13);
 
+/// This long after its first answers a process is at rest.
+const AT_REST_AFTER: Duration = Duration::from_secs(2);
+
 const fn row(
     name: &'static str,
     title: &'static str,
@@ -359,6 +362,7 @@ impl Row {
             }
             Measure::MemoryAtRest => {
                 answer(address, "/hello").await?;
+                tokio::time::sleep(AT_REST_AFTER).await;
                 Ok(server.resident_bytes()? as f64 / 1e6)
             }
             Measure::MemoryPerObject { objects } => {

@@ -462,3 +462,13 @@ impl Log {
         self.lines.lock().unwrap().0.clone()
     }
 }
+
+/// Kibibytes that the system counts for a process under `name`, which ends with a colon.
+pub fn status_kib(process: u32, name: &str) -> usize {
+    let status =
+        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"));
+    let status = status.expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    kib.expect("a number of kilobytes")
+}

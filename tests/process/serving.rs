@@ -1,10 +1,11 @@
 //! Requests, sockets and the log of a running server.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::server::{Server, example, fixture, temporary, text};
+use crate::server::{DEADLINE, Server, example, fixture, status_kib, temporary, text};
 use crate::websocket::Socket;
 
 #[test]
@@ -222,4 +223,19 @@ fn a_worker_is_a_client_of_other_servers() {
     let chosen = json!([[0, true, ""], [1, "fancy", ""]]);
     assert_eq!(server.get("/protocol").json(), chosen);
     assert_eq!(server.get("/refused").json(), json!(1006));
+}
+
+#[test]
+fn a_process_at_rest_lets_go_of_the_pages_that_its_start_needed() {
+    let state = temporary();
+    let server = Server::start(&example("chat.ts"), state.path(), &[]);
+    server.get("/room/lobby");
+    let begun = Instant::now();
+    while status_kib(server.id(), "RssFile:") > 16 * 1024 {
+        assert!(begun.elapsed() < DEADLINE, "it keeps the program's pages");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // They come back when they are used.
+    assert_eq!(server.get("/room/lobby").status, 200);
+    server.stop();
 }

@@ -1,11 +1,11 @@
 //! New code in the place of what runs: `kill -HUP` has `stead run` load its file again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use crate::frames::{RawSocket, frame};
-use crate::server::{Server, temporary};
+use crate::server::{Server, status_kib, temporary};
 use crate::websocket::Socket;
 
 /// An object and a worker that say their version, with one class more if `classes` asks for it.
@@ -243,10 +243,5 @@ fn memory_stays_flat_over_many_updates() {
 }
 
 fn resident_kib(process: u32) -> usize {
-    let status =
-        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"));
-    let status = status.expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-    kib.expect("a number of kilobytes")
+    status_kib(process, "VmRSS:")
 }
