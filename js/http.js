@@ -35,6 +35,7 @@ const { InnerRequest } = load("ext:stead/inner_request.js");
 const response = load("ext:deno_fetch/23_response.js");
 const { fetch: denoFetch } = load("ext:deno_fetch/26_fetch.js");
 const streams = load("ext:deno_web/06_streams.js");
+const { URL } = load("ext:deno_web/00_url.js");
 
 let {
   op_blob_take,
@@ -71,6 +72,8 @@ const SOCKET = Symbol("webSocket");
 const CF = Symbol("cf");
 const CACHE = Symbol("cache");
 const SIGNAL = Symbol("signal");
+/** The request whose signal is this one's as well, made when somebody asks for it. */
+const SIGNAL_OF = Symbol("signal of");
 /** Set for a response whose body is compressed already. */
 const ENCODED = Symbol("encoded");
 
@@ -107,7 +110,8 @@ export const Request = extendClass(DenoRequest, (args, target) => {
   }
   const [input, given] = args;
   const isRequest = input instanceof DenoRequest;
-  if (!isRequest && !URL.canParse(`${input}`)) throw new TypeError(`Invalid URL: ${input}`);
+  const url = isRequest ? null : parsed(`${input}`);
+  if (url !== null && target === Request && isSimple(given)) return simpleRequest(url, given);
   if (given === undefined || given === null) {
     if (isRequest && input.bodyUsed) throw new TypeError(RECONSTRUCTED);
     return withOptions(Reflect.construct(DenoRequest, [input], target), isRequest ? input : NONE);
@@ -123,6 +127,53 @@ export const Request = extendClass(DenoRequest, (args, target) => {
   return made;
 });
 
+/** @param {string} text @returns {string} */
+function parsed(text) {
+  try {
+    return new URL(text).href;
+  } catch {
+    throw new TypeError(`Invalid URL: ${text}`);
+  }
+}
+
+/** Whether options are none at all, or a request whose body nobody has read. @param {any} given */
+function isSimple(given) {
+  return given === undefined || given === null || (given instanceof DenoRequest && !given.bodyUsed);
+}
+
+/**
+ * A request of an URL and, if it is given, all of another one but its URL; whichever of them is
+ * read first has the body. What most code asks for when it passes a request on, without the
+ * conversions that deno_fetch's constructor makes.
+ * @param {string} url
+ * @param {any} given
+ */
+function simpleRequest(url, given) {
+  if (!given) return request.fromInnerRequest(new InnerRequest("GET", url, NO_HEADERS, null, null), "request");
+  const from = request.toInnerRequest(given);
+  /** @type {[string, string][]} */
+  const headers = from.headerList.map((/** @type {[string, string]} */ [name, value]) => [name, value]);
+  const inner = new InnerRequest(from.method, url, () => headers, from.body, null);
+  inner.redirectMode = from.redirectMode;
+  const made = request.fromInnerRequest(inner, "request");
+  if (given[CF] !== undefined) made[CF] = { ...given[CF] };
+  if (given[CACHE] !== undefined) made[CACHE] = given[CACHE];
+  shareSignal(made, given);
+  return made;
+}
+
+/** @returns {[string, string][]} */
+const NO_HEADERS = () => [];
+
+/**
+ * @param {any} made
+ * @param {any} from
+ */
+function shareSignal(made, from) {
+  if (from[SIGNAL] !== undefined) made[SIGNAL] = from[SIGNAL];
+  else made[SIGNAL_OF] = from[SIGNAL_OF] ?? from;
+}
+
 /** Options that nobody gave. @type {any} */
 const NONE = {};
 const RECONSTRUCTED = "Cannot reconstruct a Request with a used body.";
@@ -136,6 +187,7 @@ function withOptions(made, from) {
   if (from[CF] !== undefined) made[CF] = from[CF];
   if (from[CACHE] !== undefined) made[CACHE] = from[CACHE];
   if (from[SIGNAL] !== undefined) made[SIGNAL] = from[SIGNAL];
+  if (from[SIGNAL_OF] !== undefined) made[SIGNAL_OF] = from[SIGNAL_OF];
   return made;
 }
 
@@ -155,7 +207,7 @@ Object.defineProperties(DenoRequest.prototype, {
   },
   signal: {
     get() {
-      return this[SIGNAL] ?? Reflect.apply(signalOf, this, []);
+      return this[SIGNAL] ?? this[SIGNAL_OF]?.signal ?? Reflect.apply(signalOf, this, []);
     },
     enumerable: true,
     configurable: true,
@@ -334,7 +386,7 @@ export function requestOf(input, init) {
  */
 export function requestToNative(made) {
   const inner = request.toInnerRequest(made);
-  const headers = flatten(Array.from(made.headers));
+  const headers = flatten(inner.headerList);
   return { method: inner.method, url: inner.url(), headers, body: nativeBody(inner.body) };
 }
 
@@ -552,7 +604,8 @@ export async function fetch(input, init) {
   gateBody(inner.body);
   recodeHeaders(inner, toWire);
   try {
-    const answer = await resumeAfter(denoFetch(made));
+    const options = made[SIGNAL_OF] === undefined ? undefined : { signal: made.signal };
+    const answer = await resumeAfter(denoFetch(made, options));
     recodeHeaders(response.toInnerResponse(answer), fromWire);
     return received(answer);
   } catch (error) {

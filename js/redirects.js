@@ -9,6 +9,7 @@ import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { flatten, pairs, requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
 import { expectResponse } from "ext:stead/response_watch.js";
+import { RESULT } from "ext:stead/rpc_promise.js";
 
 let { op_body_take } = core.ops;
 bindOps((ops) => ({ op_body_take } = ops));
@@ -32,12 +33,18 @@ const SENT_ONCE =
  */
 
 /**
+ * @typedef {object} Exchanger what requests can be sent to
+ * @property {(sent: Sent) => Promise<any[]>} exchange answers with the parts of the response, or an error
+ * @property {(answer: any[]) => any} fetchError what such an error stands for
+ */
+
+/**
  * Makes a request, and those that redirects ask for.
  * @param {any} input
  * @param {any} init
- * @param {(sent: Sent) => Promise<any[]>} exchange answers with the parts of the response
+ * @param {Exchanger} target
  */
-export async function fetchFollowing(input, init, exchange) {
+export async function fetchFollowing(input, init, target) {
   const received = expectResponse();
   const made = requestOf(input, init);
   const follows = request.toInnerRequest(made).redirectMode === "follow";
@@ -45,7 +52,8 @@ export async function fetchFollowing(input, init, exchange) {
   sent.url = withoutFragment(sent.url);
   const urls = [sent.url];
   for (;;) {
-    const answer = await exchange(sent);
+    const answer = await target.exchange(sent);
+    if (answer[0] !== RESULT) throw target.fetchError(answer);
     const location = follows && isRedirect(answer[1]) ? locationOf(answer[3]) : null;
     if (location === null && sent.method !== "HEAD") return received(responseFromNative(answer, urls));
     dropBody(answer);

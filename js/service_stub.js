@@ -19,7 +19,6 @@ import {
   failureOf,
   isIndex,
   makeProperty,
-  RESULT,
   THROWN,
 } from "ext:stead/rpc_promise.js";
 import { addRemoteClass } from "ext:stead/rpc_stub.js";
@@ -109,15 +108,18 @@ export class Target {
    * @param {any} input
    * @param {any} [init]
    */
-  async fetch(input, init) {
-    return await fetchFollowing(input, init, async ({ method, url, headers, body, cf }) => {
-      this.check();
-      const handle = currentHandle();
-      const calling = op_stub_fetch(handle, currentRequest(), this.native, method, url, headers, body, cf);
-      const answer = await resumeAfter(op_stub_fetch_answer(calling));
-      if (answer[0] !== RESULT) throw this.fetchError(answer);
-      return answer;
-    });
+  fetch(input, init) {
+    return fetchFollowing(input, init, this);
+  }
+
+  /**
+   * Sends one request; the answer is the parts of a response, or an error for `fetchError()`.
+   * @param {import("./redirects.js").Sent} sent
+   */
+  exchange({ method, url, headers, body, cf }) {
+    this.check();
+    const calling = op_stub_fetch(currentHandle(), currentRequest(), this.native, method, url, headers, body, cf);
+    return resumeAfter(op_stub_fetch_answer(calling));
   }
 }
 
@@ -164,9 +166,17 @@ export class ObjectTarget extends Target {
    * @param {any} input
    * @param {any} [init]
    */
-  async fetch(input, init) {
+  fetch(input, init) {
     const isRelative = typeof input === "string" && !isOn("durable_object_fetch_requires_full_url");
-    return await super.fetch(isRelative ? new URL(input, "https://fake-host/").href : input, init);
+    return isRelative ? this.#fetchRelative(input, init) : super.fetch(input, init);
+  }
+
+  /**
+   * @param {string} input
+   * @param {any} init
+   */
+  async #fetchRelative(input, init) {
+    return await super.fetch(new URL(input, "https://fake-host/").href, init);
   }
 
   describe() {
@@ -216,6 +226,8 @@ tagClass(ServiceStub, "Fetcher");
 /** What a stub leads to; undefined for anything else. @type {(stub: any) => Target | undefined} */
 let calleeOf;
 
+const NO_REQUEST = "Failed to execute 'fetch' on 'Fetcher': parameter 1 is not of type 'Request or string'.";
+
 /** A stub's proxy handler: every name that is not its own is a method of what it leads to. */
 export class StubHandler {
   static {
@@ -231,14 +243,10 @@ export class StubHandler {
   }
 
   /** The function `fetch` of the stub, made when it is first asked for. */
-  #fetch = async (/** @type {any[]} */ ...args) => {
-    if (args.length === 0) {
-      throw new TypeError(
-        "Failed to execute 'fetch' on 'Fetcher': parameter 1 is not of type 'Request or string'.",
-      );
-    }
-    return await this.callee.fetch(.../** @type {[any, any]} */ (args));
-  };
+  #fetch = (/** @type {any[]} */ ...args) =>
+    args.length === 0
+      ? Promise.reject(new TypeError(NO_REQUEST))
+      : this.callee.fetch(.../** @type {[any, any]} */ (args));
 
   #connect = (/** @type {any[]} */ ...args) => connectTo(this.callee, args);
 

@@ -232,10 +232,10 @@ export function makeSelf(makeHandler) {
      * @param {any} [init]
      */
     async fetch(input, init) {
-      return await fetchFollowing(input, init, async ({ method, url, headers, body, cf }) => {
-        const answer = await op_stub_fetch_answer(op_test_fetch(method, url, headers, body, cf));
-        if (answer[0] !== 0) throw errorOf(answer);
-        return answer;
+      return await fetchFollowing(input, init, {
+        exchange: ({ method, url, headers, body, cf }) =>
+          op_stub_fetch_answer(op_test_fetch(method, url, headers, body, cf)),
+        fetchError: errorOf,
       });
     },
     /** @param {{ scheduledTime?: Date | number, cron?: string }} [options] */

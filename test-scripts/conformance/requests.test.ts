@@ -52,6 +52,28 @@ export const cfIsCopiedAndPassedOn = inside(() => {
   for (const wrong of [5, null]) assertThrows(() => make({ cf: wrong }), "TypeError: Incorrect type for the 'cf' field on 'RequestInitializerDict': the provided value is not of type 'Object'.");
 });
 
+export const aRequestCanBeTheOptionsOfAnother = inside(() => {
+  const aborter = new AbortController();
+  const first = make({ method: "DELETE", headers: { "X-A": "1" }, redirect: "manual", cache: "no-store", cf: { a: 1 }, signal: aborter.signal });
+  const second = new Request("http://example.org/b#c", first) as any;
+  first.headers.set("x-a", "2");
+  second.headers.append("X-A", "3");
+  assertEquals([second.method, second.url, second.headers.get("x-a"), first.headers.get("x-a")], ["DELETE", "http://example.org/b#c", "1, 3", "2"]);
+  assertEquals([second.redirect, second.cache, second.cf, second.body], ["manual", "no-store", { a: 1 }, null]);
+  const third = new Request("http://example.org/c", second.clone());
+  aborter.abort("enough");
+  assertEquals([third.signal.aborted, third.signal.reason, third.headers.get("x-a"), third.method], [true, "enough", "1, 3", "DELETE"]);
+  assertThrows(() => new Request("/c", first), "TypeError: Invalid URL: /c");
+});
+
+export const aBodyComesWithTheRequestThatIsTheOptions = inside(async () => {
+  const first = post("text");
+  const second = new Request("http://example.org/", first);
+  assertEquals([second.method, first.bodyUsed, await second.text(), first.bodyUsed], ["POST", false, "text", true]);
+  await assertRejects(first.text(), /^TypeError: Body has already been used/);
+  assertThrows(() => new Request("http://example.org/", first), "TypeError: This ReadableStream is disturbed (has already been read from), and cannot be used as a body.");
+});
+
 export const requestsAreMadeOfRequests = inside(async () => {
   const first = post();
   const second = new Request(first);
