@@ -29,6 +29,7 @@ const CONCURRENT_MAX = 5;
  * @property {string} path the file's path, as it is shown
  * @property {string | null} pattern
  * @property {boolean} bail
+ * @property {string} settings of vitest's configuration, as JSON
  * @property {boolean} debugged whether a debugger may stop tests, which no limit is to end then
  */
 
@@ -94,8 +95,8 @@ export class TestRunner {
       testNamePattern: options.pattern === null ? undefined : patternOf(options.pattern),
       sequence: { hooks: "stack", setupFiles: "list", shuffle: false, seed: 0 },
       maxConcurrency: CONCURRENT_MAX,
-      testTimeout: options.debugged ? 0 : TEST_MS_MAX,
-      hookTimeout: options.debugged ? 0 : HOOK_MS_MAX,
+      testTimeout: TEST_MS_MAX,
+      hookTimeout: HOOK_MS_MAX,
       retry: 0,
       tags: [],
       diffOptions: { expand: false },
@@ -104,6 +105,8 @@ export class TestRunner {
       restoreMocks: false,
       unstubEnvs: false,
       unstubGlobals: false,
+      ...JSON.parse(options.settings),
+      ...(options.debugged ? { testTimeout: 0, hookTimeout: 0 } : {}),
     };
     watchResponses((made, asked) => {
       if (this.#open.size > 0) this.#responses.push([made, asked]);

@@ -47,6 +47,7 @@ pub use plugin::VITEST;
 use plugin::WorkerModules;
 use rules::ModuleRules;
 pub use syntax::locate_export;
+pub use syntax::parse;
 
 /// The extensions a worker's entry file may have.
 const ENTRY_EXTENSIONS: [&str; 6] = ["ts", "tsx", "js", "jsx", "mts", "mjs"];
@@ -117,6 +118,8 @@ pub struct BundleOptions {
     pub jsx_fragment: Option<String>,
     /// A module whose exports are those of the entry, too: the worker that a test is about.
     pub worker: Option<PathBuf>,
+    /// Modules that are evaluated before the entry.
+    pub setup: Vec<PathBuf>,
     /// Whether each statement and variable of the source is in the output, too, for a debugger to
     /// stop at and to look into.
     pub verbatim: bool,
@@ -158,6 +161,7 @@ impl Default for BundleOptions {
             jsx_factory: None,
             jsx_fragment: None,
             worker: None,
+            setup: Vec::new(),
             verbatim: false,
         }
     }
@@ -263,7 +267,7 @@ async fn build(
     let (bundler, output, mocks_any, resets) = loop {
         let rules = ModuleRules::new(options.root.as_deref().unwrap_or(cwd), &options.rules);
         let plugin = WorkerModules::new(options, rules, erased.clone()).mocking(mocked.clone());
-        let plugin = Arc::new(plugin.with_worker(entry, options.worker.as_deref()));
+        let plugin = Arc::new(plugin.with_worker(entry, options.worker.as_deref(), &options.setup));
         let mut bundler = Bundler::with_plugins(
             bundler_options(entry, cwd, options, wrapped),
             vec![plugin.clone()],

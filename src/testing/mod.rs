@@ -106,6 +106,10 @@ pub struct TestOptions {
     pub debugged: bool,
     /// What `inject()` gives: a JSON object, by name.
     pub provided: String,
+    /// Whether what `vitest` exports is global.
+    pub globals: bool,
+    /// The runner's settings that differ from vitest's own: a JSON object.
+    pub settings: String,
 }
 
 /// Which snapshots are written: vitest's own rules.
