@@ -111,6 +111,8 @@ pub struct BundleOptions {
     pub rules: Vec<Rule>,
     /// Module names that mean other ones; a name that begins with a dot is a file below `root`.
     pub alias: Vec<(String, String)>,
+    /// The same for names and all that begin with them and a slash, as Vite's aliases.
+    pub prefixes: Vec<(String, String)>,
     /// The tsconfig.json to follow instead of the one nearest to each file.
     pub tsconfig: Option<PathBuf>,
     /// What the classic JSX runtime calls for an element, and for `<>`.
@@ -160,6 +162,7 @@ impl Default for BundleOptions {
             tsconfig: None,
             jsx_factory: None,
             jsx_fragment: None,
+            prefixes: Vec::new(),
             worker: None,
             setup: Vec::new(),
             verbatim: false,
@@ -428,7 +431,10 @@ fn aliases(options: &BundleOptions, cwd: &Path) -> Vec<(String, Vec<Option<Strin
     };
     // The sign at the end keeps `lib/part` what it is when `lib` has an alias.
     let alias = |(name, to): &(String, String)| (format!("{name}$"), vec![Some(target(to))]);
-    options.alias.iter().map(alias).collect()
+    let exact = options.alias.iter().map(alias);
+    let prefixes = options.prefixes.iter();
+    let prefixes = prefixes.map(|(name, to)| (name.clone(), vec![Some(to.clone())]));
+    exact.chain(prefixes).collect()
 }
 
 /// The JSX runtime to ask for; `None` if tsconfig.json decides.

@@ -100,7 +100,9 @@ fn load(
         options.worker.clone_from(&project.main);
     }
     options.verbatim = verbatim;
-    options.setup = vitest_config::of(file).setup;
+    let vitest = vitest_config::of(file);
+    options.setup = vitest.setup;
+    options.prefixes = vitest.alias;
     options.provided.push(VITEST.to_owned());
     let bundle = super::super::load_with(file, &options, style)?;
     let mut bundle = Arc::unwrap_or_clone(bundle);
