@@ -262,6 +262,22 @@ export class TestRunner {
     }
   }
 
+  /**
+   * What a test says of itself is shown among what it prints.
+   * @param {any} _test
+   * @param {{ type: string, message: string, attachment?: any }} annotation
+   */
+  onTestAnnotate(_test, annotation) {
+    if (annotation.attachment !== undefined) throw new Error("annotate() with an attachment is not implemented in Stead yet.");
+    console.info(`${annotation.type}: ${annotation.message}`);
+    return annotation;
+  }
+
+  /** The library keeps it with the test. @param {any} _test @param {any} artifact */
+  onTestArtifactRecord(_test, artifact) {
+    return artifact;
+  }
+
   /** @param {any} test */
   onAfterTryTask(test) {
     checkAssertions(test.context._local ? test.context.expect : this.#parts.expect);

@@ -142,6 +142,12 @@ describe("objects", () => {
   });
 });
 
+it("a test may say something of itself", async ({ annotate, task }) => {
+  const annotation = await annotate("slow on Mondays", "issue");
+  expect(annotation).toMatchObject({ message: "slow on Mondays", type: "issue" });
+  expect(task.annotations.map(({ message }) => message)).toEqual(["slow on Mondays"]);
+});
+
 describe("what Vite says of itself", () => {
   it("is in import.meta.env", () => {
     const { env } = import.meta as any;
