@@ -73,6 +73,7 @@ fn a_test_that_nothing_can_end_ends_with_what_it_waits_for() {
             "nothing is left that could end this test",
             "Room/lobby has a call or request that it has not answered",
             "somebody waits for the result of a call",
+            "rooms.test.ts:26",
         ],
     );
 }
