@@ -49,6 +49,7 @@ use memory::TEST_ENDED;
 use server::Servers;
 use slow_disk::Unheard;
 
+pub use control::Standstill;
 pub use control::put_control;
 pub use memory::TestDeed;
 
