@@ -136,6 +136,16 @@ export class MessageBatch {
 tagClass(MessageBatch);
 
 /**
+ * A batch, and what is said of it.
+ * @param {string} queue
+ * @param {any[]} messages
+ */
+export function makeBatch(queue, messages) {
+  const outcome = new Outcome();
+  return { batch: new MessageBatch(INTERNAL, outcome, `${queue}`, messages), outcome };
+}
+
+/**
  * @param {any} handlers
  * @param {any} env
  * @param {any} ctx
@@ -146,8 +156,8 @@ export async function handleQueue(handlers, env, ctx, queue, messages) {
   if (typeof handlers.queue !== "function") {
     throw new Error("Handler does not export a queue() function.");
   }
-  const outcome = new Outcome();
-  await handlers.queue(new MessageBatch(INTERNAL, outcome, `${queue}`, messages), env, ctx);
+  const { batch, outcome } = makeBatch(queue, messages);
+  await handlers.queue(batch, env, ctx);
   return { ...outcome };
 }
 

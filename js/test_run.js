@@ -19,6 +19,9 @@ import { env } from "ext:stead/environment.js";
 import { ExecutionContext } from "ext:stead/execution_context.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 
+/** What is global where vitest's configuration says `globals`. */
+const GLOBALS = ["suite", "test", "describe", "it", "chai", "expect", "assert", "expectTypeOf", "assertType", "vitest", "vi", "beforeAll", "afterAll", "beforeEach", "afterEach", "onTestFailed", "onTestFinished", "aroundEach", "aroundAll"];
+
 /** @type {TestRunner | null} */
 let runner = null;
 
@@ -42,6 +45,8 @@ const exports = {};
  * @property {"all" | "new" | "none"} updateSnapshots
  * @property {boolean} debugged whether debuggers may attach
  * @property {string} provided what inject() gives, as JSON
+ * @property {boolean} globals whether what vitest exports is global
+ * @property {string} settings the runner's settings that differ from vitest's own, as JSON
  */
 
 /**
@@ -74,6 +79,7 @@ export function prepareTests(module, options) {
   exports.default = self;
   const makeExpect = (/** @type {any} */ test) => createExpect(library, wait, test);
   const writing = vitestModule(library, expect, makeExpect, fake.vi, JSON.parse(options.provided));
+  if (options.globals) for (const name of GLOBALS) /** @type {any} */ (globalThis)[name] = /** @type {any} */ (writing)[name];
   const { absent, faults, gates, serve, makeSelf: _, runInside: _inside, setNamespaceCount: _count, ...reaching } = worker;
   const platform = { env, SELF: self, exports, fetchMock, ...reaching, ...absent };
   internals.vitest = { ...writing, steadMocks };

@@ -29,6 +29,7 @@ const CONCURRENT_MAX = 5;
  * @property {string} path the file's path, as it is shown
  * @property {string | null} pattern
  * @property {boolean} bail
+ * @property {string} settings of vitest's configuration, as JSON
  * @property {boolean} debugged whether a debugger may stop tests, which no limit is to end then
  */
 
@@ -94,8 +95,8 @@ export class TestRunner {
       testNamePattern: options.pattern === null ? undefined : patternOf(options.pattern),
       sequence: { hooks: "stack", setupFiles: "list", shuffle: false, seed: 0 },
       maxConcurrency: CONCURRENT_MAX,
-      testTimeout: options.debugged ? 0 : TEST_MS_MAX,
-      hookTimeout: options.debugged ? 0 : HOOK_MS_MAX,
+      testTimeout: TEST_MS_MAX,
+      hookTimeout: HOOK_MS_MAX,
       retry: 0,
       tags: [],
       diffOptions: { expand: false },
@@ -104,6 +105,8 @@ export class TestRunner {
       restoreMocks: false,
       unstubEnvs: false,
       unstubGlobals: false,
+      ...JSON.parse(options.settings),
+      ...(options.debugged ? { testTimeout: 0, hookTimeout: 0 } : {}),
     };
     watchResponses((made, asked) => {
       if (this.#open.size > 0) this.#responses.push([made, asked]);
@@ -257,6 +260,22 @@ export class TestRunner {
       this.#stalls.delete(reject);
       if (this.#stalls.size === 0) op_test_tell({ tell: "watch", watched: false });
     }
+  }
+
+  /**
+   * What a test says of itself is shown among what it prints.
+   * @param {any} _test
+   * @param {{ type: string, message: string, attachment?: any }} annotation
+   */
+  onTestAnnotate(_test, annotation) {
+    if (annotation.attachment !== undefined) throw new Error("annotate() with an attachment is not implemented in Stead yet.");
+    console.info(`${annotation.type}: ${annotation.message}`);
+    return annotation;
+  }
+
+  /** The library keeps it with the test. @param {any} _test @param {any} artifact */
+  onTestArtifactRecord(_test, artifact) {
+    return artifact;
   }
 
   /** @param {any} test */

@@ -6,12 +6,14 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { handleQueue } from "ext:stead/handlers.js";
 import { deserializeThrown } from "ext:stead/message.js";
 import { Response } from "ext:stead/http.js";
 import { DurableObjectId, DurableObjectNamespace, makeId } from "ext:stead/namespace.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { fetchFollowing } from "ext:stead/redirects.js";
 import { ask } from "ext:stead/test_clock.js";
+import { createMessageBatch, queueResult } from "ext:stead/test_queue.js";
 
 let {
   op_callee_object,
@@ -212,6 +214,17 @@ export async function waitOnExecutionContext(ctx) {
   await TestExecutionContext.settle(ctx);
 }
 
+export { createMessageBatch };
+
+/**
+ * What a handler said of a batch, once it has ended.
+ * @param {any} batch
+ * @param {any} ctx
+ */
+export async function getQueueResult(batch, ctx) {
+  return await queueResult(batch, ctx, (given) => (given instanceof TestExecutionContext ? TestExecutionContext.settle(given) : null));
+}
+
 /** @param {{ scheduledTime?: Date | number, cron?: string }} [options] */
 export function createScheduledController(options) {
   return {
@@ -247,8 +260,13 @@ export function makeSelf(makeHandler) {
       await waitOnExecutionContext(ctx);
       return { outcome: "ok", noRetry: false };
     },
-    queue() {
-      throw new Error("SELF.queue() is not implemented in Stead yet.");
+    /** @param {string} name @param {any[]} messages */
+    async queue(name, messages) {
+      const { handler, env } = makeHandler();
+      const ctx = createExecutionContext();
+      const result = await handleQueue(handler, env, ctx, name, messages);
+      await waitOnExecutionContext(ctx);
+      return result;
     },
   };
   return new Proxy({}, {
@@ -323,6 +341,6 @@ function missing(name) {
 
 /** What `cloudflare:test` has and Stead does not. */
 export const absent = Object.fromEntries(
-  ["applyD1Migrations", "adminSecretsStore", "createMessageBatch", "createPagesEventContext", "getQueueResult", "introspectWorkflow", "introspectWorkflowInstance"]
+  ["applyD1Migrations", "adminSecretsStore", "createPagesEventContext", "introspectWorkflow", "introspectWorkflowInstance"]
     .map((name) => [name, missing(name)]),
 );

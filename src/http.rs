@@ -40,6 +40,7 @@ use crate::client::Exchange;
 use crate::isolate::call;
 use crate::shard::Phase;
 use crate::shard::Shard;
+use crate::testing::Standstill;
 
 impl Shard {
     /// Hands a request to the worker.
@@ -156,6 +157,7 @@ pub async fn answer(
 /// The answer to a request that the worker need not see.
 async fn answer_in_front(shard: &Rc<Shard>, asked: &Asked, begun: Instant) -> Option<Response> {
     let front = &shard.code.front;
+    let standing = Standstill::begin(shard);
     let mut phase = shard.phase.subscribe();
     let stop = async move { drop(phase.wait_for(|phase| *phase != Phase::Running).await) };
     let answer = if front.pages.is_some() && crate::scheduled::is_asked(asked) {
@@ -163,6 +165,7 @@ async fn answer_in_front(shard: &Rc<Shard>, asked: &Asked, begun: Instant) -> Op
     } else {
         front.answer(asked, stop).await?
     };
+    drop(standing);
     let response = answer.map(|bytes| Outgoing(Body::Full(bytes)));
     if shard.shared.logs_requests() && !front.is_own(asked) {
         let note = RequestNote::default();

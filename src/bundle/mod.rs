@@ -47,6 +47,7 @@ pub use plugin::VITEST;
 use plugin::WorkerModules;
 use rules::ModuleRules;
 pub use syntax::locate_export;
+pub use syntax::parse;
 
 /// The extensions a worker's entry file may have.
 const ENTRY_EXTENSIONS: [&str; 6] = ["ts", "tsx", "js", "jsx", "mts", "mjs"];
@@ -110,6 +111,8 @@ pub struct BundleOptions {
     pub rules: Vec<Rule>,
     /// Module names that mean other ones; a name that begins with a dot is a file below `root`.
     pub alias: Vec<(String, String)>,
+    /// The same for names and all that begin with them and a slash, as Vite's aliases.
+    pub prefixes: Vec<(String, String)>,
     /// The tsconfig.json to follow instead of the one nearest to each file.
     pub tsconfig: Option<PathBuf>,
     /// What the classic JSX runtime calls for an element, and for `<>`.
@@ -117,6 +120,8 @@ pub struct BundleOptions {
     pub jsx_fragment: Option<String>,
     /// A module whose exports are those of the entry, too: the worker that a test is about.
     pub worker: Option<PathBuf>,
+    /// Modules that are evaluated before the entry.
+    pub setup: Vec<PathBuf>,
     /// Whether each statement and variable of the source is in the output, too, for a debugger to
     /// stop at and to look into.
     pub verbatim: bool,
@@ -157,7 +162,9 @@ impl Default for BundleOptions {
             tsconfig: None,
             jsx_factory: None,
             jsx_fragment: None,
+            prefixes: Vec::new(),
             worker: None,
+            setup: Vec::new(),
             verbatim: false,
         }
     }
@@ -263,7 +270,7 @@ async fn build(
     let (bundler, output, mocks_any, resets) = loop {
         let rules = ModuleRules::new(options.root.as_deref().unwrap_or(cwd), &options.rules);
         let plugin = WorkerModules::new(options, rules, erased.clone()).mocking(mocked.clone());
-        let plugin = Arc::new(plugin.with_worker(entry, options.worker.as_deref()));
+        let plugin = Arc::new(plugin.with_worker(entry, options.worker.as_deref(), &options.setup));
         let mut bundler = Bundler::with_plugins(
             bundler_options(entry, cwd, options, wrapped),
             vec![plugin.clone()],
@@ -424,7 +431,10 @@ fn aliases(options: &BundleOptions, cwd: &Path) -> Vec<(String, Vec<Option<Strin
     };
     // The sign at the end keeps `lib/part` what it is when `lib` has an alias.
     let alias = |(name, to): &(String, String)| (format!("{name}$"), vec![Some(target(to))]);
-    options.alias.iter().map(alias).collect()
+    let exact = options.alias.iter().map(alias);
+    let prefixes = options.prefixes.iter();
+    let prefixes = prefixes.map(|(name, to)| (name.clone(), vec![Some(to.clone())]));
+    exact.chain(prefixes).collect()
 }
 
 /// The JSX runtime to ask for; `None` if tsconfig.json decides.

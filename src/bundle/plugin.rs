@@ -82,6 +82,14 @@ pub(super) struct Findings {
     pub lowered: HashMap<PathBuf, SourceMap>,
 }
 
+/// What is added to the entry, on its first line and behind its last.
+#[derive(Debug)]
+struct Addition {
+    entry: PathBuf,
+    before: String,
+    after: String,
+}
+
 /// The rules of Workers' modules, as a rolldown plugin.
 #[derive(Debug)]
 pub(super) struct WorkerModules {
@@ -95,8 +103,7 @@ pub(super) struct WorkerModules {
     aliases: Vec<String>,
     rules: ModuleRules,
     erased: Erased,
-    /// The entry, and what is added to its end.
-    addition: Option<(PathBuf, String)>,
+    addition: Option<Addition>,
     /// What tests have said of modules.
     mocks: Mutex<Mocks>,
     findings: Mutex<Findings>,
@@ -118,19 +125,31 @@ impl WorkerModules {
         }
     }
 
-    /// Has `entry` export what another module does, beside its own.
-    pub fn with_worker(mut self, entry: &Path, worker: Option<&Path>) -> WorkerModules {
-        self.addition = worker.map(|worker| {
+    /// Has `entry` export what another module does, beside its own, and begin with others.
+    pub fn with_worker(
+        mut self,
+        entry: &Path,
+        worker: Option<&Path>,
+        setup: &[PathBuf],
+    ) -> WorkerModules {
+        let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy());
+        let before = setup.iter().map(|path| format!("import {};", quoted(path)));
+        let mut after = String::new();
+        if let Some(worker) = worker {
             let has_default = |file: &Path| {
                 let source = std::fs::read_to_string(file).unwrap_or_default();
                 source.contains("export default") || source.contains("as default")
             };
-            let quoted = serde_json::Value::from(worker.to_string_lossy());
-            let mut addition = format!("\n;export * from {quoted};");
+            let worker_text = quoted(worker);
+            after = format!("\n;export * from {worker_text};");
             if has_default(worker) && !has_default(entry) {
-                addition += &format!("export {{ default }} from {quoted};");
+                after += &format!("export {{ default }} from {worker_text};");
             }
-            (entry.to_owned(), addition)
+        }
+        self.addition = (worker.is_some() || !setup.is_empty()).then(|| Addition {
+            entry: entry.to_owned(),
+            before: before.collect(),
+            after,
         });
         self
     }
@@ -383,13 +402,13 @@ impl Plugin for WorkerModules {
                 });
             }
         }
-        if let Some((_, addition)) = self.addition.as_ref().filter(|(entry, _)| entry == file) {
+        if let Some(addition) = self.addition.as_ref().filter(|added| added.entry == file) {
             let output = output.get_or_insert_with(|| HookTransformOutput {
                 map: HookTransformOutputMap::Null,
                 ..HookTransformOutput::default()
             });
             let code = output.code.take().unwrap_or_else(|| source.to_owned());
-            output.code = Some(format!("{code}{addition}"));
+            output.code = Some(format!("{}{code}{}", addition.before, addition.after));
         }
         Ok(output)
     }

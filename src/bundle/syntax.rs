@@ -38,7 +38,7 @@ use deno_core::ModuleSpecifier;
 use crate::diagnostic::Location;
 
 /// Parses `source` by the rules of the file's extension; `.js` may contain JSX, as for wrangler.
-pub(super) fn parse(file: &Path, source: &str) -> Result<ParsedSource, ParseDiagnostic> {
+pub fn parse(file: &Path, source: &str) -> Result<ParsedSource, ParseDiagnostic> {
     let specifier = ModuleSpecifier::from_file_path(file)
         .unwrap_or_else(|()| ModuleSpecifier::parse("file:///module").expect("a valid URL"));
     let media_type = match MediaType::from_path(file) {

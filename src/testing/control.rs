@@ -124,11 +124,10 @@ async fn file_for(shard: &Shard, request: &FetchRequest) -> Option<FetchResponse
         url: request.url.clone(),
         headers: request.headers.clone(),
     })?;
-    // Another thread reads the file: time stands still until it has.
-    let time = shard.shared.clock.virtual_time();
-    time.inspect(|time| time.sent());
+    // Another thread reads the file.
+    let standing = Standstill::begin(shard);
     let found = shard.code.front.routed(asked).await;
-    arrived(shard);
+    drop(standing);
     let (head, bytes) = found?.into_parts();
     Some(FetchResponse {
         status: head.status.as_u16(),
@@ -158,6 +157,24 @@ fn arrived(shard: &Shard) {
         time.set_idle(shard.index, false);
         shard.wake();
         time.taken();
+    }
+}
+
+/// Holds the clock of tests while another thread works for a shard.
+pub struct Standstill<'a>(&'a Shard);
+
+impl Standstill<'_> {
+    /// Begins it; it ends when this is dropped.
+    pub fn begin(shard: &Shard) -> Standstill<'_> {
+        let time = shard.shared.clock.virtual_time();
+        time.inspect(|time| time.sent());
+        Standstill(shard)
+    }
+}
+
+impl Drop for Standstill<'_> {
+    fn drop(&mut self) {
+        arrived(self.0);
     }
 }
 

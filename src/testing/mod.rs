@@ -49,6 +49,7 @@ use memory::TEST_ENDED;
 use server::Servers;
 use slow_disk::Unheard;
 
+pub use control::Standstill;
 pub use control::put_control;
 pub use memory::TestDeed;
 
@@ -106,6 +107,10 @@ pub struct TestOptions {
     pub debugged: bool,
     /// What `inject()` gives: a JSON object, by name.
     pub provided: String,
+    /// Whether what `vitest` exports is global.
+    pub globals: bool,
+    /// The runner's settings that differ from vitest's own: a JSON object.
+    pub settings: String,
 }
 
 /// Which snapshots are written: vitest's own rules.

@@ -1,9 +1,9 @@
 // The form of vitest and of the platform's own plugin for it: this file also runs under
 // @cloudflare/vitest-pool-workers, with worker.ts as its worker.
 
-import { createExecutionContext, createScheduledController, env, listDurableObjectIds, runDurableObjectAlarm, runInDurableObject, SELF, waitOnExecutionContext } from "cloudflare:test";
+import { createExecutionContext, createMessageBatch, createScheduledController, env, getQueueResult, listDurableObjectIds, runDurableObjectAlarm, runInDurableObject, SELF, waitOnExecutionContext } from "cloudflare:test";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from "vitest";
-import { Counter } from "./worker.ts";
+import worker, { Counter } from "./worker.ts";
 
 export * from "./worker.ts";
 export { default } from "./worker.ts";
@@ -142,6 +142,12 @@ describe("objects", () => {
   });
 });
 
+it("a test may say something of itself", async ({ annotate, task }) => {
+  const annotation = await annotate("slow on Mondays", "issue");
+  expect(annotation).toMatchObject({ message: "slow on Mondays", type: "issue" });
+  expect(task.annotations.map(({ message }) => message)).toEqual(["slow on Mondays"]);
+});
+
 describe("what Vite says of itself", () => {
   it("is in import.meta.env", () => {
     const { env } = import.meta as any;
@@ -197,5 +203,36 @@ describe("fake timers of a suite", () => {
   it("are there in its second test", () => {
     vi.advanceTimersByTime(10);
     expect([vi.isFakeTimers(), Date.now()]).toEqual([true, 3010]);
+  });
+});
+
+describe("batches of a queue", () => {
+  it("are made for a handler, which says what becomes of them", async () => {
+    const sent = [
+      { id: "a", timestamp: new Date(1000), attempts: 1, body: { done: true } },
+      { id: "b", timestamp: new Date(2000), attempts: 2, body: "again" },
+    ];
+    const batch = createMessageBatch<unknown>("orders", sent);
+    const ctx = createExecutionContext();
+    await worker.queue(batch as any, env, ctx);
+    const result = await getQueueResult(batch, ctx);
+    expect(result).toEqual({
+      outcome: "ok",
+      retryBatch: { retry: false },
+      ackAll: false,
+      retryMessages: [{ msgId: "b" }],
+      explicitAcks: ["a"],
+    });
+    expect([batch.messages[1].attempts, batch.messages[0].timestamp.getTime()]).toEqual([2, 1000]);
+    expect(await counterOf("orders").value()).toBe(2);
+  });
+
+  it("are refused when a part is missing", async () => {
+    expect(() => createMessageBatch("orders", [{ id: "a", timestamp: new Date(), body: 1 } as any])).toThrow(
+      "Incorrect type for the 'attempts' field on 'ServiceBindingQueueMessage': the provided value is not of type 'number'.",
+    );
+    await expect(getQueueResult({} as any, createExecutionContext())).rejects.toThrow(
+      "Failed to execute 'getQueueResult': parameter 1 is not of type 'MessageBatch'.",
+    );
   });
 });

@@ -55,4 +55,12 @@ export default {
   async scheduled(controller, env, _ctx) {
     await env.COUNTER.get(env.COUNTER.idFromName("scheduled")).add(controller.scheduledTime);
   },
+
+  async queue(batch, env, ctx) {
+    for (const message of batch.messages) {
+      if (message.body === "again") message.retry();
+      else message.ack();
+    }
+    ctx.waitUntil(env.COUNTER.get(env.COUNTER.idFromName(batch.queue)).add(batch.messages.length));
+  },
 } satisfies ExportedHandler<Env>;

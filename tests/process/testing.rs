@@ -73,6 +73,7 @@ fn a_test_that_nothing_can_end_ends_with_what_it_waits_for() {
             "nothing is left that could end this test",
             "Room/lobby has a call or request that it has not answered",
             "somebody waits for the result of a call",
+            "rooms.test.ts:26",
         ],
     );
 }
@@ -338,4 +339,19 @@ fn values_for_tests_come_from_the_command_line() {
     let finished = run("provided.test.ts", &provide);
     assert!(finished.printed().contains("1 passed"), "{finished:?}");
     run("provided.test.ts", &["--provide", "port"]).failed(2, &["NAME=VALUE is expected"]);
+}
+
+#[test]
+fn the_configuration_of_vitest_holds() {
+    let output = Command::new(env!("CARGO_BIN_EXE_stead"))
+        .args(["test", "."])
+        .current_dir(fixture("vitest"))
+        .output();
+    let finished = Finished::of(output.expect("the binary starts"));
+    assert!(
+        finished.printed().contains("1 passed, 0 failed"),
+        "{finished:?}"
+    );
+    let note = "vitest.config.ts`, `stead test` does not heed `globalSetup`";
+    assert!(finished.stderr.contains(note), "{finished:?}");
 }

@@ -153,6 +153,7 @@ deno_core::extension!(
         "tcp_address.js",
         "test_clock.js",
         "test_fetch_mock.js",
+        "test_queue.js",
         "test_library.js",
         "test_mocks.js",
         "test_run.js",

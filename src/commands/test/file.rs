@@ -9,6 +9,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::report::FileReport;
+use super::vitest_config;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::bundle::VITEST;
@@ -99,6 +100,9 @@ fn load(
         options.worker.clone_from(&project.main);
     }
     options.verbatim = verbatim;
+    let vitest = vitest_config::of(file);
+    options.setup = vitest.setup;
+    options.prefixes = vitest.alias;
     options.provided.push(VITEST.to_owned());
     let bundle = super::super::load_with(file, &options, style)?;
     let mut bundle = Arc::unwrap_or_clone(bundle);
@@ -127,6 +131,9 @@ async fn run_bundle(
         .as_ref()
         .map_or(stem.clone(), |project| project.name.clone());
     let (news, mut heard) = mpsc::unbounded_channel();
+    let vitest = vitest_config::of(file);
+    let mut provided = vitest.provide;
+    provided.extend(args.provide.iter().cloned());
     let options = TestOptions {
         path: file.display().to_string(),
         pattern: args.pattern.clone(),
@@ -134,7 +141,9 @@ async fn run_bundle(
         virtual_time: clock.virtual_time().is_some(),
         update_snapshots: update_snapshots(args.update),
         debugged: inspector.is_some(),
-        provided: serde_json::Value::Object(args.provide.iter().cloned().collect()).to_string(),
+        provided: serde_json::Value::Object(provided).to_string(),
+        globals: vitest.globals,
+        settings: serde_json::Value::Object(vitest.settings).to_string(),
     };
     let mut testing = Testing::new(report.seed, options, news);
     testing.order = args

@@ -9,9 +9,11 @@ mod file;
 mod machine;
 mod print;
 mod report;
+mod vitest_config;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::io::IsTerminal;
 use std::io::Write;
@@ -118,6 +120,7 @@ async fn run_files(
     inspector: Option<Arc<Inspector>>,
 ) -> Result<Outcome, Problem> {
     let begun = Instant::now();
+    tell_unheeded(&files);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let room = Arc::new(Semaphore::new(cores));
     let mut running = FuturesUnordered::new();
@@ -161,6 +164,23 @@ async fn run_files(
         cover(args, &reports, style)?;
     }
     Ok(Outcome { exit, watched })
+}
+
+/// Names the settings of the files' configurations of which nothing comes.
+fn tell_unheeded(files: &[PathBuf]) {
+    let configs: BTreeSet<PathBuf> = files
+        .iter()
+        .filter_map(|file| vitest_config::find(file))
+        .collect();
+    for config in configs {
+        let unheeded = vitest_config::read(&config).unheeded;
+        if !unheeded.is_empty() {
+            let names: Vec<&str> = unheeded.iter().map(String::as_str).collect();
+            let (file, names) = (config.display(), names.join("`, `"));
+            let note = format!("note: of `{file}`, `stead test` does not heed `{names}`\n");
+            drop(io::stderr().write_all(note.as_bytes()));
+        }
+    }
 }
 
 /// Runs one file, or runs it under several orders until one fails.

@@ -124,7 +124,7 @@ fn failures(out: &mut String, report: &FileReport, style: Style) {
         .iter()
         .filter(|test| test.state == Some(State::Fail))
     {
-        print_failure(out, test, style);
+        print_failure(out, test, &report.path, style);
         if let Some(kept) = &test.kept {
             let file = report.path.display();
             let _ = writeln!(out, "  its state is kept: stead run {file} --state {kept}");
@@ -132,7 +132,7 @@ fn failures(out: &mut String, report: &FileReport, style: Style) {
     }
 }
 
-fn print_failure(out: &mut String, test: &TestReport, style: Style) {
+fn print_failure(out: &mut String, test: &TestReport, file: &Path, style: Style) {
     let _ = writeln!(
         out,
         "\n{} {}",
@@ -141,6 +141,12 @@ fn print_failure(out: &mut String, test: &TestReport, style: Style) {
     );
     for error in &test.errors {
         print_error(out, error, style);
+    }
+    if !test.errors.iter().any(|error| leads_to(error, file))
+        && let Some(line) = beginning(test, file)
+    {
+        let place = format!("in the test at {}:{line}", file.display());
+        let _ = writeln!(out, "  {}", style.dim(&place));
     }
     for unread in &test.unread {
         let place = place_of(&unread.stack).map(|(at, _)| at);
@@ -163,6 +169,29 @@ fn print_failure(out: &mut String, test: &TestReport, style: Style) {
         let _ = writeln!(out, "  {}", style.dim("printed meanwhile:"));
         print_lines(out, lines.into_iter(), style);
     }
+}
+
+/// Whether the stack of an error, or of what has caused it, has a frame in a file.
+fn leads_to(error: &TestError, file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let frame = format!("/{name}:");
+    let stack = error.stack.as_deref().unwrap_or_default();
+    let mut frames = stack.lines().filter(|line| is_frame(line));
+    let cause = error.cause.as_deref();
+    frames.any(|line| line.contains(&frame)) || cause.is_some_and(|cause| leads_to(cause, file))
+}
+
+/// The line on which a test begins, if one line alone has its name as it is.
+fn beginning(test: &TestReport, file: &Path) -> Option<usize> {
+    let source = std::fs::read_to_string(file).ok()?;
+    let name = test.path.last()?;
+    let quoted = ['"', '\'', '`'].map(|quote| format!("{quote}{name}{quote}"));
+    let exported = format!("export const {name} ");
+    let has_name =
+        |line: &str| line.contains(&exported) || quoted.iter().any(|quoted| line.contains(quoted));
+    let mut lines = (1..).zip(source.lines());
+    let (number, _) = lines.find(|(_, line)| has_name(line))?;
+    (!lines.any(|(_, line)| has_name(line))).then_some(number)
 }
 
 fn print_error(out: &mut String, error: &TestError, style: Style) {

@@ -1,6 +1,6 @@
 // A project's cron triggers fire by the clock of the tests; its static files answer before its worker.
 
-import { beforeAll, clock, describe, env, expect, SELF, test, vi } from "stead:test";
+import { beforeAll, clock, describe, env, expect, SELF, serve, test, vi } from "stead:test";
 import type { Diary } from "./worker.ts";
 
 const diary = () => (env as unknown as { DIARY: DurableObjectNamespace<Diary> }).DIARY.getByName("diary");
@@ -57,4 +57,13 @@ test("static files answer before the worker, which has its binding and variables
   expect(file.headers.get("content-type")).toContain("text/plain");
   const page = await SELF.fetch("https://nightly.example/else");
   expect(await page.json()).toEqual(["welcome", "/else", "good morning\n"]);
+});
+
+test("answers HTTP with its static files, during which time stands still", async () => {
+  const { url } = await serve();
+  let late = false;
+  setTimeout(() => (late = true), 1);
+  const response = await fetch(`${url}/morning.txt`);
+  expect([response.status, response.headers.get("Content-Type"), late]).toEqual([200, "text/plain; charset=utf-8", false]);
+  await response.text();
 });
