@@ -37,6 +37,7 @@ mod tcp;
 mod telling;
 mod testing;
 mod torture;
+mod unread;
 mod updating;
 mod watching;
 mod web;
