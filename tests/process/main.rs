@@ -30,6 +30,7 @@ mod server;
 mod serving;
 mod sleeping;
 mod snapshots;
+mod stalling;
 mod starting;
 mod stopping;
 mod stored;
