@@ -230,7 +230,6 @@ fn the_version_of_the_code_is_one_without_a_tag() {
     assert_eq!(version["tag"], "", "{version}");
     assert_eq!(version["id"].as_str().map(str::len), Some(36), "{version}");
     assert!(version["timestamp"].is_string(), "{version}");
-    assert!(!server.has_logged(|line| line["type"] == "warning"));
     server.stop();
 }
 
