@@ -28,6 +28,7 @@ const {
   SafeMap,
   SafeSet,
   String,
+  SymbolDispose,
   TypedArrayPrototypeSet,
   TypedArrayPrototypeSubarray,
   Uint8Array,
@@ -414,13 +415,32 @@ function join(head, bytes) {
 }
 
 /**
- * The value of a message.
+ * The value of a message. If it cannot be read, nothing of it is held any more.
  * @param {Uint8Array} bytes
  * @param {any[] | null} attachments
  * @param {any[] | null} [received] takes the stubs among it
  * @returns {any}
  */
 export function fromMessage(bytes, attachments, received = null) {
+  const before = received?.length ?? 0;
+  try {
+    return read(bytes, attachments, received);
+  } catch (error) {
+    if (received !== null) {
+      for (let i = before; i < received.length; i++) received[i][SymbolDispose]();
+      received.length = before;
+    }
+    dropAttachments(attachments);
+    throw error;
+  }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {any[] | null} attachments
+ * @param {any[] | null} received
+ */
+function read(bytes, attachments, received) {
   if (bytes[0] !== WITH_HEAD) return deserializeThrough(bytes, NOTHING);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = 1 + LENGTH_BYTES + view.getUint32(1, true);

@@ -221,6 +221,7 @@ interface CalleeOps {
   op_export_add(owner: ObjectHandle | null): StubHandle;
   op_export_number(stub: StubHandle): number;
   op_stub_dup(stub: StubHandle): StubHandle;
+  op_stub_is(attachment: any): boolean;
   op_stub_drop(stub: StubHandle): void;
   op_stub_hold(holder: ObjectHandle, stub: StubHandle): void;
   op_stub_call(

@@ -26,8 +26,8 @@ const {
   TypeError,
 } = primordials;
 
-let { op_stub_call, op_stub_dup } = core.ops;
-bindOps((ops) => ({ op_stub_call, op_stub_dup } = ops));
+let { op_stub_call, op_stub_dup, op_stub_is } = core.ops;
+bindOps((ops) => ({ op_stub_call, op_stub_dup, op_stub_is } = ops));
 
 /**
  * What a stub of a value stands for; undefined for anything else.
@@ -213,7 +213,7 @@ setCallables({
       return attachments.push(native) - 1;
     },
     receive(place, attachments, received) {
-      if (attachments[place] === undefined) throw new TypeError("A message lacks a stub.");
+      if (!op_stub_is(attachments[place])) throw new TypeError("A message lacks a stub.");
       const stub = makeStub(attachments[place]);
       received?.push(stub);
       return stub;

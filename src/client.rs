@@ -80,8 +80,10 @@ pub struct Exchange {
     is_answering: Cell<bool>,
     /// All of the response has gone to the network.
     is_said: Cell<bool>,
-    /// The body of the last request, if it has one.
+    /// The body of the last request, if it has one that somebody may read.
     body: RefCell<Option<Arriving>>,
+    /// The last request has a body.
+    has_body: Cell<bool>,
     /// No request is to be begun any more.
     is_last: Cell<bool>,
     /// The client asks to speak another protocol.
@@ -100,6 +102,7 @@ impl Default for Exchange {
             is_answering: Cell::new(false),
             is_said: Cell::new(true),
             body: RefCell::default(),
+            has_body: Cell::new(false),
             is_last: Cell::new(false),
             may_switch: Cell::new(false),
             switch: RefCell::default(),
@@ -125,6 +128,7 @@ impl Exchange {
         self.body.take();
         self.counted.take();
         self.counted.replace(self.tally.clone().map(Counts::new));
+        self.has_body.set(!request.body().is_end_stream());
     }
 
     /// The chunks of a request's body, which is read by whoever has them.
@@ -132,7 +136,7 @@ impl Exchange {
         &self,
         body: Incoming,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-        let body = Arriving(Arc::new(Mutex::new(Some(body))));
+        let body = Arriving(Arc::new(Mutex::new(Unread::Rest(body))));
         self.body.replace(Some(body.clone()));
         Reading(body)
     }
@@ -154,8 +158,15 @@ impl Exchange {
 
     fn forget_body(&self) {
         if let Some(body) = &*self.body.borrow() {
-            drop(body.lock().take());
+            body.forget();
         }
+    }
+
+    /// Whether the client may still be sending a body that nobody has read.
+    fn leaves_unread(&self) -> bool {
+        let body = self.body.borrow();
+        let is_whole = |body: &Arriving| matches!(*body.lock(), Unread::Nothing);
+        self.has_body.get() && !body.as_ref().is_some_and(is_whole)
     }
 }
 
@@ -206,6 +217,12 @@ impl Shard {
                     let end = exchange.switch.take().filter(|_| ended.is_ok());
                     return Poll::Ready(end.map_or(Served::Ended, Served::Switched));
                 }
+                if exchange.has_answered() && !exchange.is_read() {
+                    // Code may hold the request until its garbage is collected. hyper is to find out
+                    // before that what is left of it is nobody's.
+                    exchange.forget_body();
+                    cx.waker().wake_by_ref();
+                }
                 if ending.is_none() {
                     let Poll::Ready(phase) = asked.as_mut().poll(cx) else {
                         return Poll::Pending;
@@ -228,13 +245,16 @@ impl Shard {
                 if was_read {
                     return Poll::Ready(Served::Moves);
                 }
-                // hyper is to find out that what is left of the request is nobody's.
-                exchange.forget_body();
+                // hyper is to see first that the body is forgotten.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             })
             .await;
             match served {
+                Served::Ended if exchange.leaves_unread() => {
+                    let stream = connection.into_parts().io.into_inner().stream;
+                    crate::unread::discard(stream, shard.phase.subscribe()).await;
+                }
                 Served::Ended => {}
                 Served::Switched(end) => {
                     let parts = connection.into_parts();
@@ -275,18 +295,38 @@ impl Shard {
     }
 }
 
-/// The body of a request, as its connection and its reader share it; gone when nobody will read
-/// of it any more.
+/// What is left of a request's body.
+enum Unread {
+    /// What has not been read.
+    Rest(Incoming),
+    /// All of it was read.
+    Nothing,
+    /// Nobody will read of it any more.
+    Forgotten,
+}
+
+/// The body of a request, as its connection and its reader share it.
 #[derive(Clone)]
-struct Arriving(Arc<Mutex<Option<Incoming>>>);
+struct Arriving(Arc<Mutex<Unread>>);
 
 impl Arriving {
-    fn lock(&self) -> MutexGuard<'_, Option<Incoming>> {
+    fn lock(&self) -> MutexGuard<'_, Unread> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nobody will read of it any more.
     fn is_gone(&self) -> bool {
-        self.lock().is_none()
+        !matches!(*self.lock(), Unread::Rest(_))
+    }
+
+    fn forget(&self) {
+        let mut unread = self.lock();
+        if let Unread::Rest(incoming) = &*unread {
+            *unread = match incoming.is_end_stream() {
+                true => Unread::Nothing,
+                false => Unread::Forgotten,
+            };
+        }
     }
 }
 
@@ -297,13 +337,20 @@ impl Stream for Reading {
     type Item = io::Result<Bytes>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut body = self.0.lock();
+        let mut unread = self.0.lock();
         loop {
-            let Some(incoming) = body.as_mut() else {
-                return Poll::Ready(Some(Err(io::Error::other(ANSWERED))));
+            let incoming = match &mut *unread {
+                Unread::Rest(incoming) => incoming,
+                Unread::Nothing => return Poll::Ready(None),
+                Unread::Forgotten => {
+                    return Poll::Ready(Some(Err(io::Error::other(ANSWERED))));
+                }
             };
             match ready!(Pin::new(incoming).poll_frame(cx)) {
-                None => return Poll::Ready(None),
+                None => {
+                    *unread = Unread::Nothing;
+                    return Poll::Ready(None);
+                }
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         return Poll::Ready(Some(Ok(data)));
@@ -317,7 +364,7 @@ impl Stream for Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        drop(self.0.lock().take());
+        self.0.forget();
     }
 }
 

@@ -90,6 +90,11 @@ impl FacetWorks {
         !self.0.borrow().is_empty()
     }
 
+    /// The objects that have some.
+    pub fn objects(&self) -> Vec<ObjectKey> {
+        self.0.borrow().keys().copied().collect()
+    }
+
     /// Has an event of a facet wait while its object has works; else it comes back.
     pub fn hold_back(&self, facet: ObjectKey, event: ObjectEvent) -> Option<ObjectEvent> {
         let mut queues = self.0.borrow_mut();
@@ -192,7 +197,7 @@ impl Shard {
         for (facet, event) in waited.into_iter().rev() {
             self.enqueue_first(facet, None, vec![event]);
         }
-        if !self.facet_works.has(key) {
+        if !self.facet_works.has(key) && !self.is_unreleased(key) {
             // The object may have been reset meanwhile.
             self.release_unused(key);
         }

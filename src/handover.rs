@@ -9,6 +9,7 @@
 //! instance of it: an object has at most one instance, whatever happens.
 
 use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::collections::VecDeque;
@@ -73,6 +74,9 @@ pub struct Retiring {
     successor: mpsc::UnboundedSender<Handover>,
     deadline: Cell<Instant>,
     told: Cell<bool>,
+    /// Objects that have left, but whose facets are still worked on: another instance would open the
+    /// same files. With the sockets that go to the successor.
+    unreleased: RefCell<Vec<(ObjectKey, Option<DetachedSockets>)>>,
     _ended: watch::Sender<()>,
 }
 
@@ -230,6 +234,7 @@ impl Shard {
             successor: retire.successor,
             deadline: Cell::new(retire.deadline),
             told: Cell::new(false),
+            unreleased: RefCell::default(),
             _ended: retire.ended,
         });
         self.let_all_in();
@@ -292,9 +297,16 @@ impl Shard {
             let objects = self.objects.borrow();
             let sleeping = self.sleeping.borrow();
             let held = objects.keys().chain(sleeping.keys()).copied();
-            let held = held.filter(|key| !key.is_facet());
-            retiring.tell(Handover::Held(held.collect()));
+            let mut held: HashSet<ObjectKey> = held.filter(|key| !key.is_facet()).collect();
+            for key in self.facet_works.objects() {
+                if held.insert(key) {
+                    // It was reset while its facets were worked on.
+                    retiring.unreleased.borrow_mut().push((key, None));
+                }
+            }
+            retiring.tell(Handover::Held(held));
         }
+        self.release_left(retiring);
         let late = Instant::now() >= retiring.deadline.get();
         let leaving: Vec<Rc<Instance>> = self
             .objects
@@ -333,12 +345,29 @@ impl Shard {
         for (key, name, event) in self.queue.take_of(left) {
             retiring.tell(Handover::Event(key, name, event));
         }
-        for (key, sockets) in released {
+        retiring.unreleased.borrow_mut().extend(released);
+        self.release_left(retiring);
+    }
+
+    /// Releases the objects that have left and whose facets nobody works on any more.
+    fn release_left(&self, retiring: &Retiring) {
+        let mut unreleased = retiring.unreleased.borrow_mut();
+        let free = |(key, _): &mut (ObjectKey, _)| !self.facet_works.has(*key);
+        for (key, sockets) in unreleased.extract_if(.., free) {
             if sockets.is_none() {
                 self.shared.placement.release(key, self.index);
             }
             retiring.tell(Handover::Released(key, sockets));
         }
+    }
+
+    /// Whether an object has left that the successor is still to be told of.
+    pub fn is_unreleased(&self, key: ObjectKey) -> bool {
+        let retiring = self.retiring.borrow();
+        retiring.as_ref().is_some_and(|retiring| {
+            let unreleased = retiring.unreleased.borrow();
+            unreleased.iter().any(|(left, _)| *left == key)
+        })
     }
 
     /// Whether the successor has everything.

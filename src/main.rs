@@ -67,6 +67,7 @@ mod thread_clock;
 mod told;
 mod turn_time;
 mod types;
+mod unread;
 mod verdict;
 mod virtual_time;
 mod watchdog;

@@ -41,12 +41,20 @@ const done = { requests: 0, calls: 0, messages: 0, sockets: 0, resets: 0, reload
 // Answers that came with 500 because the object was reset meanwhile; anything else is wrong.
 const not = { ok: 0 };
 const wrong = [];
+// The first few of the answers with 500, and how often the server told what. A worker's client hears nothing of the
+// reason, which is in the log.
+const FAILED_SHOWN = 5;
+const failed = [];
+const told = new Map();
 const address = await new Promise((resolve, reject) => {
   server.on("exit", (code) => reject(new Error(`the server ended with ${code}`)));
   createInterface({ input: server.stdout }).on("line", (line) => {
     const { type, url, text } = JSON.parse(line);
     if (type === "ready") resolve(url);
-    if (type === "error") wrong.push(text);
+    if (type !== "error") return;
+    wrong.push(text);
+    const [first] = text.split("\n");
+    told.set(first, (told.get(first) ?? 0) + 1);
   });
 });
 
@@ -60,9 +68,15 @@ async function requests() {
     try {
       const body = "x".repeat(Math.floor(Math.random() * 20_000));
       const put = Math.random() < 0.3;
-      const response = await fetch(`${address}/${room()}`, put ? { method: "PUT" } : { method: "POST", body });
-      await response.text();
-      if (response.status === 500) not.ok++;
+      const path = room();
+      const begun = Date.now();
+      const response = await fetch(`${address}/${path}`, put ? { method: "PUT" } : { method: "POST", body });
+      const text = await response.text();
+      if (response.status === 500) {
+        not.ok++;
+        const at = new Date(begun).toISOString();
+        if (failed.length < FAILED_SHOWN) failed.push(`${at} ${put ? "PUT" : "POST"} ${path}, ${Date.now() - begun} ms: ${text}`);
+      }
       else if (!response.ok) wrong.push(`status ${response.status}`);
       if (put) done.calls++;
       else done.requests++;
@@ -148,6 +162,8 @@ const early = median(samples.slice(quarter, 2 * quarter));
 const late = median(samples.slice(-quarter));
 const flat = late - early < GROWTH_MIB_MAX;
 console.log(`second quarter ${early.toFixed(1)} MiB, last quarter ${late.toFixed(1)} MiB: ${flat ? "flat" : "NOT FLAT"}`);
+for (const line of failed) console.log(`answered with 500: ${line}`);
+for (const [text, count] of told) console.log(`told ${count} times: ${text}`);
 const unexpected = wrong.filter((text) => !/on purpose/.test(text));
 if (unexpected.length > 0) console.log("unexpected:", [...new Set(unexpected)].slice(0, 10));
 if (code !== 0) console.log(`the server ended with ${code}`);

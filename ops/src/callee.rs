@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use deno_core::GarbageCollected;
 use deno_core::OpState;
+use deno_core::cppgc::try_unwrap_cppgc_object;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
@@ -46,6 +47,7 @@ deno_core::extension!(
         op_stub_dup,
         op_stub_drop,
         op_stub_hold,
+        op_stub_is,
         op_stub_call,
         op_stub_pipeline,
         op_stub_call_answer,
@@ -224,6 +226,12 @@ fn op_export_number(#[cppgc] stub: &StubHandle) -> Result<f64, JsErrorBox> {
 #[cppgc]
 fn op_stub_dup(#[cppgc] stub: &StubHandle) -> Result<StubHandle, JsErrorBox> {
     Ok(StubHandle::new(stub.callee()?))
+}
+
+/// Whether an attachment of a message is a stub.
+#[op2(fast)]
+fn op_stub_is<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> bool {
+    value.is_object() && try_unwrap_cppgc_object::<StubHandle>(scope, value).is_some()
 }
 
 /// Lets go of what a stub leads to.

@@ -15,6 +15,8 @@ export class Sleeper extends DurableObject {
   webSocketMessage(ws: WebSocket) {
     const fresh = this.#wasConstructed;
     this.#wasConstructed = false;
+    // It is not idle before this is over, however early idle objects leave.
+    if (fresh) setTimeout(() => {}, 500);
     const [listed] = this.ctx.getWebSockets("tag");
     ws.send(JSON.stringify([fresh, ws.deserializeAttachment(), this.ctx.getTags(ws), listed === ws]));
   }

@@ -225,3 +225,48 @@ fn a_facet_that_is_called_while_it_is_deleted_starts_anew_afterwards() {
     }
     server.stop();
 }
+
+#[test]
+fn an_object_goes_to_new_code_when_what_its_facets_wait_for_is_done() {
+    let directory = temporary();
+    let faults = Faults::in_directory(&directory);
+    let state = directory.path().join("state");
+    let environment = faults.environment();
+    let server = Server::start_in(
+        &environment,
+        &fixture("family.ts"),
+        &state,
+        &["--shards", "1"],
+    );
+    for path in ["/a?do=add", "/a/x?do=add", "/a/x/inner?do=add"] {
+        check(&server, path, "1");
+    }
+    std::thread::scope(|scope| {
+        faults.order(fault(SYNC, HANG), text(&state));
+        let slow = scope.spawn(|| server.get("/a/x?do=clone-to-y"));
+        while faults.hits() == 0 {
+            std::thread::yield_now();
+        }
+        let is_loaded = |line: &Value| {
+            let text = line["text"].as_str().unwrap_or_default();
+            text.contains("was loaded again")
+        };
+        server.hang_up();
+        server.logged(is_loaded);
+        // Cuts the old code's time short.
+        server.hang_up();
+        assert_eq!(slow.join().unwrap().status, 500);
+        let later = scope.spawn(|| server.get("/a/y"));
+        for _ in 0..20 {
+            check(&server, "/other", "0");
+        }
+        let early = later.is_finished();
+        faults.clear();
+        assert!(!early, "the object was opened while its facet was copied");
+        assert_eq!(later.join().unwrap().text(), "1");
+    });
+    for path in ["/a", "/a/x", "/a/x/inner", "/a/y", "/a/y/inner"] {
+        check(&server, path, "1");
+    }
+    server.stop();
+}

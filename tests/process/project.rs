@@ -216,6 +216,24 @@ fn a_change_of_the_compatibility_date_starts_the_code_anew() {
 }
 
 #[test]
+fn the_version_of_the_code_is_one_without_a_tag() {
+    let project = Project::tally();
+    let index = INDEX.replace(
+        "    if (pathname === \"/vars\")",
+        "    if (pathname === \"/version\") return Response.json((env as any).VERSION);\n    if (pathname === \"/vars\")",
+    );
+    project.write("src/index.ts", &index);
+    let binding = "\"version_metadata\": { \"binding\": \"VERSION\" },\n  \"migrations\"";
+    project.write("wrangler.jsonc", &CONFIG.replace("\"migrations\"", binding));
+    let server = Server::dev(project.path(), &[]);
+    let version = server.get("/version").json();
+    assert_eq!(version["tag"], "", "{version}");
+    assert_eq!(version["id"].as_str().map(str::len), Some(36), "{version}");
+    assert!(version["timestamp"].is_string(), "{version}");
+    server.stop();
+}
+
+#[test]
 fn a_class_that_is_deleted_and_made_again_begins_anew() {
     let project = Project::tally();
     let (before, after) = CONFIG.split_once("\"migrations\"").unwrap();

@@ -15,6 +15,8 @@ use stead_ops::engine::EngineOptions;
 use stead_ops::engine::Snapshot;
 use stead_ops::exception::ExceptionSink;
 
+use crate::solo::Solo;
+
 /// What a module did before its runtime had nothing left to do.
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -71,6 +73,30 @@ pub fn run_internal(code: &str) -> Outcome {
                     .expect("nothing terminates the runtime");
             },
         )));
+    }));
+    receiver.recv().expect("the runtime's thread did not panic")
+}
+
+/// As [`run_internal`], in a process without objects; also how many values were exported, and how many of those
+/// nobody holds any more, while garbage has not been collected.
+#[track_caller]
+pub fn run_on_host(code: &str) -> (Outcome, usize, usize) {
+    let (sender, receiver) = mpsc::channel();
+    let code = code.to_owned();
+    spawn(Box::new(move |snapshot| {
+        let mut counts = (0, 0);
+        let outcome = block_on(evaluate(
+            snapshot,
+            |_| {},
+            async |runtime| {
+                let solo = Solo::install(runtime);
+                runtime
+                    .lazy_load_es_module_with_code("ext:test/main.js", code)
+                    .expect("the module evaluates");
+                counts = solo.exported_and_released();
+            },
+        ));
+        let _ = sender.send((outcome, counts.0, counts.1));
     }));
     receiver.recv().expect("the runtime's thread did not panic")
 }

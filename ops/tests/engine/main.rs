@@ -7,4 +7,6 @@ mod fixture;
 mod globals;
 mod isolation;
 mod messages;
+mod solo;
 mod streams;
+mod stubs;
