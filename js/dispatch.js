@@ -42,7 +42,7 @@ import {
 } from "ext:stead/service_worker.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
-import "ext:stead/tcp.js";
+import "ext:stead/socket_passing.js";
 import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
 import { describeError, reportUncaught } from "ext:stead/errors.js";

@@ -271,7 +271,7 @@ export const handlersThatReturnThenables = {
 
 export const modulesOfNode = {
   async test() {
-    const outcome = await import("node:util" as any).then(() => "there", ({ message, stack }) => ({ message, stack }));
+    const outcome: any = await import("node:util" as any).then(() => "there", ({ message, stack }) => ({ message, stack }));
     if (flags.nodejs_compat) return assertEquals(outcome, "there");
     assertEquals(outcome.message, 'No such module "node:util".');
     assert(!/ext:/.test(outcome.stack), outcome.stack);

@@ -147,6 +147,8 @@ deno_core::extension!(
         "streams.js",
         "tasks.js",
         "connect.js",
+        "passed_streams.js",
+        "socket_passing.js",
         "tcp.js",
         "tcp_address.js",
         "test_clock.js",
