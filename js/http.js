@@ -20,6 +20,7 @@ import {
   nativeBody,
   nativeStream,
 } from "ext:stead/body.js";
+import { answering } from "ext:stead/client_gone.js";
 import { compressed, formatOf } from "ext:stead/content_encoding.js";
 import { fromWire, recodeHeaders, toWire } from "ext:stead/header_text.js";
 import { checkAnswer, checkStream, requestInit, responseBody } from "ext:stead/http_checks.js";
@@ -357,8 +358,9 @@ export function responseFromNative(parts, urls) {
  * Answers an event with a response.
  * @param {any} native
  * @param {any} made
+ * @param {any} asked its request
  */
-export function respond(native, made) {
+export function respond(native, made, asked) {
   if (!(made instanceof DenoResponse)) {
     throw new TypeError(
       "Incorrect type for Promise: the Promise did not resolve to 'Response'.",
@@ -374,7 +376,7 @@ export function respond(native, made) {
   const socket = made[SOCKET];
   const end = socket === undefined ? null : endForResponse(socket);
   if (made.bodyUsed) throw new TypeError(BODY_USED);
-  const { body, headers } = leaving(made, response.wireHeaderList(inner));
+  const { body, headers } = answering(asked, () => leaving(made, response.wireHeaderList(inner)));
   op_respond(native, inner.status, inner.statusMessage, flatten(headers), body, end);
 }
 

@@ -1,5 +1,5 @@
 // What older compatibility dates bring back in the web platform. Every test holds for any date: it asks which flags are on.
-import { env as imported, WorkerEntrypoint } from "cloudflare:workers";
+import { DurableObject, env as imported, WorkerEntrypoint } from "cloudflare:workers";
 import { assert, assertEquals, assertRejects, assertThrows } from "./assert.ts";
 
 const scope = globalThis as any;
@@ -266,6 +266,24 @@ export const handlersThatReturnThenables = {
     ctx.waitUntil({ then: (resolve: () => void) => void (asked = true, resolve()) });
     await scheduler.wait(1);
     assertEquals(asked, flags.unwrap_custom_thenables);
+  },
+};
+
+/** "hello" */
+const BROTLI = [0x0b, 0x02, 0x80, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x03];
+
+export class Packed extends DurableObject {
+  override fetch() {
+    const headers = { "content-encoding": "br" };
+    return new Response(new Uint8Array(BROTLI), { headers, encodeBody: "manual" });
+  }
+}
+
+export const bodiesInBrotli = {
+  async test(_: unknown, env: any) {
+    const stub = env.Packed.get(env.Packed.idFromName("packed"));
+    const bytes = new Uint8Array(await (await stub.fetch("http://object/")).arrayBuffer());
+    assertEquals([...bytes], flags.brotli_content_encoding ? [..."hello"].map((c) => c.charCodeAt(0)) : BROTLI);
   },
 };
 

@@ -86,6 +86,7 @@ deno_core::extension!(
         "attributes.js",
         "beacon.js",
         "bindings.js",
+        "client_gone.js",
         "clone.js",
         "compatibility.js",
         "cloning.js",
