@@ -83,6 +83,21 @@ Object.defineProperty(streams.ReadableStream.prototype, "getReader", {
   configurable: true,
 });
 
+const { tee } = streams.ReadableStream.prototype;
+Object.defineProperty(streams.ReadableStream.prototype, "tee", {
+  value: {
+    /** @this {any} */
+    tee() {
+      const branches = Reflect.apply(tee, this, []);
+      if (ofStatic.has(this)) branches.forEach((/** @type {any} */ branch) => ofStatic.add(branch));
+      return branches;
+    },
+  }.tee,
+  writable: true,
+  enumerable: true,
+  configurable: true,
+});
+
 /**
  * A reader into buffers of a stream that gives whole chunks.
  * @param {any} stream
@@ -94,7 +109,7 @@ function readerIntoBuffers(stream) {
     /** @param {any} controller */
     async pull(controller) {
       const { done, value } = await reader.read();
-      if (!done) return controller.enqueue(value);
+      if (!done && value.byteLength > 0) return controller.enqueue(value);
       controller.close();
       controller.byobRequest?.respond(0);
     },

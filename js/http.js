@@ -497,6 +497,7 @@ function isPlainText(made) {
     !made.bodyUsed && made[SOCKET] === undefined;
 }
 
+const { getSetCookie } = Headers.prototype;
 for (const name of ["append", "delete", "set"]) {
   const standard = Headers.prototype[name];
   Object.defineProperty(Headers.prototype, name, {
@@ -525,7 +526,7 @@ Object.defineProperty(Headers.prototype, "getAll", {
     if (`${name}`.toLowerCase() !== "set-cookie") {
       throw new TypeError('getAll() can only be used with the header name "Set-Cookie".');
     }
-    return this.getSetCookie();
+    return Reflect.apply(getSetCookie, this, []);
   },
   writable: true,
   enumerable: true,

@@ -40,6 +40,8 @@ const HONOURED: &[&str] = &[
     "fixup-transform-stream-backpressure",
     "formdata_parser_supports_files",
     "global_navigator",
+    "http_headers_getsetcookie",
+    "internal_stream_byob_return_view",
     "no_global_importscripts",
     "nodejs_als",
     "nodejs_compat",
@@ -105,6 +107,14 @@ const ELSEWHERE: &[&str] = &[
     "vectorize_",
     "webgpu",
     "workflows_",
+    // Modules are put into one bundle before they run, as wrangler does.
+    "disable_top_level_await_in_require",
+    "export_commonjs_default",
+    "new_module_registry",
+    "require_returns_default_export",
+    "throw_on_unrecognized_import_assertion",
+    // When an idle object leaves memory is no promise: it may stay longer.
+    "durable_object_io_tasks_prevent_eviction",
     "dynamic_dispatch_",
     "durable_object_alarms",
     "enable_fast_jsg_struct",

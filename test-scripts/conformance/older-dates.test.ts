@@ -51,6 +51,42 @@ export const searchParamsByValue = {
   },
 };
 
+export const cookiesThatAreSet = {
+  test() {
+    const headers = new Headers([["set-cookie", "a=1"], ["x", "1"], ["set-cookie", "b=2"]]);
+    assertEquals("getSetCookie" in headers, flags.http_headers_getsetcookie);
+    const cookies = flags.http_headers_getsetcookie ? [["set-cookie", "a=1"], ["set-cookie", "b=2"]] : [["set-cookie", "a=1, b=2"]];
+    assertEquals([...headers], [...cookies, ["x", "1"]]);
+    assertEquals([...headers.keys()].length, cookies.length + 1);
+    const seen: string[] = [];
+    headers.forEach((value) => seen.push(value));
+    assertEquals(seen, [...headers.values()]);
+    assertEquals([headers.get("set-cookie"), (headers as any).getAll("set-cookie")], ["a=1, b=2", ["a=1", "b=2"]]);
+  },
+};
+
+export const lastReadsIntoBuffers = {
+  async test() {
+    const last = async (stream: ReadableStream) => {
+      const reader = stream.getReader({ mode: "byob" });
+      for (;;) {
+        const { done, value } = await reader.read(new Uint8Array(4));
+        if (done) return (value as any)?.byteLength ?? "nothing";
+      }
+    };
+    const own = flags.internal_stream_byob_return_view ? 0 : "nothing";
+    assertEquals(await last(new Response("abc").body!), own);
+    assertEquals(await last(new Response("").body!), own);
+    assertEquals(await last(new Response("abc").body!.tee()[0]), own);
+    assertEquals(await last(new Blob(["abc"]).stream()), own);
+    const { readable, writable } = new IdentityTransformStream();
+    void writable.close();
+    assertEquals(await last(readable), own);
+    const made = new ReadableStream({ type: "bytes", start: (controller) => controller.close() });
+    assertEquals(await last(made), 0);
+  },
+};
+
 export const redirectsToUrls = {
   test() {
     const location = Response.redirect("http://HOST/a b").headers.get("location");

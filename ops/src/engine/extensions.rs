@@ -128,6 +128,7 @@ deno_core::extension!(
         "node.js",
         "object_state.js",
         "older.js",
+        "older_streams.js",
         "receiver.js",
         "record.js",
         "response_statics.js",
