@@ -12,6 +12,7 @@ import {
   isBufferSource,
   METHODS,
 } from "ext:stead/crypto_refusals.js";
+import { checkGeneration } from "ext:stead/crypto_rsa.js";
 import { restrict, restrictAsync } from "ext:stead/global_scope.js";
 import { ILLEGAL_INVOCATION } from "ext:stead/receiver.js";
 import { bytesOf } from "ext:stead/streams.js";
@@ -191,6 +192,7 @@ for (const name of METHODS) {
           throw new TypeError(ILLEGAL_INVOCATION);
         }
         if (name === "importKey") checkImport(args);
+        if (name === "generateKey") checkGeneration(args[0]);
         try {
           return await ReflectApply(standard, this, args);
         } catch (error) {

@@ -56,6 +56,7 @@ const HONOURED: &[&str] = &[
     "set_tostring_tag",
     "spec_compliant_dispatch_exceptions",
     "strict_compression_checks",
+    "strict_crypto_checks",
     "strip_authorization_on_cross_origin_redirect",
     "strip_bom_in_read_all_text",
     "temporal",

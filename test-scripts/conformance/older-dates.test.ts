@@ -273,6 +273,31 @@ export const exponentsOfKeys = {
   },
 };
 
+export const keysThatAreNotGenerated = {
+  async test() {
+    const generate = (modulusLength: number, publicExponent: number[]) =>
+      crypto.subtle.generateKey(
+        { name: "RSA-PSS", modulusLength, publicExponent: new Uint8Array(publicExponent), hash: "SHA-256" },
+        true,
+        ["sign", "verify"],
+      );
+    const usual = [1, 0, 1];
+    for (const bits of [128, 255, 1025, 32768]) {
+      const text = `OperationError: The modulus length must be a multiple of 8 and between 256 and 16k, but ${bits} was requested.`;
+      await assertRejects(() => generate(bits, usual), text);
+    }
+    await assertRejects(() => generate(0, usual), "OperationError: modulusLength must be greater than zero (requested 0).");
+    for (const [exponent, shown] of [[[17], "17"], [[], "0"], [[1, 0, 0], "65536"], [[255, 255, 255, 255, 255], "a number larger than 2^32"]] as const) {
+      const text = `OperationError: The "publicExponent" must be either 3 or 65537, but got ${shown}.`;
+      await assertRejects(() => generate(1024, [...exponent]), text);
+    }
+    await generate(1024, [3]);
+    const text = "OperationError: Can't generate key: RSA key size is required to be a multiple of 128";
+    if (flags.strict_crypto_checks) await assertRejects(() => generate(1000, usual), text);
+    else await generate(1000, usual);
+  },
+};
+
 export const bindingsThatAreImported = {
   test(_: unknown, env: object) {
     assertEquals(Object.keys(imported), flags.disallow_importable_env ? [] : Object.keys(env));

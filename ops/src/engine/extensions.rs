@@ -96,6 +96,7 @@ deno_core::extension!(
         "critical_section.js",
         "crypto.js",
         "crypto_refusals.js",
+        "crypto_rsa.js",
         "dispatch.js",
         "entrypoint.js",
         "environment.js",
