@@ -83,6 +83,21 @@ Object.defineProperty(streams.ReadableStream.prototype, "getReader", {
   configurable: true,
 });
 
+const { tee } = streams.ReadableStream.prototype;
+Object.defineProperty(streams.ReadableStream.prototype, "tee", {
+  value: {
+    /** @this {any} */
+    tee() {
+      const branches = Reflect.apply(tee, this, []);
+      if (ofStatic.has(this)) branches.forEach((/** @type {any} */ branch) => ofStatic.add(branch));
+      return branches;
+    },
+  }.tee,
+  writable: true,
+  enumerable: true,
+  configurable: true,
+});
+
 /**
  * A reader into buffers of a stream that gives whole chunks.
  * @param {any} stream
@@ -94,7 +109,7 @@ function readerIntoBuffers(stream) {
     /** @param {any} controller */
     async pull(controller) {
       const { done, value } = await reader.read();
-      if (!done) return controller.enqueue(value);
+      if (!done && value.byteLength > 0) return controller.enqueue(value);
       controller.close();
       controller.byobRequest?.respond(0);
     },
@@ -216,6 +231,14 @@ export function nativeStream(stream, length) {
   return backing.rid;
 }
 
+/** Who is told when nobody reads the stream that is sent next. @type {(() => void) | null} */
+let unread = null;
+
+/** @param {(() => void) | null} told */
+export function tellWhenUnread(told) {
+  unread = told;
+}
+
 /**
  * A resource that is fed from a stream. deno_web has one too; this one takes text, as the
  * platform does.
@@ -227,9 +250,15 @@ function resourceOf(stream, length) {
   const rid = length === null
     ? op_readable_stream_resource_allocate()
     : op_readable_stream_resource_allocate_sized(length);
-  const cancel = () => reader.cancel("the body is not read any more").catch(() => {});
+  const told = unread;
+  const feeding = { ended: false };
+  const cancel = () => {
+    reader.cancel("the body is not read any more").catch(() => {});
+    if (told !== null && !feeding.ended) told();
+    feeding.ended = true;
+  };
   op_readable_stream_resource_await_close(rid).then(cancel, () => {});
-  feed(reader, op_readable_stream_resource_get_sink(rid), cancel, currentHandle());
+  feed(reader, op_readable_stream_resource_get_sink(rid), cancel, currentHandle(), feeding);
   return rid;
 }
 
@@ -238,8 +267,9 @@ function resourceOf(stream, length) {
  * @param {any} sink
  * @param {() => void} cancel
  * @param {any} speaker the object whose stream it is, or null
+ * @param {{ ended: boolean }} feeding
  */
-async function feed(reader, sink, cancel, speaker) {
+async function feed(reader, sink, cancel, speaker, feeding) {
   const context = currentContext();
   const event = context instanceof WorkerEvent ? context : null;
   let isOpen = true;
@@ -255,7 +285,10 @@ async function feed(reader, sink, cancel, speaker) {
       const { done, value } = await reader.read();
       // What a chunk tells may follow from something that is not durable yet.
       if (speaker !== null && !op_output_open(speaker)) await op_output_wait(speaker);
-      if (done) return;
+      if (done) {
+        feeding.ended = true;
+        return;
+      }
       const bytes = bytesOf(value);
       if (bytes === null) throw new TypeError("This ReadableStream did not return bytes.");
       if (bytes.byteLength === 0) continue;
@@ -265,6 +298,7 @@ async function feed(reader, sink, cancel, speaker) {
       return cancel();
     }
   } catch (error) {
+    feeding.ended = true;
     op_readable_stream_resource_write_error(sink, String(/** @type {any} */ (error)?.message ?? error));
     cancel();
   } finally {

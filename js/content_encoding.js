@@ -6,6 +6,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/response/#parameters
 
 import { core } from "ext:core/mod.js";
+import { isOn } from "ext:stead/compatibility.js";
 
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
 const { CompressionStream, DecompressionStream } = core.loadExtScript(
@@ -23,7 +24,8 @@ export function formatOf(headers) {
   for (let i = 0; i < headers.length; i++) {
     const [name, value] = headers[i];
     if (name.length === 16 && name.toLowerCase() === "content-encoding") {
-      return FORMATS[value.trim().toLowerCase()];
+      const format = FORMATS[value.trim().toLowerCase()];
+      return format === "brotli" && !isOn("brotli_content_encoding") ? undefined : format;
     }
   }
   return undefined;

@@ -12,6 +12,7 @@ import {
   isBufferSource,
   METHODS,
 } from "ext:stead/crypto_refusals.js";
+import { checkGeneration } from "ext:stead/crypto_rsa.js";
 import { restrict, restrictAsync } from "ext:stead/global_scope.js";
 import { ILLEGAL_INVOCATION } from "ext:stead/receiver.js";
 import { unlessEnded } from "ext:stead/record.js";
@@ -194,6 +195,7 @@ for (const name of METHODS) {
           throw new TypeError(ILLEGAL_INVOCATION);
         }
         if (name === "importKey") checkImport(args);
+        if (name === "generateKey") checkGeneration(args[0]);
         try {
           return await unlessEnded(ReflectApply(standard, this, args));
         } catch (error) {

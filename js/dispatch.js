@@ -42,8 +42,8 @@ import {
 } from "ext:stead/service_worker.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
-import "ext:stead/tcp.js";
 import "ext:stead/reading.js";
+import "ext:stead/socket_passing.js";
 import "ext:stead/writable.js";
 import { frontDoor } from "ext:stead/front_door.js";
 import { describeError, reportUncaught } from "ext:stead/errors.js";
@@ -215,8 +215,9 @@ async function answerRequest(native, event) {
     if (typeof handler.fetch !== "function") {
       throw new Error("Handler does not export a fetch() function.");
     }
-    const response = handler.fetch(requestFromNative(native), env, ctx);
-    respond(native, response instanceof Response ? response : await expectPromise(response));
+    const request = requestFromNative(native);
+    const response = handler.fetch(request, env, ctx);
+    respond(native, response instanceof Response ? response : await expectPromise(response), request);
   } catch (error) {
     noteFailure(native, error);
     op_respond_error(native, serializeThrown(error));
@@ -352,11 +353,12 @@ function objectFetch(record, native) {
   return enterObject(record, async () => {
     try {
       const inside = runInside(record, native);
-      if (inside !== null) return respond(native, await inside);
+      if (inside !== null) return respond(native, await inside, null);
       const handler = record.handlers?.fetch;
       if (handler === undefined) throw new Error("Handler does not export a fetch() function.");
-      const response = Reflect.apply(handler, record.instance, [requestFromNative(native)]);
-      respond(native, response instanceof Response ? response : await expectPromise(response));
+      const request = requestFromNative(native);
+      const response = Reflect.apply(handler, record.instance, [request]);
+      respond(native, response instanceof Response ? response : await expectPromise(response), request);
     } catch (error) {
       op_respond_error(native, serializeThrown(error));
     }

@@ -94,8 +94,9 @@ async function answerRequest(native, name, props, event) {
     if (typeof handlers.fetch !== "function") {
       throw new Error("Handler does not export a fetch() function.");
     }
-    const response = handlers.fetch(requestFromNative(native), env, ctx);
-    respond(native, response instanceof Response ? response : await expectPromise(response));
+    const request = requestFromNative(native);
+    const response = handlers.fetch(request, env, ctx);
+    respond(native, response instanceof Response ? response : await expectPromise(response), request);
   } catch (error) {
     op_respond_error(native, serializeThrown(error));
   } finally {

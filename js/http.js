@@ -20,6 +20,7 @@ import {
   nativeBody,
   nativeStream,
 } from "ext:stead/body.js";
+import { answering } from "ext:stead/client_gone.js";
 import { compressed, formatOf } from "ext:stead/content_encoding.js";
 import { fromWire, recodeHeaders, toWire } from "ext:stead/header_text.js";
 import { checkAnswer, checkStream, requestInit, responseBody } from "ext:stead/http_checks.js";
@@ -410,8 +411,9 @@ export function responseFromNative(parts, urls) {
  * Answers an event with a response.
  * @param {any} native
  * @param {any} made
+ * @param {any} asked its request
  */
-export function respond(native, made) {
+export function respond(native, made, asked) {
   if (!(made instanceof DenoResponse)) {
     throw new TypeError(
       "Incorrect type for Promise: the Promise did not resolve to 'Response'.",
@@ -427,7 +429,7 @@ export function respond(native, made) {
   const socket = made[SOCKET];
   const end = socket === undefined ? null : endForResponse(socket);
   if (made.bodyUsed) throw new TypeError(BODY_USED);
-  const { body, headers } = leaving(made, response.wireHeaderList(inner));
+  const { body, headers } = answering(asked, () => leaving(made, response.wireHeaderList(inner)));
   op_respond(native, inner.status, inner.statusMessage, flatten(headers), body, end);
 }
 
@@ -548,6 +550,7 @@ function isPlainText(made) {
     !made.bodyUsed && made[SOCKET] === undefined;
 }
 
+const { getSetCookie } = Headers.prototype;
 for (const name of ["append", "delete", "set"]) {
   const standard = Headers.prototype[name];
   Object.defineProperty(Headers.prototype, name, {
@@ -576,7 +579,7 @@ Object.defineProperty(Headers.prototype, "getAll", {
     if (`${name}`.toLowerCase() !== "set-cookie") {
       throw new TypeError('getAll() can only be used with the header name "Set-Cookie".');
     }
-    return this.getSetCookie();
+    return Reflect.apply(getSetCookie, this, []);
   },
   writable: true,
   enumerable: true,

@@ -87,6 +87,11 @@ export function addHostClass(host, first = false) {
   else hosts.push(host);
 }
 
+/** How objects of a class are sent. @param {any} base @returns {Host} */
+export function hostOf(base) {
+  return /** @type {Host} */ (hosts.find((host) => host.base === base));
+}
+
 /**
  * What rpc_stub.js knows of things that can be called.
  * @typedef {object} Callables

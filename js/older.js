@@ -7,6 +7,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { isChosen, isOn } from "ext:stead/compatibility.js";
+import { giveNothingAtTheEnd } from "ext:stead/older_streams.js";
 import { defineMember, tag, taggedClasses, WorkerGlobalScope } from "ext:stead/scope.js";
 
 const {
@@ -19,6 +20,7 @@ const {
   TypedArrayPrototypeGetBuffer,
 } = primordials;
 const { former } = core.loadExtScript("ext:stead/former.js");
+const { Headers } = core.loadExtScript("ext:deno_fetch/20_headers.js");
 const { URLSearchParams } = core.loadExtScript("ext:deno_web/00_url.js");
 
 /** @type {any} */
@@ -34,6 +36,8 @@ const BACK = {
   encoder_stream_spec_compliant_backpressure: () => (former.textStreamRoom = 1),
   expose_global_message_channel: () => removeNames(["MessageChannel", "MessagePort"]),
   global_navigator: () => removeNames(["navigator", "Navigator"]),
+  http_headers_getsetcookie: joinCookies,
+  internal_stream_byob_return_view: giveNothingAtTheEnd,
   no_global_importscripts: () => defineMember(WorkerGlobalScope.prototype, importScripts),
   pipe_to_backward_propagation: () => (former.pipesEndWithDestination = true),
   set_event_target_this: () => (former.listenersHaveNoTarget = true),
@@ -101,6 +105,46 @@ function ignoreValues() {
   };
   defineMember(URLSearchParams.prototype, members.delete);
   defineMember(URLSearchParams.prototype, members.has);
+}
+
+/** All cookies that are set are one header. */
+function joinCookies() {
+  const { prototype } = Headers;
+  delete prototype.getSetCookie;
+  const { entries } = prototype;
+  /** @param {any} headers */
+  const joined = (headers) => {
+    /** @type {[string, string][]} */
+    const list = [];
+    for (const [name, value] of ReflectApply(entries, headers, [])) {
+      const last = list[list.length - 1];
+      if (name === "set-cookie" && last?.[0] === name) last[1] += `, ${value}`;
+      else list.push([name, value]);
+    }
+    return list;
+  };
+  const members = {
+    /** @this {any} */
+    entries() {
+      return joined(this).values();
+    },
+    /** @this {any} */
+    keys() {
+      return joined(this).map(([name]) => name).values();
+    },
+    /** @this {any} */
+    values() {
+      return joined(this).map(([, value]) => value).values();
+    },
+    /** @this {any} @param {any} callback @param {any} [receiver] */
+    forEach(callback, receiver) {
+      for (const [name, value] of joined(this)) ReflectApply(callback, receiver, [value, name, this]);
+    },
+  };
+  for (const member of [members.entries, members.keys, members.values, members.forEach]) {
+    defineMember(prototype, member);
+  }
+  Object.defineProperty(prototype, Symbol.iterator, { value: members.entries, writable: true, configurable: true });
 }
 
 /** The public exponent of an RSA key is shown as an ArrayBuffer. */

@@ -6,9 +6,11 @@
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
+import { dataCloneError, refuseCloning, streamError } from "ext:stead/cloning.js";
 import { currentContext } from "ext:stead/context.js";
 import { requireHandler } from "ext:stead/global_scope.js";
 import { connectionLost } from "ext:stead/network_errors.js";
+import { PassedStreams } from "ext:stead/passed_streams.js";
 import { currentHandle, resumeAfter } from "ext:stead/record.js";
 import { tagClass } from "ext:stead/scope.js";
 import { bytesOf } from "ext:stead/streams.js";
@@ -17,7 +19,7 @@ import { WorkerEvent } from "ext:stead/worker_event.js";
 
 const { Error, Promise, PromisePrototypeThen, PromiseResolve, PromiseWithResolvers, TypeError } =
   primordials;
-const { ReadableStream, WritableStream, writableStreamClose } = core.loadExtScript(
+const { isReadableStreamDisturbed, ReadableStream, WritableStream, writableStreamClose } = core.loadExtScript(
   "ext:deno_web/06_streams.js",
 );
 
@@ -48,11 +50,17 @@ bindOps((ops) =>
 
 const INTERNAL = Symbol("internal");
 const CLOSED = "This socket has been closed.";
+/** @param {string} name of a stream whose socket has been closed */
+const belongs = (name) => `This ${name} belongs to an object that is closing.`;
+const CLOSED_BEFORE_TLS = "The connection was closed before startTls could be started.";
 const NO_BYTES =
   "This TransformStream is being used as a byte stream, but received an object of non-ArrayBuffer/ArrayBufferView type on its writable side.";
 
 /** What the handler of a connection is told when the other side is gone. */
 const DISCONNECTED = "Can't read from request stream because client disconnected.";
+
+const NOT_OPEN =
+  "A Socket can only be serialized after it has opened. Await `socket.opened` before transferring the socket over RPC.";
 
 const doNothing = () => {};
 
@@ -64,6 +72,9 @@ function disconnected(cause) {
   /** @type {any} */ (error).retryable = true;
   return error;
 }
+
+/** The error of a socket that came over RPC. @type {Failure} */
+const asItCame = (cause) => cause;
 
 /** A promise whose failure nobody has to look at. */
 function quietly() {
@@ -87,6 +98,11 @@ export let openWithin;
 export let acceptWithin;
 /** @type {(socket: Socket) => Promise<void>} */
 export let finish;
+/** @typedef {{ address: import("./tcp_address.js").Address, options: import("./tcp_address.js").Options, isIncoming: boolean }} Described */
+/** What a socket's receiver is told; from then on its streams are the receiver's. @type {(socket: Socket) => Described & { readable: any, writable: any }} */
+export let passOn;
+/** The receiver's socket. @type {(described: Described, streams: PassedStreams) => Socket} */
+export let receivePassed;
 
 /** A connection, or one that is being opened. */
 export class Socket {
@@ -105,6 +121,12 @@ export class Socket {
   #isOver = false;
   #isHandedOn = false;
   #isDropped = false;
+  #isOpen = false;
+  #isClosedHere = false;
+  /** Whether its streams went to another object, or came from one. */
+  #isPassed = false;
+  /** Of a socket that was passed on, the directions that have ended. */
+  #directionsEnded = 0;
   /** What a connection to the network has and one within the process has not. */
   #canSecure = true;
   /** Whether somebody else opened it. */
@@ -168,9 +190,10 @@ export class Socket {
 
   /** Closes both directions. */
   async close() {
+    this.#isClosedHere = true;
     if (this.#isOver) return;
-    this.#readsFail(new TypeError(CLOSED));
-    this.#writes.error(new TypeError(CLOSED));
+    this.#readsFail(new TypeError(this.#reading === null ? belongs("ReadableStream") : CLOSED));
+    this.#writes.error(new TypeError(this.#writable.locked ? CLOSED : belongs("WritableStream")));
     this.#isOver = true;
     await PromisePrototypeThen(this.#connection, undefined, doNothing);
     this.#drop();
@@ -188,7 +211,9 @@ export class Socket {
       );
     }
     if (this.secureTransport === "on") throw new TypeError("Cannot startTls on a TLS socket.");
-    if (this.#isHandedOn) {
+    const isElsewhere = this.#isHandedOn || this.#isPassed;
+    if (isElsewhere && this.#isClosedHere) throw new TypeError(CLOSED_BEFORE_TLS);
+    if (isElsewhere) {
       throw new TypeError(
         "startTls has already been called on this socket, or the socket was transferred over RPC.",
       );
@@ -199,7 +224,7 @@ export class Socket {
       );
     }
     if (this.#isOver) {
-      throw new TypeError("The connection was closed before startTls could be started.");
+      throw new TypeError(CLOSED_BEFORE_TLS);
     }
     this.#isHandedOn = true;
     const secure = { ...this.#options, secureTransport: /** @type {const} */ ("on") };
@@ -214,7 +239,7 @@ export class Socket {
     const native = await this.#connection;
     // What was written before goes out as it is.
     if (!this.#writable.locked) await this.#writable.close().catch(doNothing);
-    op_tcp_read_stop(native);
+    stopReading(native);
     if (this.#reading !== null) await this.#reading;
     this.#isOver = true;
     this.#closed.resolve(undefined);
@@ -226,7 +251,8 @@ export class Socket {
     try {
       const native = await connection;
       this.#native = native;
-      if (this.#isDropped) op_tcp_close(native);
+      this.#isOpen = true;
+      if (this.#isDropped) closeConnection(native);
       const { text } = this.#address;
       this.#opened.resolve(this.#isIncoming ? { localAddress: text } : { remoteAddress: text });
       return native;
@@ -244,7 +270,7 @@ export class Socket {
 
   #drop() {
     this.#isDropped = true;
-    if (this.#native !== null) op_tcp_close(this.#native);
+    if (this.#native !== null) closeConnection(this.#native);
   }
 
   async #pull() {
@@ -252,7 +278,7 @@ export class Socket {
     this.#reading = reading.promise;
     try {
       const native = await this.#connection;
-      const bytes = await resumeAfter(op_tcp_read(native));
+      const bytes = native instanceof PassedStreams ? await native.read() : await resumeAfter(op_tcp_read(native));
       if (this.#isOver) return;
       if (bytes !== null) return this.#reads.enqueue(bytes);
       this.#endReads();
@@ -298,7 +324,14 @@ export class Socket {
   }
 
   async #endReading() {
-    await PromisePrototypeThen(this.#connection, op_tcp_read_stop, doNothing);
+    await PromisePrototypeThen(this.#connection, stopReading, doNothing);
+    this.#endDirection();
+  }
+
+  /** Nobody else ends the connection of a socket that was passed on. */
+  #endDirection() {
+    this.#directionsEnded++;
+    if (this.#isPassed && this.#directionsEnded === 2) this.#drop();
   }
 
   /** @param {any} chunk */
@@ -309,7 +342,8 @@ export class Socket {
     const native = await this.#connection;
     await outputGate();
     try {
-      if (bytes.byteLength > 0) await resumeAfter(op_tcp_write(native, bytes));
+      if (native instanceof PassedStreams) await native.write(bytes);
+      else if (bytes.byteLength > 0) await resumeAfter(op_tcp_write(native, bytes));
     } catch (error) {
       throw this.#isOver ? new TypeError(CLOSED) : this.#failure(error);
     }
@@ -319,7 +353,9 @@ export class Socket {
     const native = await this.#connection;
     if (this.#isHandedOn) return;
     await outputGate();
-    await op_tcp_shutdown(native).catch(doNothing);
+    const ended = native instanceof PassedStreams ? native.shutdown() : op_tcp_shutdown(native);
+    await ended.catch(doNothing);
+    this.#endDirection();
   }
 
   /** Ends a connection whose handler has ended: nobody answers it any more. */
@@ -362,9 +398,37 @@ export class Socket {
       return socket;
     };
     finish = (socket) => socket.#finish();
+    passOn = (socket) => {
+      if (!socket.#isOpen) throw dataCloneError(NOT_OPEN);
+      const { readable, writable } = socket;
+      const isUsed = socket.#isOver || isReadableStreamDisturbed(readable);
+      if (isUsed && !readable.locked) throw new TypeError("This ReadableStream is disturbed.");
+      if (!readable.locked && !writable.locked) socket.#isPassed = true;
+      return { address: socket.#address, options: socket.#options, isIncoming: socket.#isIncoming, readable, writable };
+    };
+    receivePassed = ({ address, options, isIncoming }, streams) => {
+      const socket = new Socket(INTERNAL, address, options, false, PromiseResolve(streams));
+      socket.#isPassed = true;
+      socket.#isIncoming = isIncoming;
+      socket.#failure = asItCame;
+      return socket;
+    };
   }
 }
+refuseCloning(Socket, () => streamError("Socket"));
 tagClass(Socket);
+
+/** @param {any} native */
+function stopReading(native) {
+  if (native instanceof PassedStreams) native.stopReading();
+  else op_tcp_read_stop(native);
+}
+
+/** @param {any} native */
+function closeConnection(native) {
+  if (native instanceof PassedStreams) native.close();
+  else op_tcp_close(native);
+}
 
 /** @param {any} chunk */
 function sizeOf(chunk) {

@@ -1,5 +1,5 @@
 // What older compatibility dates bring back in the web platform. Every test holds for any date: it asks which flags are on.
-import { env as imported, WorkerEntrypoint } from "cloudflare:workers";
+import { DurableObject, env as imported, WorkerEntrypoint } from "cloudflare:workers";
 import { assert, assertEquals, assertRejects, assertThrows } from "./assert.ts";
 
 const scope = globalThis as any;
@@ -48,6 +48,42 @@ export const searchParamsByValue = {
     assertEquals(params.toString(), flags.urlsearchparams_delete_has_value_arg ? "a=2" : "");
     params.set("b", "1");
     assertEquals((params as any).has("b", "2"), !flags.urlsearchparams_delete_has_value_arg);
+  },
+};
+
+export const cookiesThatAreSet = {
+  test() {
+    const headers = new Headers([["set-cookie", "a=1"], ["x", "1"], ["set-cookie", "b=2"]]);
+    assertEquals("getSetCookie" in headers, flags.http_headers_getsetcookie);
+    const cookies = flags.http_headers_getsetcookie ? [["set-cookie", "a=1"], ["set-cookie", "b=2"]] : [["set-cookie", "a=1, b=2"]];
+    assertEquals([...headers], [...cookies, ["x", "1"]]);
+    assertEquals([...headers.keys()].length, cookies.length + 1);
+    const seen: string[] = [];
+    headers.forEach((value) => seen.push(value));
+    assertEquals(seen, [...headers.values()]);
+    assertEquals([headers.get("set-cookie"), (headers as any).getAll("set-cookie")], ["a=1, b=2", ["a=1", "b=2"]]);
+  },
+};
+
+export const lastReadsIntoBuffers = {
+  async test() {
+    const last = async (stream: ReadableStream) => {
+      const reader = stream.getReader({ mode: "byob" });
+      for (;;) {
+        const { done, value } = await reader.read(new Uint8Array(4));
+        if (done) return (value as any)?.byteLength ?? "nothing";
+      }
+    };
+    const own = flags.internal_stream_byob_return_view ? 0 : "nothing";
+    assertEquals(await last(new Response("abc").body!), own);
+    assertEquals(await last(new Response("").body!), own);
+    assertEquals(await last(new Response("abc").body!.tee()[0]), own);
+    assertEquals(await last(new Blob(["abc"]).stream()), own);
+    const { readable, writable } = new IdentityTransformStream();
+    void writable.close();
+    assertEquals(await last(readable), own);
+    const made = new ReadableStream({ type: "bytes", start: (controller) => controller.close() });
+    assertEquals(await last(made), 0);
   },
 };
 
@@ -237,6 +273,31 @@ export const exponentsOfKeys = {
   },
 };
 
+export const keysThatAreNotGenerated = {
+  async test() {
+    const generate = (modulusLength: number, publicExponent: number[]) =>
+      crypto.subtle.generateKey(
+        { name: "RSA-PSS", modulusLength, publicExponent: new Uint8Array(publicExponent), hash: "SHA-256" },
+        true,
+        ["sign", "verify"],
+      );
+    const usual = [1, 0, 1];
+    for (const bits of [128, 255, 1025, 32768]) {
+      const text = `OperationError: The modulus length must be a multiple of 8 and between 256 and 16k, but ${bits} was requested.`;
+      await assertRejects(() => generate(bits, usual), text);
+    }
+    await assertRejects(() => generate(0, usual), "OperationError: modulusLength must be greater than zero (requested 0).");
+    for (const [exponent, shown] of [[[17], "17"], [[], "0"], [[1, 0, 0], "65536"], [[255, 255, 255, 255, 255], "a number larger than 2^32"]] as const) {
+      const text = `OperationError: The "publicExponent" must be either 3 or 65537, but got ${shown}.`;
+      await assertRejects(() => generate(1024, [...exponent]), text);
+    }
+    await generate(1024, [3]);
+    const text = "OperationError: Can't generate key: RSA key size is required to be a multiple of 128";
+    if (flags.strict_crypto_checks) await assertRejects(() => generate(1000, usual), text);
+    else await generate(1000, usual);
+  },
+};
+
 export const bindingsThatAreImported = {
   test(_: unknown, env: object) {
     assertEquals(Object.keys(imported), flags.disallow_importable_env ? [] : Object.keys(env));
@@ -269,9 +330,27 @@ export const handlersThatReturnThenables = {
   },
 };
 
+/** "hello" */
+const BROTLI = [0x0b, 0x02, 0x80, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x03];
+
+export class Packed extends DurableObject {
+  override fetch() {
+    const headers = { "content-encoding": "br" };
+    return new Response(new Uint8Array(BROTLI), { headers, encodeBody: "manual" });
+  }
+}
+
+export const bodiesInBrotli = {
+  async test(_: unknown, env: any) {
+    const stub = env.Packed.get(env.Packed.idFromName("packed"));
+    const bytes = new Uint8Array(await (await stub.fetch("http://object/")).arrayBuffer());
+    assertEquals([...bytes], flags.brotli_content_encoding ? [..."hello"].map((c) => c.charCodeAt(0)) : BROTLI);
+  },
+};
+
 export const modulesOfNode = {
   async test() {
-    const outcome = await import("node:util" as any).then(() => "there", ({ message, stack }) => ({ message, stack }));
+    const outcome: any = await import("node:util" as any).then(() => "there", ({ message, stack }) => ({ message, stack }));
     if (flags.nodejs_compat) return assertEquals(outcome, "there");
     assertEquals(outcome.message, 'No such module "node:util".');
     assert(!/ext:/.test(outcome.stack), outcome.stack);

@@ -78,9 +78,10 @@ fn start() -> (tempfile::TempDir, Server, Peer) {
 fn bytes_go_both_ways_and_either_side_may_end() {
     let (_state, server, peer) = start();
     let closed = "TypeError: This socket has been closed.";
+    let closing = "TypeError: This ReadableStream belongs to an object that is closing.";
     assert_eq!(
         peer.ask(&server, "echo"),
-        json!([true, "hello", closed, "ok", closed])
+        json!([true, "hello", closing, "ok", closed])
     );
     assert_eq!(peer.ends.recv().unwrap(), "echo ended, 0");
     assert_eq!(peer.ask(&server, "ends"), json!(["bye bye", "ok", "ok"]));
