@@ -37,7 +37,8 @@ export const stripTypeScriptTypes = missing("module.stripTypeScriptTypes()");
 export const findPackageJSON = missing("module.findPackageJSON()");
 
 // What packages look at to find out where they run. There is nothing to be found.
-export const [_cache, _extensions, _pathCache] = [{}, {}, {}];
+export const [_cache, _pathCache] = [{}, {}];
+export const _extensions = Object.fromEntries([".js", ".json", ".node"].map((name) => [name, refused(`module._extensions['${name}']`)]));
 /** @type {string[]} */
 export const globalPaths = [];
 export const constants = Object.freeze({ compileCacheStatus: Object.freeze({ FAILED: 0, ENABLED: 1, ALREADY_ENABLED: 2, DISABLED: 3 }) });

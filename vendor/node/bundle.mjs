@@ -9,7 +9,7 @@ const require = createRequire(join(packages, "x.js"));
 const esbuild = require("esbuild");
 
 /** Modules of our own, by file: `stream/web` is stream_web.js. Files that no module is named after are parts of others. */
-const PARTS = /^(addresses|buffer_numbers|comparisons|crypto_.*|der|encodings|errors|event_iterator|process_env|stream_bridges|system_errors|unenv|x509_.*|zlib_.*)$/;
+const PARTS = /^(addresses|buffer_numbers|comparisons|crypto_.*|der|encodings|errors|event_iterator|path_glob|path_windows|process_env|stream_bridges|system_errors|unenv|x509_.*|zlib_.*)$/;
 
 /** Modules whose classes are there and whose functions throw, as wrangler's are where the platform has none. */
 const ABSENT = [
