@@ -136,6 +136,7 @@ export const whatCompressesIsChosen = {
       assertEquals(zlib.zstdDecompressSync(zlib.zstdCompressSync(fox, { params, pledgedSrcSize: fox.length })).equals(fox), true);
     }
     assertThrows(() => zlib.zstdCompressSync(fox, { params: { 9999: 1 } }), "Error: Unsupported Zstd compression parameter: 9999");
+    assertThrows(() => zlib.zstdCompressSync(fox, { params: { [c.ZSTD_c_windowLog]: -12 } }), "Error: Setting parameter failed: Parameter is out of bound");
     assertThrows(() => zlib.zstdCompressSync(fox, { params: { [c.ZSTD_c_windowLog]: 99 } }), "Error: Setting parameter failed: Parameter is out of bound");
   },
 };

@@ -65,6 +65,7 @@ impl Deflating {
         Ok(Self(deflate))
     }
 
+    /// Goes on with the input as far as the output has room; `flush` is one of zlib's numbers.
     pub fn step(&mut self, input: &[u8], output: &mut [u8], flush: u32) -> Step {
         let flush = match flush {
             0 => DeflateFlush::NoFlush,
@@ -107,6 +108,7 @@ impl Inflating {
         })
     }
 
+    /// Goes on with the input as far as the output has room; `flush` is one of zlib's numbers.
     pub fn step(&mut self, input: &[u8], output: &mut [u8], flush: u32) -> Step {
         let flush = match flush {
             0 => InflateFlush::NoFlush,

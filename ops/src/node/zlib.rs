@@ -255,10 +255,9 @@ fn zstd_encoder(
     let level = level.map_or(zstd::DEFAULT_COMPRESSION_LEVEL, |(_, level)| level);
     let mut encoder = zstd::stream::raw::Encoder::with_dictionary(level, dictionary)
         .map_err(|error| ZlibError::Zstd(error.to_string()))?;
-    for (number, value) in pairs() {
-        let size = value.unsigned_abs();
+    for (number, value) in pairs().filter(|(number, _)| *number != LEVEL) {
+        let size = u32::try_from(value).map_err(|_| zstd_bound())?;
         let parameter = match number {
-            LEVEL => continue,
             PLEDGED_SIZE => {
                 let pledged = encoder.set_pledged_src_size(Some(size.into()));
                 pledged.map_err(zstd_failed)?;
@@ -300,11 +299,13 @@ fn zstd_strategy(value: i32) -> Result<Strategy, ZlibError> {
         7 => Strategy::ZSTD_btopt,
         8 => Strategy::ZSTD_btultra,
         9 => Strategy::ZSTD_btultra2,
-        _ => {
-            let what = "Setting parameter failed: Parameter is out of bound".to_owned();
-            return Err(ZlibError::Zstd(what));
-        }
+        _ => return Err(zstd_bound()),
     })
+}
+
+/// What zstd says of a number that a parameter cannot be.
+fn zstd_bound() -> ZlibError {
+    ZlibError::Zstd("Setting parameter failed: Parameter is out of bound".to_owned())
 }
 
 fn zstd_decoder(
@@ -318,7 +319,8 @@ fn zstd_decoder(
             let what = format!("Unsupported Zstd decompression parameter: {}", pair[0]);
             return Err(ZlibError::Zstd(what));
         }
-        let window = DParameter::WindowLogMax(pair[1].unsigned_abs());
+        let window = u32::try_from(pair[1]).map_err(|_| zstd_bound())?;
+        let window = DParameter::WindowLogMax(window);
         decoder.set_parameter(window).map_err(zstd_failed)?;
     }
     Ok(decoder)
