@@ -62,8 +62,11 @@ pub enum ExportsError {
     NoExtends(String),
     /// There is neither an object class nor a handler.
     Nothing,
-    /// Classes that bindings name and the module does not export.
-    NotExported(Vec<String>),
+    /// Classes that bindings name and the module does not export, and the names that it does export.
+    NotExported {
+        missing: Vec<String>,
+        exported: Vec<String>,
+    },
 }
 
 /// Puts variables into `env`, where modules find them while they are evaluated. `is_watched`: lines
@@ -145,7 +148,9 @@ pub fn namespaces(
         .map(str::to_owned)
         .collect();
     if !missing.is_empty() {
-        return Err(ExportsError::NotExported(missing));
+        let exported = exports.iter().map(|export| export.name.clone());
+        let exported = exported.filter(|name| name != "default").collect();
+        return Err(ExportsError::NotExported { missing, exported });
     }
     // A class that extends nothing is an object's if a binding names it or, where nothing
     // is declared, if it has a handler of one.

@@ -9,7 +9,7 @@ import { createECDH, diffieHellman, ECDH } from "./crypto_ecdh.js";
 import { createHash, createHmac, getHashes, Hash, hash, Hmac } from "./crypto_hash.js";
 import { hkdf, hkdfSync, pbkdf2, pbkdf2Sync, scrypt, scryptSync } from "./crypto_kdf.js";
 import { generateKey, generateKeyPair, generateKeyPairSync, generateKeySync } from "./crypto_generate.js";
-import { createPrivateKey, createPublicKey, createSecretKey, KeyObject } from "./crypto_key.js";
+import { createPrivateKey, createPublicKey, createSecretKey, KeyObject, PrivateKeyObject, PublicKeyObject, SecretKeyObject } from "./crypto_key.js";
 import { checkPrime, checkPrimeSync, generatePrime, generatePrimeSync } from "./crypto_prime.js";
 import { prng, pseudoRandomBytes, randomBytes, randomFill, randomFillSync, randomInt, rng } from "./crypto_random.js";
 import { privateDecrypt, privateEncrypt, publicDecrypt, publicEncrypt } from "./crypto_rsa.js";
@@ -60,10 +60,11 @@ export function getCurves() {
   return ["prime256v1", "secp384r1", "secp521r1"];
 }
 
-const unsupported = Object.fromEntries(["createCipher", "createDecipher", "setEngine", "setFips"].map((name) => [name, refused(`crypto.${name}`)]));
-export const { createCipher, createDecipher, setEngine, setFips } = unsupported;
+const unsupported = Object.fromEntries(["Cipher", "Decipher", "createCipher", "createDecipher", "setEngine", "setFips"].map((name) => [name, refused(`crypto.${name}`)]));
+export const { Cipher, Decipher, createCipher, createDecipher, setEngine, setFips } = unsupported;
 
 export {
+  PrivateKeyObject, PublicKeyObject, SecretKeyObject,
   Certificate, privateDecrypt, privateEncrypt, publicDecrypt, publicEncrypt, X509Certificate,
   checkPrime, checkPrimeSync, createDiffieHellman, createDiffieHellmanGroup, createECDH, DiffieHellman, diffieHellman,
   DiffieHellmanGroup, ECDH, generatePrime, generatePrimeSync, getDiffieHellman,
@@ -73,6 +74,7 @@ export {
   randomBytes, randomFill, randomFillSync, randomInt, rng, scrypt, scryptSync, Sign, sign, Verify, verify,
 };
 export default {
+  PrivateKeyObject, PublicKeyObject, SecretKeyObject,
   Certificate, Cipheriv, CryptoKey, Decipheriv, DiffieHellman, DiffieHellmanGroup, ECDH, Hash, Hmac, KeyObject, Sign, Verify,
   X509Certificate, checkPrime, checkPrimeSync, createDiffieHellman, createDiffieHellmanGroup, createECDH, diffieHellman,
   generatePrime, generatePrimeSync, getDiffieHellman, constants, createCipheriv, createDecipheriv, createHash, createHmac, createPrivateKey, createPublicKey,

@@ -81,7 +81,7 @@ export function nodeKey(key) {
   return key instanceof globalThis.CryptoKey ? fromWebKey(key) : key;
 }
 
-class SecretKeyObject extends KeyObject {
+export class SecretKeyObject extends KeyObject {
   /** @param {symbol} token @param {any} bytes @param {boolean} [extractable] */
   constructor(token, bytes, extractable) {
     super(token, "secret", bytes, extractable);
@@ -161,14 +161,14 @@ class AsymmetricKeyObject extends KeyObject {
   }
 }
 
-class PrivateKeyObject extends AsymmetricKeyObject {
+export class PrivateKeyObject extends AsymmetricKeyObject {
   /** @param {symbol} token @param {any} der @param {boolean} [extractable] */
   constructor(token, der, extractable) {
     super(token, "private", der, extractable);
   }
 }
 
-class PublicKeyObject extends AsymmetricKeyObject {
+export class PublicKeyObject extends AsymmetricKeyObject {
   /** @param {symbol} token @param {any} der @param {boolean} [extractable] */
   constructor(token, der, extractable) {
     super(token, "public", der, extractable);

@@ -10,7 +10,7 @@ import { KeyObject, make, publicOf } from "./crypto_key.js";
 import { fromPem, items, toPem } from "./der.js";
 import { coded, expectString, invalidType } from "./errors.js";
 import { matchesAddress, matchesEmail, matchesHost } from "./x509_match.js";
-import { canonical, dotted, generalName, lines, nameObject, parseCertificate } from "./x509_parse.js";
+import { canonical, dotted, lines, nameObject, parseCertificate } from "./x509_parse.js";
 
 const { op_node_verify } = __bootstrap.core.ops;
 /** How certificates are signed, in the words of the ops. */
@@ -72,7 +72,7 @@ export class X509Certificate {
   }
 
   get subjectAltName() {
-    return this.#parsed.names?.map(generalName).join(", ");
+    return this.#parsed.shownNames;
   }
 
   get issuer() {
@@ -127,7 +127,11 @@ export class X509Certificate {
   }
 
   get publicKey() {
-    return (this.#key ??= make("public", this.#parsed.key));
+    try {
+      return (this.#key ??= make("public", this.#parsed.key));
+    } catch {
+      throw new Error("Failed to parse public key");
+    }
   }
 
   toString() {
@@ -182,7 +186,8 @@ export class X509Certificate {
   /** @param {any} pkey */
   verify(pkey) {
     expectKey(pkey, "public");
-    const { signatureScheme, signed, signature } = this.#parsed;
+    const { isSchemeSigned, signatureScheme, signed, signature } = this.#parsed;
+    if (!isSchemeSigned) return false;
     const id = dotted(items(signatureScheme)[0].content);
     const scheme = SCHEMES[/** @type {"1.3.101.112"} */ (id)];
     if (scheme === undefined) throw new Error(`A certificate signed by the algorithm ${id} is not implemented in Stead yet.`);
@@ -205,7 +210,7 @@ export class X509Certificate {
       infoAccess: places,
       issuer: nameObject(issuer),
       ca: this.ca,
-      ...legacyKey(this.publicKey),
+      ...legacyKey(this),
       valid_from: this.validFrom,
       valid_to: this.validTo,
       fingerprint: this.fingerprint,
@@ -218,8 +223,14 @@ export class X509Certificate {
   }
 }
 
-/** @param {any} key */
-function legacyKey(key) {
+/** What the older form says of a key; nothing of kinds that are not known. @param {X509Certificate} certificate */
+function legacyKey(certificate) {
+  let key;
+  try {
+    key = certificate.publicKey;
+  } catch {
+    return {};
+  }
   const kind = key.asymmetricKeyType;
   const { modulusLength, publicExponent, namedCurve } = key.asymmetricKeyDetails;
   if (kind === "rsa") {

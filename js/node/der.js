@@ -37,7 +37,7 @@ export function decode(bytes) {
   return { tag, content: bytes.subarray(start, start + length), rest: bytes.subarray(start + length) };
 }
 
-/** All values in a sequence. @param {any} bytes */
+/** All values in a sequence. @param {any} bytes @returns {{ tag: number, content: any, rest: any, whole: any }[]} */
 export function items(bytes) {
   const { tag, content } = decode(bytes);
   if (tag !== SEQUENCE) throw unreadable();

@@ -107,6 +107,11 @@ export function expectString(name, value) {
 }
 
 /** @param {string} name @param {any} value */
+export function expectNumber(name, value) {
+  if (typeof value !== "number") throw invalidType(name, "number", value);
+}
+
+/** @param {string} name @param {any} value */
 export function expectObject(name, value) {
   if (value === null || typeof value !== "object") throw invalidType(name, "object", value);
 }
@@ -142,12 +147,12 @@ export function missing(name) {
 }
 
 /**
- * A function that Node has and the platform refuses.
+ * A function or class that Node has and the platform refuses. Others may extend it.
  * @param {string} name
- * @returns {(...args: any[]) => never}
+ * @returns {any}
  */
 export function refused(name) {
-  return () => {
+  return function () {
     throw coded(Error, "ERR_METHOD_NOT_IMPLEMENTED", `The ${name} method is not implemented`);
   };
 }

@@ -4,8 +4,9 @@
 // https://nodejs.org/api/path.html
 
 import base from "path-browserify";
-import * as windows from "unenv/node/path/win32";
-import { invalidType, missing } from "./errors.js";
+import { invalidType } from "./errors.js";
+import { matchesGlob as matches } from "./path_glob.js";
+import * as windows from "./path_windows.js";
 
 /** @type {any} */
 export const posix = { ...base };
@@ -20,17 +21,19 @@ for (const name of ["normalize", "isAbsolute", "join", "resolve", "dirname", "ba
   };
 }
 /** @type {any} */
-export const win32 = {};
-for (const name of Object.keys(windows)) {
-  if (typeof (/** @type {any} */ (windows))[name] === "function") win32[name] = missing(`path.win32.${name}()`);
-}
-Object.assign(win32, { sep: "\\", delimiter: ";", posix, win32 });
+export const win32 = {
+  ...windows,
+  posix,
+  matchesGlob: (/** @type {string} */ path, /** @type {string} */ pattern) => matches(path, pattern, true),
+};
+win32.win32 = win32;
 
 posix.win32 = win32;
 posix.posix = posix;
 /** @param {string} path */
 posix.toNamespacedPath = (path) => path;
-posix.matchesGlob = missing("path.matchesGlob()");
+/** @param {string} path @param {string} pattern */
+posix.matchesGlob = (path, pattern) => matches(path, pattern, false);
 delete posix._makeLong;
 
 export const {

@@ -9,7 +9,7 @@ import { missing } from "./errors.js";
 const scope = globalThis;
 export const {
   Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, PerformanceObserver, PerformanceObserverEntryList,
-  performance,
+  PerformanceResourceTiming, performance,
 } = scope;
 
 export const constants = Object.freeze({ NODE_PERFORMANCE_GC_MAJOR: 4, NODE_PERFORMANCE_GC_MINOR: 1, NODE_PERFORMANCE_GC_INCREMENTAL: 8, NODE_PERFORMANCE_GC_WEAKCB: 16 });
@@ -21,5 +21,5 @@ export const timerify = (fn) => fn;
 
 export default {
   Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, PerformanceObserver, PerformanceObserverEntryList,
-  constants, createHistogram, eventLoopUtilization, monitorEventLoopDelay, performance, timerify,
+  PerformanceResourceTiming, constants, createHistogram, eventLoopUtilization, monitorEventLoopDelay, performance, timerify,
 };

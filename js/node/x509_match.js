@@ -4,6 +4,8 @@
 // of the kind that is asked for, and its subject only if it lists no names.
 // https://www.rfc-editor.org/rfc/rfc6125#section-6
 
+import { isIPv4, isIPv6 } from "./addresses.js";
+
 const EMAIL = 0x81;
 const DNS = 0x82;
 const IP = 0x87;
@@ -70,12 +72,9 @@ export function matchesEmail(certificate, email, { never = false }) {
 
 /** The bytes of an address in text; undefined if it is none. @param {string} text @returns {number[] | undefined} */
 function addressBytes(text) {
-  if (/^(?:(?:0|[1-9]\d{0,2})(?:\.|$)){4}$/.test(text) && !text.endsWith(".")) {
-    const bytes = text.split(".").map(Number);
-    return bytes.every((byte) => byte < 256) ? bytes : undefined;
-  }
-  const url = text.includes(":") && /^[0-9A-Fa-f:.]+$/.test(text) ? URL.parse(`http://[${text}]/`) : null;
-  if (url === null) return undefined;
+  if (isIPv4(text)) return text.split(".").map(Number);
+  if (!isIPv6(text) || text.includes("%")) return undefined;
+  const url = new URL(`http://[${text}]/`);
   const [left, right] = url.hostname.slice(1, -1).split("::").map((half) => (half === "" ? [] : half.split(":")));
   const groups = right === undefined ? left : [...left, ...Array(8 - left.length - right.length).fill("0"), ...right];
   return groups.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff]);

@@ -164,18 +164,21 @@ export function parseCertificate(der) {
   const { rest } = decode(der);
   const raw = der.subarray(0, der.length - rest.length);
   const [body, algorithm, signature, ...more] = items(raw);
-  if (more.length > 0 || signature?.tag !== 0x03) throw unreadable();
+  if (more.length > 0 || signature?.tag !== 0x03 || signature.content[0] !== 0) throw unreadable();
   const fields = items(body.whole);
   const version = fields[0].tag === 0xa0 ? fields.shift() : undefined;
-  const [serial, , issuer, validity, subject, key] = fields;
+  const [serial, promised, issuer, validity, subject, key] = fields;
   const [begin, end] = items(validity.whole);
   const extensions = extensionsOf(fields.find(({ tag }) => tag === 0xa3));
+  const names = extensions.names === undefined ? undefined : items(extensions.names);
   const access = extensions.access === undefined ? [] : items(extensions.access).map((one) => items(one.whole));
   return {
     raw,
     signed: body.whole,
     isFirstVersion: version === undefined,
     signatureScheme: algorithm.whole,
+    // What is not signed itself says the same as what is.
+    isSchemeSigned: promised.whole.equals(algorithm.whole),
     signature: signature.content.subarray(1),
     serialNumber: integer(serial.content),
     issuer: nameOf(issuer.whole),
@@ -183,7 +186,8 @@ export function parseCertificate(der) {
     validFrom: timeOf(begin),
     validTo: timeOf(end),
     key: key.whole,
-    names: extensions.names === undefined ? undefined : items(extensions.names),
+    names,
+    shownNames: names?.map(generalName).join(", "),
     access: access.map(([method, place]) => {
       const id = dotted(method.content);
       return `${ACCESS[/** @type {"1.3.6.1.5.5.7.48.1"} */ (id)] ?? id} - ${generalName(place)}\n`;

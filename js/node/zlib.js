@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { Transform } from "node:stream";
 import { codes, constants } from "./zlib_constants.js";
-import { coded, expectFunction, expectInteger, invalidType, outOfRange } from "./errors.js";
+import { coded, expectFunction, expectInteger, expectNumber, invalidType, outOfRange } from "./errors.js";
 
 const { NodeZlib, op_node_crc32 } = __bootstrap.core.ops;
 const CHUNK_BYTES = 16 * 1024;
@@ -33,19 +33,50 @@ function fullFlush(kind) {
   return isOwnFamily(kind) ? constants.Z_FULL_FLUSH : 1;
 }
 
+const CHUNK_BYTES_MAX = 128 * 1024 * 1024;
+
+/** A number as the platform reads it: what is none is the usual one. @param {string} name @param {any} value @param {number} usual @param {number} min @param {number} max */
+function checked(name, value, usual, min, max) {
+  if (value === undefined || Number.isNaN(value)) return usual;
+  expectNumber(name, value);
+  if (value < min || value > max) throw outOfRange(name, `>= ${min} and <= ${max}`, value);
+  return Math.trunc(value);
+}
+
+/** @param {any} value @returns {Uint8Array} */
+function dictionaryBytes(value) {
+  if (value === undefined) return EMPTY;
+  if (!(value instanceof ArrayBuffer) && !ArrayBuffer.isView(value)) {
+    throw new TypeError("Incorrect type for the 'dictionary' field on 'Options': the provided value is not of type 'ArrayBuffer or ArrayBufferView'.");
+  }
+  return inputBytes(value);
+}
+
+/** The pairs that brotli and zstd are given. @param {any} params @returns {number[]} */
+function pairs(params) {
+  if (params === undefined) return [];
+  return Object.entries(params).flatMap(([key, value]) => {
+    if (!Number.isInteger(Number(key))) throw invalidType("options.params", "object of numbers", key);
+    return [Number(key), Number(value)];
+  });
+}
+
 /** The numbers that the op is given. @param {Kind} kind @param {any} options @returns {number[]} */
 function parameters(kind, options) {
   if (!isOwnFamily(kind)) {
-    if (options.dictionary !== undefined) throw new Error("The option dictionary of zlib is not implemented in Stead yet.");
-    return Object.entries(options.params ?? {}).flatMap(([key, value]) => [Number(key), Number(value)]);
+    const pledged = kind === "zstdCompress" && options.pledgedSrcSize !== undefined ? [-1, options.pledgedSrcSize] : [];
+    return [...pairs(options.params), ...pledged];
   }
-  for (const name of ["dictionary", "strategy"]) {
-    if (options[name] !== undefined && options[name] !== 0) throw new Error(`The option ${name} of zlib is not implemented in Stead yet.`);
-  }
-  const { level = -1, windowBits = 15 } = options;
-  expectInteger("options.level", level, -1, 9);
-  if (windowBits !== 0 || compresses(kind)) expectInteger("options.windowBits", windowBits, 8, 15);
-  return [level, windowBits];
+  const { strategy = 0, windowBits } = options;
+  expectInteger("options.strategy", strategy);
+  if (strategy < 0 || strategy > 4) throw new Error("invalid strategy");
+  const fromHeader = windowBits === 0 && !compresses(kind) && kind !== "inflateRaw";
+  return [
+    checked("options.level", options.level, -1, -1, 9),
+    fromHeader ? 0 : checked("options.windowBits", windowBits, 15, kind === "gzip" ? 9 : 8, 15),
+    checked("options.memLevel", options.memLevel, 8, 1, 9),
+    strategy,
+  ];
 }
 
 /** Node's name, number and text of what is wrong with the input. @param {Kind} kind @param {any} error */
@@ -66,6 +97,7 @@ function truncated(kind) {
 class Machine {
   #kind;
   #numbers;
+  #dictionary;
   /** @type {any} */
   #native;
   #chunkBytes;
@@ -77,16 +109,17 @@ class Machine {
   constructor(kind, options) {
     this.#kind = kind;
     this.#numbers = parameters(kind, options);
-    this.#chunkBytes = options.chunkSize ?? CHUNK_BYTES;
-    expectInteger("options.chunkSize", this.#chunkBytes, 64);
-    this.#room = options.maxOutputLength ?? OUTPUT_BYTES_MAX;
+    for (const name of ["flush", "finishFlush"]) checked(`options.${name}`, options[name], 0, 0, isOwnFamily(kind) ? 6 : 3);
+    this.#dictionary = dictionaryBytes(options.dictionary);
+    this.#chunkBytes = checked("options.chunkSize", options.chunkSize, CHUNK_BYTES, 64, CHUNK_BYTES_MAX);
+    this.#room = checked("options.maxOutputLength", options.maxOutputLength, OUTPUT_BYTES_MAX, 1, OUTPUT_BYTES_MAX);
     if (kind !== "unzip") this.#start(kind);
   }
 
   /** @param {Kind} kind */
   #start(kind) {
     try {
-      this.#native = new NodeZlib(kind, this.#numbers);
+      this.#native = new NodeZlib(kind, this.#numbers, this.#dictionary);
     } catch (error) {
       if (/** @type {Error} */ (error).message !== "Initialization failed") throw error;
       throw coded(Error, kind.startsWith("brotli") ? "ERR_BROTLI_INVALID_PARAM" : "ERR_ZLIB_INITIALIZATION_FAILED", "Initialization failed");
@@ -97,6 +130,11 @@ class Machine {
     this.ended = false;
     this.#written = 0;
     this.#start(this.#kind);
+  }
+
+  /** Whether it compresses like this already. @param {number} level @param {number} strategy */
+  isAt(level, strategy) {
+    return !compresses(this.#kind) || (level === this.#numbers[0] && strategy === this.#numbers[3]);
   }
 
   /**
@@ -218,14 +256,28 @@ class ZlibBase extends /** @type {any} */ (Transform) {
     this.destroy();
   }
 
-  params() {
-    throw new Error("zlib.params() is not implemented in Stead yet.");
+  /** @param {number} level @param {number} strategy */
+  _isAt(level, strategy) {
+    return this.#machine.isAt(level, strategy);
+  }
+}
+
+/** What the streams of zlib's own kinds are. */
+class Zlib extends ZlibBase {
+  /** @param {any} level @param {any} strategy @param {any} callback */
+  params(level, strategy, callback) {
+    expectNumber("level", level);
+    if (!(level >= -1 && level <= 9)) throw outOfRange("level", ">= -1 and <= 9", level);
+    expectNumber("strategy", strategy);
+    if (!(strategy >= 0 && strategy <= 4)) throw outOfRange("strategy", ">= 0 and <= 4", strategy);
+    if (!this._isAt(level, strategy)) throw new Error("zlib.params() with another level or strategy is not implemented in Stead yet.");
+    if (callback) queueMicrotask(callback);
   }
 }
 
 /** @param {Kind} kind @param {string} name @returns {any} */
 function makeClass(kind, name) {
-  const Class = class extends ZlibBase {
+  const Class = class extends (isOwnFamily(kind) ? Zlib : ZlibBase) {
     /** @param {any} [options] */
     constructor(options) {
       super(kind, options);

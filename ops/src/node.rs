@@ -2,6 +2,7 @@
 
 mod agree;
 mod cipher;
+mod deflate;
 mod hash;
 mod kdf;
 mod key;

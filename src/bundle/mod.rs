@@ -208,6 +208,31 @@ pub fn bundle_and_files(
     })
 }
 
+/// The files beside an entry that is not there, one of which may have been meant.
+fn what_is_there(entry: &Path) -> String {
+    const SHOWN_MAX: usize = 5;
+    let folder = match entry.parent() {
+        None => Path::new("."),
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+    };
+    let Ok(files) = std::fs::read_dir(folder) else {
+        return format!("its folder `{}` is not there either", folder.display());
+    };
+    let is_code = |name: &String| {
+        let extension = Path::new(name).extension().and_then(|name| name.to_str());
+        extension.is_some_and(|extension| ENTRY_EXTENSIONS.contains(&extension))
+    };
+    let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(is_code).collect();
+    if names.is_empty() {
+        return format!("there is no code in its folder `{}`", folder.display());
+    }
+    names.sort();
+    names.truncate(SHOWN_MAX);
+    format!("beside it there is `{}`", names.join("`, `"))
+}
+
 /// The entry as an absolute path, or what is wrong with it.
 fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
     let shown = entry.display();
@@ -226,7 +251,7 @@ fn check_entry(entry: &Path) -> Result<PathBuf, Diagnostic> {
                 .find(|path| path.is_file());
             return Err(match completed {
                 Some(path) => problem.with_help(format!("did you mean `{}`?", path.display())),
-                None => problem,
+                None => problem.with_help(what_is_there(entry)),
             });
         }
         Err(error) => return Err(Diagnostic::new(format!("cannot open `{shown}`: {error}"))),

@@ -623,7 +623,11 @@ fn entries_that_cannot_be_entries() {
             .map(|help| help.replace(&path, entry));
         assert_eq!(said.as_deref(), help);
     };
-    check("nowhere.ts", "there is no file `nowhere.ts`", None);
+    check(
+        "nowhere.ts",
+        "there is no file `nowhere.ts`",
+        Some("beside it there is `a.ts`"),
+    );
     check("a", "there is no file `a`", Some("did you mean `a.ts`?"));
     check(
         "d",

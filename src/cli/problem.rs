@@ -79,6 +79,12 @@ impl Problem {
         let names = crate::config::FILE_NAMES
             .map(|name| format!("`{name}`"))
             .join(", ");
+        if !path.exists() {
+            let what = format!("there is no folder `{}`", path.display());
+            return Problem::does_not_load(what).help(
+                "name the folder of a project, or its configuration file; `stead init` makes a project",
+            );
+        }
         let what = format!("there is no {names} in `{}` or above it", path.display());
         Problem::does_not_load(what).help(
             "`stead run FILE.ts` serves a file without a configuration; `stead init` makes a project",
@@ -121,15 +127,23 @@ impl Problem {
         )
     }
 
-    /// Classes that the configuration binds and the file does not export.
-    pub fn not_exported(file: &Path, classes: &[String]) -> Problem {
+    /// Classes that the configuration binds and the file does not export. `exported` are the names that it does.
+    pub fn not_exported(file: &Path, classes: &[String], exported: &[String]) -> Problem {
         let plural = if classes.len() == 1 { "" } else { "es" };
         Problem::does_not_load(format!(
             "`{}` does not export the class{plural} {}, which the configuration binds",
             file.display(),
             list(classes),
         ))
-        .help("export each class from the main module, or remove its binding")
+        .help(match exported {
+            [] => {
+                "it exports no class: write `export` before each, or remove the binding".to_owned()
+            }
+            _ => format!(
+                "it exports {}: correct the name in the binding, or export the class",
+                list(exported)
+            ),
+        })
     }
 
     /// The address cannot be listened on.

@@ -342,8 +342,8 @@ pub fn start_problem(bundle: &Bundle, file: &Path, error: StartError, style: Sty
             Problem::does_not_load(what).rendered(text)
         }
         StartError::Exports(ExportsError::Nothing) => Problem::nothing_to_serve(file),
-        StartError::Exports(ExportsError::NotExported(classes)) => {
-            Problem::not_exported(file, &classes)
+        StartError::Exports(ExportsError::NotExported { missing, exported }) => {
+            Problem::not_exported(file, &missing, &exported)
         }
         StartError::Exports(ExportsError::NoExtends(class)) => {
             let problem = Problem::class_without_extends(&class);

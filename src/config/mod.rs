@@ -50,6 +50,22 @@ pub fn find(path: &Path) -> Option<PathBuf> {
     })
 }
 
+/// A warning of each other configuration in the folder of the one that is read: whoever edits it sees nothing happen.
+fn passed_over(file: &Path) -> Vec<Diagnostic> {
+    let read = file.file_name().unwrap_or_default();
+    let others = FILE_NAMES.iter().filter(|name| read != **name);
+    others
+        .map(|name| file.with_file_name(name))
+        .filter(|other| other.is_file())
+        .map(|other| {
+            Diagnostic::warning(format!("`{}` is not read", other.display())).with_help(format!(
+                "`{}` beside it is the configuration: remove one of them, or name the file to read",
+                read.display()
+            ))
+        })
+        .collect()
+}
+
 /// Reads a project. `environment` is what `--env` named. What only deserves a warning is in
 /// [`Project::warnings`].
 ///
@@ -70,6 +86,7 @@ pub fn load(file: &Path, environment: Option<&str>) -> Result<Project, Vec<Diagn
     found.sort_by_key(|diagnostic| diagnostic.location.as_ref().map(|l| (l.line, l.column)));
     match project {
         Some(mut project) if !found.iter().any(Diagnostic::is_error) => {
+            found.extend(passed_over(&absolute));
             secrets::load(&mut project).map_err(|error| vec![error])?;
             found.append(&mut project.warnings);
             project.warnings = found;

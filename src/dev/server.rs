@@ -407,7 +407,8 @@ impl Server {
             shards: self.args.shard_count(),
             durability: self.args.durability,
             ready_in: begun.elapsed(),
-            bundled_in: Some(self.bundled_in),
+            // Nothing was bundled if the code is wrong, which is told below.
+            bundled_in: (!self.bundled_in.is_zero()).then_some(self.bundled_in),
             inspector: self.inspector.as_ref().map(|inspector| inspector.address()),
             certificate: None,
             front_door: false,

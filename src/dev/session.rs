@@ -378,8 +378,12 @@ impl Session {
             &project.compatibility_flags,
         );
         let meant = Compatibility::of_project(date, flags);
-        let (compatibility, missing) =
-            meant.map_err(|error| Problem::does_not_load(error.to_string()))?;
+        let (compatibility, missing) = meant.map_err(|error| {
+            let file = project.file.display();
+            Problem::does_not_load(error.to_string()).help(format!(
+                "`compatibility_date` and `compatibility_flags` are in `{file}`"
+            ))
+        })?;
         if !missing.is_empty() {
             self.logger.note(format!(
                 "compatibility flags that are not implemented in Stead yet: {}",

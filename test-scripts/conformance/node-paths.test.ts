@@ -50,3 +50,34 @@ export const queries = {
     assert(querystring.encode === querystring.stringify && querystring.decode === querystring.parse);
   },
 };
+
+export const pathsOfWindows = {
+  test() {
+    const { win32 } = path;
+    assertEquals([win32.sep, win32.delimiter, win32.posix === path.posix, path.win32.win32 === win32], ["\\", ";", true, true]);
+    assertEquals(["", "/", "a/../..", "C:/a//b/..\\c\\", "C:a\\..\\..", "\\\\srv\\share\\x\\..\\y", "..\\..\\a", "a\\"].map((one) => win32.normalize(one)), [".", "\\", "..", "C:\\a\\c\\", "C:..", "\\\\srv\\share\\y", "..\\..\\a", "a\\"]);
+    assertEquals([win32.join("a", "..", "b"), win32.join("\\", "\\a"), win32.join("C:", "x"), win32.join()], ["b", "\\a", "C:\\x", "."]);
+    assertEquals([win32.resolve("C:\\a", "..\\b"), win32.resolve("C:\\a", "\\b"), win32.resolve("C:\\a", "D:\\b", "c")], ["C:\\b", "C:\\b", "D:\\b\\c"]);
+    assertEquals([win32.relative("C:\\a\\b", "c:\\A\\d"), win32.relative("C:\\a", "D:\\a")], ["..\\d", "D:\\a"]);
+    assertEquals(["C:\\a", "C:a", "\\a", "a", "//s/h"].map(win32.isAbsolute), [true, false, true, false, true]);
+    assertEquals(["C:\\a\\b.txt", "C:\\", "a", "\\\\s\\h\\a"].map((one) => win32.dirname(one)), ["C:\\a", "C:\\", ".", "\\\\s\\h\\"]);
+    assertEquals([win32.basename("C:\\a\\b.txt"), win32.basename("a/b.txt", ".txt"), win32.extname("a\\b.c.d"), win32.extname(".x")], ["b.txt", "b", ".d", ""]);
+    assertEquals(win32.parse("C:\\a\\b.txt"), { root: "C:\\", dir: "C:\\a", base: "b.txt", ext: ".txt", name: "b" });
+    assertEquals([win32.format({ dir: "C:\\a", base: "b" }), win32.format({ root: "C:\\", name: "a", ext: "b" })], ["C:\\a\\b", "C:\\a.b"]);
+    assertThrows(() => win32.join(5), /must be of type string\. Received type number \(5\)/);
+  },
+};
+
+export const pathsMatchPatterns = {
+  test() {
+    const matched = (list: string[], pattern: string) => list.filter((one) => path.matchesGlob(one, pattern));
+    const files = ["a.js", "b.ts", "src/a.js", "src/deep/b.ts", ".hidden", "src/.git/x"];
+    assertEquals(matched(files, "*.js"), ["a.js"]);
+    assertEquals(matched(files, "**/*.js"), ["a.js", "src/a.js"]);
+    assertEquals(matched(files, "**"), ["a.js", "b.ts", "src/a.js", "src/deep/b.ts"]);
+    assertEquals(matched(files, "src/**/*.{js,ts}"), ["src/a.js", "src/deep/b.ts"]);
+    assertEquals(matched(files, "[ab].??"), ["a.js", "b.ts"]);
+    assertEquals([matched(files, "[!a].*"), matched(files, ".*")], [["b.ts"], [".hidden"]]);
+    assertEquals([path.win32.matchesGlob("a\\b.js", "a/*.js"), path.posix.matchesGlob("a\\b.js", "a/*.js")], [true, false]);
+  },
+};

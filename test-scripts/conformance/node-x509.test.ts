@@ -98,6 +98,10 @@ export const signaturesLeadToTheIssuer = {
     const forged = server().raw;
     forged[forged.indexOf("leaf.example")] ^= 1;
     assertEquals(new X509Certificate(forged).verify(authority().publicKey), false);
+    // The algorithm that is named outside of what is signed: ecdsa-with-SHA384 in the place of SHA256.
+    const renamed = server().raw;
+    renamed[renamed.lastIndexOf(Buffer.from("2a8648ce3d040302", "hex")) + 7] = 3;
+    assertEquals(new X509Certificate(renamed).verify(authority().publicKey), false);
     assertEquals(all.map((one) => one.ca), [true, false, true]);
   },
 };

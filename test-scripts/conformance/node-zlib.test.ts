@@ -90,3 +90,80 @@ export const checksums = {
     assertEquals([constants.Z_FINISH, zlib.constants.Z_BEST_COMPRESSION], [4, 9]);
   },
 };
+
+const fox = Buffer.from("the quick brown fox jumps over the lazy dog ".repeat(200));
+const dictionary = Buffer.from("the quick brown fox jumps over the lazy dog");
+
+export const dictionariesAreShared = {
+  test() {
+    for (const [pack, unpack] of [["deflate", "inflate"], ["deflateRaw", "inflateRaw"], ["deflate", "unzip"]]) {
+      const packed = zlib[`${pack}Sync`](fox, { dictionary });
+      assert(packed.length < zlib[`${pack}Sync`](fox).length, pack);
+      assertEquals(zlib[`${unpack}Sync`](packed, { dictionary }).equals(fox), true);
+    }
+    const packed = zlib.deflateSync(fox, { dictionary: new Uint8Array(dictionary).buffer });
+    assertThrows(() => zlib.inflateSync(packed), "Error: Missing dictionary");
+    assertThrows(() => zlib.inflateSync(packed, { dictionary: Buffer.from("other") }), "Error: Bad dictionary");
+    assertEquals(zlib.inflateSync(zlib.deflateSync(fox), { dictionary }).equals(fox), true);
+    // gzip has none.
+    assertEquals(zlib.gunzipSync(zlib.gzipSync(fox, { dictionary })).equals(fox), true);
+    assertThrows(() => zlib.deflateSync(fox, { dictionary: "x" }), /Incorrect type for the 'dictionary' field on 'Options'/);
+  },
+};
+
+export const whatCompressesIsChosen = {
+  test() {
+    const length = (options: object) => {
+      const packed = zlib.deflateSync(fox, options);
+      assertEquals(zlib.inflateSync(packed).equals(fox), true);
+      return packed.length;
+    };
+    const usual = length({});
+    // Without looking for what repeats, the same text takes far more room.
+    assert(length({ strategy: zlib.constants.Z_HUFFMAN_ONLY }) > usual * 10);
+    for (const options of [{ strategy: 1 }, { strategy: 3 }, { strategy: 4 }, { memLevel: 1 }, { memLevel: 9 }, { windowBits: 8 }, { windowBits: 9, level: 9 }]) length(options);
+    assert(length({ level: 0 }) > fox.length);
+    assertThrows(() => length({ strategy: 5 }), "Error: invalid strategy");
+    assertThrows(() => length({ memLevel: 10 }), /The value of "options.memLevel" is out of range. It must be >= 1 and <= 9. Received 10/);
+    assertThrows(() => length({ level: 10 }), /The value of "options.level" is out of range. It must be >= -1 and <= 9. Received 10/);
+    assertThrows(() => zlib.createGzip({ windowBits: 8 }), /The value of "options.windowBits" is out of range. It must be >= 9 and <= 15. Received 8/);
+    assertThrows(() => zlib.inflateSync(zlib.deflateSync(fox, { windowBits: 15 }), { windowBits: 9 }), "Error: invalid window size");
+    const { constants: c } = zlib;
+    for (const params of [{ [c.BROTLI_PARAM_MODE]: 1 }, { [c.BROTLI_PARAM_QUALITY]: 4 }, { [c.BROTLI_PARAM_LGWIN]: 10 }, { [c.BROTLI_PARAM_SIZE_HINT]: 1000 }]) {
+      assertEquals(zlib.brotliDecompressSync(zlib.brotliCompressSync(fox, { params })).equals(fox), true);
+    }
+    for (const params of [{ [c.ZSTD_c_compressionLevel]: 19 }, { [c.ZSTD_c_windowLog]: 12 }, { [c.ZSTD_c_strategy]: 3 }, { [c.ZSTD_c_checksumFlag]: 1 }, { [c.ZSTD_c_hashLog]: 12, [c.ZSTD_c_minMatch]: 4 }]) {
+      assertEquals(zlib.zstdDecompressSync(zlib.zstdCompressSync(fox, { params, pledgedSrcSize: fox.length })).equals(fox), true);
+    }
+    assertThrows(() => zlib.zstdCompressSync(fox, { params: { 9999: 1 } }), "Error: Unsupported Zstd compression parameter: 9999");
+    assertThrows(() => zlib.zstdCompressSync(fox, { params: { [c.ZSTD_c_windowLog]: -12 } }), "Error: Setting parameter failed: Parameter is out of bound");
+    assertThrows(() => zlib.zstdCompressSync(fox, { params: { [c.ZSTD_c_windowLog]: 99 } }), "Error: Setting parameter failed: Parameter is out of bound");
+  },
+};
+
+export const whatIsWrongIsTold = {
+  test() {
+    const packed = zlib.gzipSync(fox);
+    const broken = (at: number, xor: number) => {
+      const bytes = Buffer.from(packed);
+      bytes[(at + bytes.length) % bytes.length] ^= xor;
+      return bytes;
+    };
+    assertThrows(() => zlib.gunzipSync(broken(-1, 1)), "Error: incorrect length check");
+    assertThrows(() => zlib.gunzipSync(broken(-6, 1)), "Error: incorrect data check");
+    assertThrows(() => zlib.gunzipSync(broken(2, 15)), "Error: unknown compression method");
+    assertThrows(() => zlib.inflateRawSync(Buffer.from([7, 0])), "Error: invalid block type");
+    assertThrows(() => zlib.inflateRawSync(Buffer.from([1, 1, 0, 1, 0])), "Error: invalid stored block lengths");
+  },
+};
+
+export const aLevelIsChecked = {
+  async test() {
+    const deflate = zlib.createDeflate({ level: 9 });
+    assertThrows(() => deflate.params(10, 0), /The value of "level" is out of range. It must be >= -1 and <= 9. Received 10/);
+    assertThrows(() => deflate.params(9, 5), /The value of "strategy" is out of range. It must be >= 0 and <= 4. Received 5/);
+    assertThrows(() => deflate.params("x", 0), /The "level" argument must be of type number/);
+    await new Promise<void>((resolve) => deflate.params(9, 0, () => resolve()));
+    assertEquals(zlib.createBrotliCompress().params, undefined);
+  },
+};

@@ -189,6 +189,46 @@ fn an_unknown_setting_is_told_with_its_place_and_what_was_meant() {
 }
 
 #[test]
+fn what_is_wrong_with_a_project_comes_with_what_to_do() {
+    let told = |config: &str, help: &str| {
+        let project = Project::tally();
+        project.write("wrangler.jsonc", config);
+        let server = Server::dev(project.path(), &[]);
+        let problem = server.logged(|line| line["type"] == "problem");
+        assert!(
+            problem["help"].as_str().unwrap().contains(help),
+            "{problem}"
+        );
+        server.stop();
+    };
+    told(
+        &CONFIG.replace("\"class_name\": \"Tally\"", "\"class_name\": \"Taly\""),
+        "it exports `Tally`",
+    );
+    told(
+        &CONFIG.replace("src/index.ts", "src/main.ts"),
+        "beside it there is `index.ts`",
+    );
+    told(
+        &CONFIG.replace("2026-05-01", "2026-13-01"),
+        "`compatibility_date` and `compatibility_flags` are in `",
+    );
+    let nowhere = stead(["dev", "--port", "0", "nowhere"]);
+    nowhere.failed(3, &["there is no folder `nowhere`"]);
+}
+
+#[test]
+fn a_second_configuration_is_told_to_be_passed_over() {
+    let project = Project::tally();
+    project.write("wrangler.toml", "name = \"other\"");
+    let server = Server::dev(project.path(), &[]);
+    let warning = server.logged(|line| line["type"] == "warning" && line["place"].is_null());
+    let message = warning["what"].as_str().unwrap();
+    assert!(message.ends_with("wrangler.toml` is not read"), "{warning}");
+    server.stop();
+}
+
+#[test]
 fn a_change_of_the_compatibility_date_starts_the_code_anew() {
     let project = Project::tally();
     let on = "Cloudflare.compatibilityFlags.enhanced_error_serialization";

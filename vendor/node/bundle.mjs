@@ -9,14 +9,16 @@ const require = createRequire(join(packages, "x.js"));
 const esbuild = require("esbuild");
 
 /** Modules of our own, by file: `stream/web` is stream_web.js. Files that no module is named after are parts of others. */
-const PARTS = /^(buffer_numbers|comparisons|crypto_.*|der|encodings|errors|event_iterator|process_env|stream_bridges|system_errors|unenv|x509_.*|zlib_.*)$/;
+const PARTS = /^(addresses|buffer_numbers|comparisons|crypto_.*|der|encodings|errors|event_iterator|path_glob|path_windows|process_env|stream_bridges|system_errors|unenv|x509_.*|zlib_.*)$/;
 
 /** Modules whose classes are there and whose functions throw, as wrangler's are where the platform has none. */
 const ABSENT = [
-  "child_process", "cluster", "constants", "dgram", "dns", "dns/promises", "domain", "fs", "fs/promises", "http", "http2",
-  "https", "inspector", "inspector/promises", "net", "readline", "readline/promises", "repl", "sqlite", "tls",
-  "trace_events", "tty", "v8", "vm", "wasi", "worker_threads",
+  "child_process", "cluster", "dgram", "dns", "domain", "fs", "http", "http2", "https", "inspector", "inspector/promises",
+  "readline", "readline/promises", "repl", "sqlite", "tls", "trace_events", "tty", "vm", "wasi",
 ];
+
+/** Exports that are made when they are asked for, since what they are made of is large. */
+const LATE = { process: ["stdin", "stdout", "stderr"] };
 
 /** Modules that are a package's. */
 const PACKAGED = { querystring: "unenv/node/querystring" };
@@ -85,5 +87,6 @@ await esbuild.build({
 for (const file of readdirSync(out)) {
   const begin = `const module={exports:{}};const __require=__bootstrap.internals.node.enter(${JSON.stringify(moduleOf(file))});`;
   const code = readFileSync(join(out, file), "utf8");
-  writeFileSync(join(out, file), `(function(){${begin}${code}return module.exports;})();`);
+  const late = LATE[basename(file, ".js")]?.map((name) => `Object.defineProperty(module.exports,"${name}",{enumerable:true,get:()=>module.exports.default.${name}});`);
+  writeFileSync(join(out, file), `(function(){${begin}${code}${late?.join("") ?? ""}return module.exports;})();`);
 }

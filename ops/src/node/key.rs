@@ -38,7 +38,7 @@ impl Key {
     /// A new private key of RSA; none if there is none of this exponent. AWS-LC would look for it for ever if the
     /// exponent were even.
     pub fn generate_rsa(bits: u16, exponent: u32) -> Option<Self> {
-        if exponent < 3 || exponent % 2 == 0 {
+        if exponent < 3 || exponent & 1 == 0 {
             return None;
         }
         let bits = c_int::from(bits);

@@ -15,22 +15,24 @@ use brotli::enc::encode::BrotliEncoderStateStruct;
 use deno_core::GarbageCollected;
 use deno_core::op2;
 use deno_core::v8;
-use flate2::Compress;
-use flate2::Compression;
-use flate2::Decompress;
-use flate2::FlushCompress;
-use flate2::FlushDecompress;
-use flate2::Status;
+use zstd::stream::raw::CParameter;
+use zstd::stream::raw::DParameter;
 use zstd::stream::raw::InBuffer;
 use zstd::stream::raw::Operation;
 use zstd::stream::raw::OutBuffer;
+use zstd::zstd_safe::Strategy;
+
+use super::deflate::DeflateFailed;
+use super::deflate::Deflating;
+use super::deflate::Frame;
+use super::deflate::Inflating;
 
 /// What is wrong with the input, or with what was asked.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub enum ZlibError {
     #[class(generic)]
-    #[error("incorrect header check")]
-    Data,
+    #[error("{0}")]
+    Data(String),
     #[class(generic)]
     #[error("Decompression failed")]
     Brotli,
@@ -42,15 +44,20 @@ pub enum ZlibError {
     Options,
 }
 
-/// How much of what came in has to come out, as `zlib.constants` number it.
-const FINISH: u32 = 4;
+impl From<DeflateFailed> for ZlibError {
+    fn from(error: DeflateFailed) -> Self {
+        Self::Data(error.0)
+    }
+}
+
+/// Of how much of what came in has to come out, as `zlib.constants` number it: what zlib likes.
 const NO_FLUSH: u32 = 0;
 
 type Decoder = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
 enum State {
-    Compress(Compress),
-    Decompress(Decompress),
+    Deflate(Deflating),
+    Inflate(Inflating),
     BrotliCompress(Box<BrotliEncoderStateStruct<StandardAlloc>>),
     BrotliDecompress(Box<Decoder>),
     ZstdCompress(zstd::stream::raw::Encoder<'static>),
@@ -76,39 +83,37 @@ unsafe impl GarbageCollected for NodeZlib {
 
 #[op2]
 impl NodeZlib {
-    /// `parameters` are the level and the window's bits, or pairs of a number and a value for brotli and zstd.
+    /// `parameters` are level, bits of the window, level of memory and strategy, or pairs of a number and a value for
+    /// brotli and zstd. The dictionary may be empty.
     #[constructor]
     #[cppgc]
-    fn new(#[string] kind: &str, #[serde] parameters: Vec<i32>) -> Result<NodeZlib, ZlibError> {
-        let at = |i: usize| parameters.get(i).copied();
-        let level = match at(0).unwrap_or(-1) {
-            level @ 0..=9 => Compression::new(level.unsigned_abs()),
-            _ => Compression::default(),
-        };
-        // A window of 0 bits is that of the header; the least is what the library has.
-        let bits = match at(1).unwrap_or(15) {
-            8 => 9,
-            bits @ 9..=15 => bits.unsigned_abs() as u8,
-            _ => 15,
+    fn new(
+        #[string] kind: &str,
+        #[serde] parameters: Vec<i32>,
+        #[buffer] dictionary: &[u8],
+    ) -> Result<NodeZlib, ZlibError> {
+        let deflate = |frame| Deflating::new(frame, &parameters, dictionary).map(State::Deflate);
+        let inflate = |frame| {
+            let bits = parameters.get(1).copied().unwrap_or(15);
+            let bits = u8::try_from(bits).map_err(|_| ZlibError::Options)?;
+            let inflating = Inflating::new(frame, bits, dictionary)?;
+            Ok::<_, ZlibError>(State::Inflate(inflating))
         };
         let state = match kind {
-            "deflate" => State::Compress(Compress::new_with_window_bits(level, true, bits)),
-            "deflateRaw" => State::Compress(Compress::new_with_window_bits(level, false, bits)),
-            "gzip" => State::Compress(Compress::new_gzip(level, bits)),
-            "inflate" => State::Decompress(Decompress::new_with_window_bits(true, bits)),
-            "inflateRaw" => State::Decompress(Decompress::new_with_window_bits(false, bits)),
-            "gunzip" => State::Decompress(Decompress::new_gzip(bits)),
+            "deflate" => deflate(Frame::Zlib)?,
+            "deflateRaw" => deflate(Frame::None)?,
+            "gzip" => deflate(Frame::Gzip)?,
+            "inflate" => inflate(Frame::Zlib)?,
+            "inflateRaw" => inflate(Frame::None)?,
+            "gunzip" => inflate(Frame::Gzip)?,
             "brotliCompress" => State::BrotliCompress(Box::new(brotli_encoder(&parameters)?)),
             "brotliDecompress" => State::BrotliDecompress(Box::new(BrotliState::new(
                 StandardAlloc::default(),
                 StandardAlloc::default(),
                 StandardAlloc::default(),
             ))),
-            "zstdCompress" => State::ZstdCompress(zstd_encoder(&parameters)?),
-            "zstdDecompress" => State::ZstdDecompress(
-                zstd::stream::raw::Decoder::new()
-                    .map_err(|error| ZlibError::Zstd(error.to_string()))?,
-            ),
+            "zstdCompress" => State::ZstdCompress(zstd_encoder(&parameters, dictionary)?),
+            "zstdDecompress" => State::ZstdDecompress(zstd_decoder(&parameters, dictionary)?),
             _ => return Err(ZlibError::Options),
         };
         Ok(NodeZlib {
@@ -131,8 +136,8 @@ impl NodeZlib {
     ) -> Result<(), ZlibError> {
         let input = &input[from as usize..];
         let (consumed, produced, ended) = match &mut *self.state.borrow_mut() {
-            State::Compress(state) => compress(state, input, output, flush)?,
-            State::Decompress(state) => decompress(state, input, output, flush)?,
+            State::Deflate(state) => state.step(input, output, flush)?,
+            State::Inflate(state) => state.step(input, output, flush)?,
             State::BrotliCompress(state) => brotli_compress(state, input, output, flush)?,
             State::BrotliDecompress(state) => brotli_decompress(state, input, output)?,
             State::ZstdCompress(state) => zstd_step(state, input, output, flush, true)?,
@@ -161,51 +166,10 @@ impl NodeZlib {
     fn ended(&self) -> bool {
         self.ended.get()
     }
-
-    #[fast]
-    fn reset(&self) {
-        match &mut *self.state.borrow_mut() {
-            State::Compress(state) => state.reset(),
-            State::Decompress(state) => state.reset(true),
-            _ => {}
-        }
-    }
 }
 
 /// What a step did: bytes taken, bytes given, whether the end was reached.
 type Step = Result<(usize, usize, bool), ZlibError>;
-
-fn compress(state: &mut Compress, input: &[u8], output: &mut [u8], flush: u32) -> Step {
-    let flush = match flush {
-        NO_FLUSH => FlushCompress::None,
-        1 => FlushCompress::Partial,
-        2 => FlushCompress::Sync,
-        3 => FlushCompress::Full,
-        _ => FlushCompress::Finish,
-    };
-    let (taken, given) = (state.total_in(), state.total_out());
-    let status = state.compress(input, output, flush);
-    let status = status.map_err(|_| ZlibError::Data)?;
-    let consumed = (state.total_in() - taken) as usize;
-    let produced = (state.total_out() - given) as usize;
-    Ok((consumed, produced, status == Status::StreamEnd))
-}
-
-fn decompress(state: &mut Decompress, input: &[u8], output: &mut [u8], flush: u32) -> Step {
-    let flush = match flush {
-        FINISH => FlushDecompress::Finish,
-        NO_FLUSH => FlushDecompress::None,
-        _ => FlushDecompress::Sync,
-    };
-    let (taken, given) = (state.total_in(), state.total_out());
-    let status = state.decompress(input, output, flush);
-    let consumed = (state.total_in() - taken) as usize;
-    let produced = (state.total_out() - given) as usize;
-    match status {
-        Ok(status) => Ok((consumed, produced, status == Status::StreamEnd)),
-        Err(_) => Err(ZlibError::Data),
-    }
-}
 
 fn brotli_encoder(
     parameters: &[i32],
@@ -273,24 +237,93 @@ fn brotli_decompress(state: &mut Decoder, input: &[u8], output: &mut [u8]) -> St
     }
 }
 
-fn zstd_encoder(parameters: &[i32]) -> Result<zstd::stream::raw::Encoder<'static>, ZlibError> {
+/// What zstd says is wrong with a parameter.
+fn zstd_failed(error: std::io::Error) -> ZlibError {
+    ZlibError::Zstd(format!("Setting parameter failed: {error}"))
+}
+
+/// The number that stands for the size of all that will come.
+const PLEDGED_SIZE: i32 = -1;
+
+fn zstd_encoder(
+    parameters: &[i32],
+    dictionary: &[u8],
+) -> Result<zstd::stream::raw::Encoder<'static>, ZlibError> {
     const LEVEL: i32 = 100;
-    const CHECKSUM: i32 = 201;
-    let of = |number| parameters.chunks_exact(2).find(|pair| pair[0] == number);
-    if parameters
-        .chunks_exact(2)
-        .any(|pair| ![LEVEL, CHECKSUM].contains(&pair[0]))
-    {
-        return Err(ZlibError::Options);
-    }
-    let failed = |error: std::io::Error| ZlibError::Zstd(error.to_string());
-    let level = of(LEVEL).map_or(zstd::DEFAULT_COMPRESSION_LEVEL, |pair| pair[1]);
-    let mut encoder = zstd::stream::raw::Encoder::new(level).map_err(failed)?;
-    if let Some(pair) = of(CHECKSUM) {
-        let checksum = zstd::stream::raw::CParameter::ChecksumFlag(pair[1] != 0);
-        encoder.set_parameter(checksum).map_err(failed)?;
+    let pairs = || parameters.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+    let level = pairs().find(|(number, _)| *number == LEVEL);
+    let level = level.map_or(zstd::DEFAULT_COMPRESSION_LEVEL, |(_, level)| level);
+    let mut encoder = zstd::stream::raw::Encoder::with_dictionary(level, dictionary)
+        .map_err(|error| ZlibError::Zstd(error.to_string()))?;
+    for (number, value) in pairs().filter(|(number, _)| *number != LEVEL) {
+        let size = u32::try_from(value).map_err(|_| zstd_bound())?;
+        let parameter = match number {
+            PLEDGED_SIZE => {
+                let pledged = encoder.set_pledged_src_size(Some(size.into()));
+                pledged.map_err(zstd_failed)?;
+                continue;
+            }
+            101 => CParameter::WindowLog(size),
+            102 => CParameter::HashLog(size),
+            103 => CParameter::ChainLog(size),
+            104 => CParameter::SearchLog(size),
+            105 => CParameter::MinMatch(size),
+            106 => CParameter::TargetLength(size),
+            107 => CParameter::Strategy(zstd_strategy(value)?),
+            160 => CParameter::EnableLongDistanceMatching(value != 0),
+            161 => CParameter::LdmHashLog(size),
+            162 => CParameter::LdmMinMatch(size),
+            163 => CParameter::LdmBucketSizeLog(size),
+            164 => CParameter::LdmHashRateLog(size),
+            200 => CParameter::ContentSizeFlag(value != 0),
+            201 => CParameter::ChecksumFlag(value != 0),
+            202 => CParameter::DictIdFlag(value != 0),
+            _ => {
+                let what = format!("Unsupported Zstd compression parameter: {number}");
+                return Err(ZlibError::Zstd(what));
+            }
+        };
+        encoder.set_parameter(parameter).map_err(zstd_failed)?;
     }
     Ok(encoder)
+}
+
+fn zstd_strategy(value: i32) -> Result<Strategy, ZlibError> {
+    Ok(match value {
+        1 => Strategy::ZSTD_fast,
+        2 => Strategy::ZSTD_dfast,
+        3 => Strategy::ZSTD_greedy,
+        4 => Strategy::ZSTD_lazy,
+        5 => Strategy::ZSTD_lazy2,
+        6 => Strategy::ZSTD_btlazy2,
+        7 => Strategy::ZSTD_btopt,
+        8 => Strategy::ZSTD_btultra,
+        9 => Strategy::ZSTD_btultra2,
+        _ => return Err(zstd_bound()),
+    })
+}
+
+/// What zstd says of a number that a parameter cannot be.
+fn zstd_bound() -> ZlibError {
+    ZlibError::Zstd("Setting parameter failed: Parameter is out of bound".to_owned())
+}
+
+fn zstd_decoder(
+    parameters: &[i32],
+    dictionary: &[u8],
+) -> Result<zstd::stream::raw::Decoder<'static>, ZlibError> {
+    let mut decoder = zstd::stream::raw::Decoder::with_dictionary(dictionary)
+        .map_err(|error| ZlibError::Zstd(error.to_string()))?;
+    for pair in parameters.chunks_exact(2) {
+        if pair[0] != 100 {
+            let what = format!("Unsupported Zstd decompression parameter: {}", pair[0]);
+            return Err(ZlibError::Zstd(what));
+        }
+        let window = u32::try_from(pair[1]).map_err(|_| zstd_bound())?;
+        let window = DParameter::WindowLogMax(window);
+        decoder.set_parameter(window).map_err(zstd_failed)?;
+    }
+    Ok(decoder)
 }
 
 fn zstd_step(
