@@ -131,6 +131,7 @@ impl Drop for Waiting {
 
 /// What the thread does.
 fn main(index: ShardIndex, settings: Settings, start: oneshot::Receiver<Start>) {
+    let _room = crate::memory::make_room();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

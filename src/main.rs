@@ -91,7 +91,7 @@ include!(concat!(env!("OUT_DIR"), "/snapshot.rs"));
 
 fn main() -> ExitCode {
     let begun = Instant::now();
-    let cli = Cli::parse();
+    let cli = read_cli();
     let format = match &cli.command {
         Command::Run(args) => args.log.log_format,
         Command::Dev(args) => args.log.log_format,
@@ -110,6 +110,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// Starts V8 while the command line is read, which takes about as long.
+fn read_cli() -> Cli {
+    let read = std::thread::spawn(Cli::try_parse);
+    stead_ops::engine::init_platform(&[]);
+    match read.join() {
+        Ok(Ok(cli)) => cli,
+        Ok(Err(error)) => error.exit(),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
 fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
     if let Command::Completions(args) = &cli.command {
         drop(cli::completions::write(args.shell, &mut io::stdout()));
@@ -122,7 +133,6 @@ fn run(cli: Cli, begun: Instant) -> Result<cli::exit::ExitCode, Problem> {
         Command::Doctor(args) => return commands::doctor::run(args),
         _ => {}
     }
-    stead_ops::engine::init_platform(&[]);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

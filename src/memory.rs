@@ -31,6 +31,23 @@ pub fn give_back() {
     }
 }
 
+/// Makes room in the C library's heap of the calling thread, which is to make an isolate: that allocates more
+/// than a megabyte there, and the heap grows page by page, with a call of the system for each. Nothing is
+/// touched, so no memory is used before it is needed. What is returned keeps the room from being given
+/// back at once.
+pub fn make_room() -> RoomEnd {
+    // Larger blocks would be mappings of their own.
+    const BLOCK_BYTES: usize = 120 * 1024;
+    let block = |_| std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES));
+    let blocks: [Vec<u8>; 11] = std::array::from_fn(block);
+    let end = std::hint::black_box(Vec::with_capacity(2048));
+    drop(blocks);
+    RoomEnd(end)
+}
+
+/// The end of the room that a thread has.
+pub struct RoomEnd(#[expect(dead_code, reason = "it is in the way of `free`")] Vec<u8>);
+
 /// Has [`settle`] run once in the life of the process, when its start is over. Called inside the process's
 /// runtime, which ends the wait when it ends itself.
 pub fn settle_soon() {
