@@ -7,7 +7,8 @@
 import { refuseArgument } from "ext:stead/arguments.js";
 import { currentContext } from "ext:stead/context.js";
 import { requireHandler } from "ext:stead/global_scope.js";
-import { fetch, Request } from "ext:stead/http.js";
+import { fetch } from "ext:stead/http.js";
+import { Request } from "ext:stead/request.js";
 import { Navigator } from "ext:stead/navigator.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 

@@ -5,7 +5,8 @@
 
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
-import { requestOf, Response } from "ext:stead/http.js";
+import { Response } from "ext:stead/http.js";
+import { requestOf } from "ext:stead/request.js";
 import { tagClass } from "ext:stead/scope.js";
 import { toPersistent } from "ext:stead/message.js";
 import { resumeAfter } from "ext:stead/record.js";

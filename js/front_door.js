@@ -4,7 +4,8 @@
 // The door of a file that exports object classes and no default handler:
 // `/<Class>/<name>/rest` reaches that object's `fetch()` at `/rest`.
 
-import { Request, Response } from "ext:stead/http.js";
+import { Response } from "ext:stead/http.js";
+import { Request } from "ext:stead/request.js";
 
 /**
  * @param {Record<string, any>} env

@@ -7,7 +7,8 @@
 import { core } from "ext:core/mod.js";
 import { isOn } from "ext:stead/compatibility.js";
 import { bindOps } from "ext:stead/fast_ops.js";
-import { flatten, pairs, requestOf, requestToNative, responseFromNative } from "ext:stead/http.js";
+import { responseFromNative } from "ext:stead/http.js";
+import { flatten, pairs, requestOf, requestToNative } from "ext:stead/request.js";
 import { expectResponse } from "ext:stead/response_watch.js";
 import { RESULT } from "ext:stead/rpc_promise.js";
 

@@ -7,7 +7,8 @@
 import { core } from "ext:core/mod.js";
 import { addStoredClass } from "ext:stead/clone.js";
 import { streamError } from "ext:stead/cloning.js";
-import { Request, Response } from "ext:stead/http.js";
+import { Response } from "ext:stead/http.js";
+import { Request } from "ext:stead/request.js";
 
 const { Headers } = core.loadExtScript("ext:deno_fetch/20_headers.js");
 

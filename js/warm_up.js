@@ -5,7 +5,8 @@
 // compiles a function when it is called first, and the snapshot keeps what was compiled.
 
 import { core } from "ext:core/mod.js";
-import { Request, Response } from "ext:stead/http.js";
+import { Response } from "ext:stead/http.js";
+import { Request } from "ext:stead/request.js";
 
 const { URL } = core.loadExtScript("ext:deno_web/00_url.js");
 

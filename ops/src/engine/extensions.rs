@@ -134,6 +134,7 @@ deno_core::extension!(
         "older_streams.js",
         "receiver.js",
         "record.js",
+        "request.js",
         "response_statics.js",
         "redirects.js",
         "response_watch.js",

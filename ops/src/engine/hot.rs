@@ -86,13 +86,20 @@ const HOT: &[(&str, &[&str])] = &[
     ),
     ("execution_context.js", &["ExecutionContext"]),
     (
-        "http.js",
+        "request.js",
         &[
+            "Request",
+            "simpleRequest",
             "requestFromNative",
             "pairs",
             "requestOf",
             "requestToNative",
             "flatten",
+        ],
+    ),
+    (
+        "http.js",
+        &[
             "respond",
             "isPlainText",
             "responseFromNative",
