@@ -9,8 +9,11 @@ use crate::websocket::Socket;
 const CPU: &str = "Durable Object exceeded its CPU time limit and was reset.";
 const MEMORY: &str = "Durable Object's isolate exceeded its memory limit and was reset.";
 
-/// One shard, so that whoever is harmed shares a thread with whoever harms.
+/// One shard, so that whoever is harmed shares a thread with whoever harms. What is in memory stays there, however long
+/// a busy machine takes for a second of the processor's time.
 const SMALL: &[&str] = &[
+    "--evict",
+    "never",
     "--shards",
     "1",
     "--cpu-ms",
