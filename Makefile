@@ -25,6 +25,9 @@ VITEST := 4.1.12
 PLUGIN := 1.5.0
 PLUGIN_NPM := $(STEAD_CACHE)/npm/vitest-$(VITEST)-$(PLUGIN)
 PLUGIN_MODULES = $(PLUGIN_NPM)/node_modules
+PLUGIN_STAMP := $(PLUGIN_NPM)/installed
+# The packages are shared by all checkouts; what names the files of one is its own.
+SUITES_CONFIG := $(PLUGIN_NPM)/tsconfig$(subst /,-,$(CURDIR)).json
 
 # $(call step,NAME,COMMAND): says what runs, and how long it took.
 step = @echo "==> $(1)"; begin=$$(date +%s); $(2) && echo "==> $(1): ok, $$(($$(date +%s) - begin)) s"
@@ -54,17 +57,17 @@ clippy: v8
 	$(call step,clippy,cargo clippy $(CARGO_PROFILE) --workspace --all-targets -- -D warnings)
 
 # js/ needs nothing from outside; the others are checked with the platform's types, as their authors would.
-types: $(TSC) $(PLUGIN_NPM)/tsconfig.json
+types: $(TSC) $(SUITES_CONFIG)
 	$(call step,types of js/,$(TSC) --project js && $(TSC) --project js/node)
 	$(call step,types of scripts and examples,$(TSC) --project test-scripts --typeRoots $(MODULES))
-	$(call step,types of suites,$(TSC) --project $(PLUGIN_NPM)/tsconfig.json)
+	$(call step,types of suites,$(TSC) --project $(SUITES_CONFIG))
 	$(call step,types of fixtures,$(TSC) --project tests/fixtures --typeRoots $(MODULES))
 
 cargo-test: v8
 	$(call step,tests,cargo test $(CARGO_PROFILE) --workspace --no-fail-fast)
 
 # The scripts that use only the public API pass on the reference runtime too, and both keep the same files.
-peers: build $(TSC) $(PLUGIN_NPM)/tsconfig.json
+peers: build $(TSC) $(PLUGIN_STAMP)
 	$(call step,scripts on workerd,node test-scripts/on-workerd.mjs --modules $(MODULES))
 	$(call step,suites on @cloudflare/vitest-plugin,node test-scripts/plugin.mjs --modules $(PLUGIN_MODULES))
 	$(call step,state files exchanged with workerd,node test-scripts/state-exchange.mjs --modules $(MODULES) --stead $(STEAD))
@@ -73,7 +76,7 @@ torture: v8 ## Kill the server 500 times under load, try 10,000 schedules of cra
 	$(call step,schedules of crashes,STEAD_TEST_SCHEDULES=10000 cargo test $(CARGO_PROFILE) -p stead-storage --test crashes -- --nocapture)
 	$(call step,kills,STEAD_TORTURE_KILLS=500 cargo test $(CARGO_PROFILE) --test process kills_at_random_moments -- --nocapture)
 
-bench-test: build $(PLUGIN_NPM)/tsconfig.json ## Time 500 tests on stead test and on the platform's plugin
+bench-test: build $(PLUGIN_STAMP) ## Time 500 tests on stead test and on the platform's plugin
 	@node test-scripts/plugin.mjs --modules $(PLUGIN_MODULES) --stead $(STEAD)
 
 BENCH_JS = $(CARGO_TARGET_DIR)/bench/worker.js
@@ -137,10 +140,13 @@ $(TSC):
 	  workerd@$(WORKERD) esbuild@$(ESBUILD)
 
 # Suites import `vitest`, whose types are found by path.
-$(PLUGIN_NPM)/tsconfig.json: $(TSC) Makefile
+$(PLUGIN_STAMP): $(TSC)
 	@mkdir -p $(PLUGIN_NPM)
 	npm install --prefix $(PLUGIN_NPM) --no-audit --no-fund --loglevel=error \
 	  vitest@$(VITEST) @cloudflare/vitest-plugin@$(PLUGIN)
+	@touch $@
+
+$(SUITES_CONFIG): $(PLUGIN_STAMP) Makefile
 	@printf '{ "extends": "%s", "compilerOptions": { "types": ["%s", "%s"], "paths": { "vitest": ["%s"] } }, "include": ["%s", "%s"] }\n' \
 	  $(CURDIR)/test-scripts/tsconfig.json \
 	  $(MODULES)/@cloudflare/workers-types/latest $(PLUGIN_MODULES)/@cloudflare/vitest-plugin/types/cloudflare-test.d.ts \
