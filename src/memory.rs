@@ -48,79 +48,16 @@ pub fn make_room() -> RoomEnd {
 /// The end of the room that a thread has.
 pub struct RoomEnd(#[expect(dead_code, reason = "it is in the way of `free`")] Vec<u8>);
 
-/// Has [`settle`] run once in the life of the process, when its start is over. Called inside the process's
-/// runtime, which ends the wait when it ends itself.
-pub fn settle_soon() {
+/// Gives back, once in the life of the process, what its start has freed, when that is over. Called inside
+/// the process's runtime, which ends the wait when it ends itself.
+pub fn give_back_soon() {
     static ASKED: AtomicBool = AtomicBool::new(false);
     if !ASKED.swap(true, Ordering::Relaxed) {
         tokio::spawn(async {
             tokio::time::sleep(SETTLE_AFTER).await;
-            drop(tokio::task::spawn_blocking(settle).await);
+            drop(tokio::task::spawn_blocking(give_back).await);
         });
     }
-}
-
-/// Lets go of what only the start of the process needed: freed memory, and the pages of the program
-/// file, most of which hold what is read once (relocations, the snapshot, the bundler). They
-/// are the page cache's, and what runs on finds there what it needs of them.
-fn settle() {
-    give_back();
-    #[cfg(target_os = "linux")]
-    if !is_traced() {
-        // SAFETY: the function only reads what it is given, for the time of its call.
-        unsafe {
-            libc::dl_iterate_phdr(Some(unmap_program), std::ptr::null_mut());
-        }
-    }
-}
-
-/// Whether a debugger has written its breakpoints into the program's pages.
-#[cfg(target_os = "linux")]
-fn is_traced() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let tracer = status
-        .lines()
-        .find_map(|line| line.strip_prefix("TracerPid:"));
-    tracer.is_none_or(|tracer| tracer.trim() != "0")
-}
-
-/// Has the kernel forget that the program's pages are mapped, those that nobody writes to. A page that
-/// is touched again is mapped again.
-///
-/// # Safety
-/// `object` describes a loaded object.
-#[cfg(target_os = "linux")]
-unsafe extern "C" fn unmap_program(
-    object: *mut libc::dl_phdr_info,
-    _: usize,
-    _: *mut c_void,
-) -> libc::c_int {
-    const PAGE: u64 = 4096;
-    // SAFETY: the caller's promise.
-    let object = unsafe { &*object };
-    // SAFETY: the loader's table has so many entries.
-    let segments =
-        unsafe { std::slice::from_raw_parts(object.dlpi_phdr, usize::from(object.dlpi_phnum)) };
-    for segment in segments {
-        if segment.p_type != libc::PT_LOAD || segment.p_flags & libc::PF_W != 0 {
-            continue;
-        }
-        let start = (object.dlpi_addr + segment.p_vaddr).next_multiple_of(PAGE);
-        let end = (object.dlpi_addr + segment.p_vaddr + segment.p_filesz) / PAGE * PAGE;
-        if start < end {
-            // SAFETY: the pages are those of a file and were never written to, so that each
-            // comes back as it was.
-            unsafe {
-                libc::madvise(
-                    start as *mut c_void,
-                    (end - start) as usize,
-                    libc::MADV_DONTNEED,
-                );
-            }
-        }
-    }
-    // The first object is the program; the others are libraries.
-    1
 }
 
 /// The bytes that the array buffers of one isolate may have together.

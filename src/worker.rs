@@ -221,7 +221,7 @@ impl Worker {
         };
         worker.start_late(late, failure).await;
         if worker.shared.testing.is_none() {
-            crate::memory::settle_soon();
+            crate::memory::give_back_soon();
         }
         let alarms = worker.shared.alarms.start(&worker.shared);
         worker.threads().push(alarms);

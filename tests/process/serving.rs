@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::server::{DEADLINE, Server, example, fixture, status_kib, temporary, text};
+use crate::server::{DEADLINE, Server, example, fixture, temporary, text};
 use crate::websocket::Socket;
 
 #[test]
@@ -223,19 +223,4 @@ fn a_worker_is_a_client_of_other_servers() {
     let chosen = json!([[0, true, ""], [1, "fancy", ""]]);
     assert_eq!(server.get("/protocol").json(), chosen);
     assert_eq!(server.get("/refused").json(), json!(1006));
-}
-
-#[test]
-fn a_process_at_rest_lets_go_of_the_pages_that_its_start_needed() {
-    let state = temporary();
-    let server = Server::start(&example("chat.ts"), state.path(), &[]);
-    server.get("/room/lobby");
-    let begun = Instant::now();
-    while status_kib(server.id(), "RssFile:") > 16 * 1024 {
-        assert!(begun.elapsed() < DEADLINE, "it keeps the program's pages");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // They come back when they are used.
-    assert_eq!(server.get("/room/lobby").status, 200);
-    server.stop();
 }
