@@ -152,6 +152,7 @@ deno_core::extension!(
         "storage.js",
         "streams.js",
         "tasks.js",
+        "thenables.js",
         "connect.js",
         "passed_streams.js",
         "socket_passing.js",

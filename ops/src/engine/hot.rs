@@ -99,12 +99,7 @@ const HOT: &[(&str, &[&str])] = &[
     ),
     (
         "http.js",
-        &[
-            "respond",
-            "isPlainText",
-            "responseFromNative",
-            "leaving",
-        ],
+        &["respond", "isPlainText", "responseFromNative", "leaving"],
     ),
     ("body.js", &["innerBody", "nativeBody", "PendingInnerBody"]),
     (
