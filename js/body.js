@@ -7,7 +7,7 @@ import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext } from "ext:stead/context.js";
 import { abortSignal } from "ext:stead/client_gone.js";
-import { currentHandle } from "ext:stead/record.js";
+import { currentHandle, isEnded } from "ext:stead/record.js";
 import { decompressed } from "ext:stead/content_encoding.js";
 import { defineMember } from "ext:stead/scope.js";
 import { bytesOf, fixedLengthOf } from "ext:stead/streams.js";
@@ -18,6 +18,8 @@ const streams = core.loadExtScript("ext:deno_web/06_streams.js");
 
 let {
   op_body_take,
+  op_feed_begin,
+  op_feed_end,
   op_output_open,
   op_output_wait,
   op_readable_stream_resource_allocate,
@@ -32,6 +34,8 @@ let {
 bindOps((ops) =>
   ({
     op_body_take,
+    op_feed_begin,
+    op_feed_end,
     op_output_open,
     op_output_wait,
     op_readable_stream_resource_allocate,
@@ -237,23 +241,27 @@ function resourceOf(stream, length, asked) {
     : op_readable_stream_resource_allocate_sized(length);
   const feeding = { ended: false };
   const cancel = () => {
+    // Code that was ended is not told.
+    if (isEnded()) return;
     reader.cancel("the body is not read any more").catch(() => {});
     if (asked !== null && !feeding.ended) abortSignal(asked);
     feeding.ended = true;
   };
   op_readable_stream_resource_await_close(rid).then(cancel, () => {});
-  feed(reader, op_readable_stream_resource_get_sink(rid), cancel, currentHandle(), feeding);
+  feed(rid, reader, cancel, currentHandle(), feeding);
   return rid;
 }
 
 /**
+ * @param {number} rid
  * @param {any} reader
- * @param {any} sink
  * @param {() => void} cancel
  * @param {any} speaker the object whose stream it is, or null
  * @param {{ ended: boolean }} feeding
  */
-async function feed(reader, sink, cancel, speaker, feeding) {
+async function feed(rid, reader, cancel, speaker, feeding) {
+  const sink = op_readable_stream_resource_get_sink(rid);
+  const own = speaker === null ? null : op_feed_begin(speaker, rid);
   const context = currentContext();
   const event = context instanceof WorkerEvent ? context : null;
   let isOpen = true;
@@ -287,6 +295,7 @@ async function feed(reader, sink, cancel, speaker, feeding) {
     cancel();
   } finally {
     isOpen = false;
+    if (own !== null) op_feed_end(own);
     op_readable_stream_resource_close(sink);
     event?.release();
   }
