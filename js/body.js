@@ -6,8 +6,10 @@
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { currentContext } from "ext:stead/context.js";
-import { currentHandle } from "ext:stead/record.js";
+import { abortSignal } from "ext:stead/client_gone.js";
+import { currentHandle, isEnded } from "ext:stead/record.js";
 import { decompressed } from "ext:stead/content_encoding.js";
+import { defineMember } from "ext:stead/scope.js";
 import { bytesOf, fixedLengthOf } from "ext:stead/streams.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 
@@ -16,6 +18,8 @@ const streams = core.loadExtScript("ext:deno_web/06_streams.js");
 
 let {
   op_body_take,
+  op_feed_begin,
+  op_feed_end,
   op_output_open,
   op_output_wait,
   op_readable_stream_resource_allocate,
@@ -30,6 +34,8 @@ let {
 bindOps((ops) =>
   ({
     op_body_take,
+    op_feed_begin,
+    op_feed_end,
     op_output_open,
     op_output_wait,
     op_readable_stream_resource_allocate,
@@ -68,35 +74,23 @@ Object.defineProperty(InnerBody.prototype, "stream", {
 
 // All bodies are streams of bytes on the platform. deno_fetch makes one of another kind of text,
 // which it knows again when a response is made of another one's body.
-const { getReader } = streams.ReadableStream.prototype;
-Object.defineProperty(streams.ReadableStream.prototype, "getReader", {
-  value: {
-    /** @this {any} @param {any[]} args */
-    getReader(...args) {
-      const [options] = args;
-      if (options?.mode === "byob" && ofStatic.has(this)) return readerIntoBuffers(this);
-      return Reflect.apply(getReader, this, args);
-    },
-  }.getReader,
-  writable: true,
-  enumerable: true,
-  configurable: true,
-});
-
-const { tee } = streams.ReadableStream.prototype;
-Object.defineProperty(streams.ReadableStream.prototype, "tee", {
-  value: {
-    /** @this {any} */
-    tee() {
-      const branches = Reflect.apply(tee, this, []);
-      if (ofStatic.has(this)) branches.forEach((/** @type {any} */ branch) => ofStatic.add(branch));
-      return branches;
-    },
-  }.tee,
-  writable: true,
-  enumerable: true,
-  configurable: true,
-});
+const { getReader, tee } = streams.ReadableStream.prototype;
+const streamMembers = {
+  /** @this {any} @param {any[]} args */
+  getReader(...args) {
+    const [options] = args;
+    if (options?.mode === "byob" && ofStatic.has(this)) return readerIntoBuffers(this);
+    return Reflect.apply(getReader, this, args);
+  },
+  /** @this {any} */
+  tee() {
+    const branches = Reflect.apply(tee, this, []);
+    if (ofStatic.has(this)) branches.forEach((/** @type {any} */ branch) => ofStatic.add(branch));
+    return branches;
+  },
+};
+defineMember(streams.ReadableStream.prototype, streamMembers.getReader);
+defineMember(streams.ReadableStream.prototype, streamMembers.tee);
 
 /**
  * A reader into buffers of a stream that gives whole chunks.
@@ -202,14 +196,15 @@ export function isPending(body) {
 /**
  * A body for Rust: null, text, bytes, a pending body or the number of a resource.
  * @param {any} body an InnerBody
+ * @param {any} [asked] the request that it answers
  */
-export function nativeBody(body) {
+export function nativeBody(body, asked = null) {
   if (body === null) return null;
   if (body.unusable()) throw new TypeError(BODY_USED);
   const pending = body instanceof PendingInnerBody ? body.takePending() : null;
   if (pending !== null) return pending;
   const source = body.streamOrStatic;
-  if (source instanceof streams.ReadableStream) return nativeStream(source, body.length);
+  if (source instanceof streams.ReadableStream) return nativeStream(source, body.length, asked);
   source.consumed = true;
   return source.body;
 }
@@ -218,12 +213,13 @@ export function nativeBody(body) {
  * The number of a resource from which Rust reads the stream.
  * @param {any} stream
  * @param {number | null} length
+ * @param {any} [asked] the request that it answers
  */
-export function nativeStream(stream, length) {
+export function nativeStream(stream, length, asked = null) {
   const backing = streams.getReadableStreamResourceBacking(stream);
   if (backing === null || backing === undefined) {
     const promised = fixedLengthOf(stream);
-    return resourceOf(stream, length ?? (promised === undefined ? null : Number(promised)));
+    return resourceOf(stream, length ?? (promised === undefined ? null : Number(promised)), asked);
   }
   // Locked and disturbed from JavaScript's side: Rust reads it now.
   stream.getReader();
@@ -231,45 +227,41 @@ export function nativeStream(stream, length) {
   return backing.rid;
 }
 
-/** Who is told when nobody reads the stream that is sent next. @type {(() => void) | null} */
-let unread = null;
-
-/** @param {(() => void) | null} told */
-export function tellWhenUnread(told) {
-  unread = told;
-}
-
 /**
  * A resource that is fed from a stream. deno_web has one too; this one takes text, as the
  * platform does.
  * @param {any} stream
  * @param {number | null} length
+ * @param {any} asked the request that it answers, or null
  */
-function resourceOf(stream, length) {
+function resourceOf(stream, length, asked) {
   const reader = stream.getReader();
   const rid = length === null
     ? op_readable_stream_resource_allocate()
     : op_readable_stream_resource_allocate_sized(length);
-  const told = unread;
   const feeding = { ended: false };
   const cancel = () => {
+    // Code that was ended is not told.
+    if (isEnded()) return;
     reader.cancel("the body is not read any more").catch(() => {});
-    if (told !== null && !feeding.ended) told();
+    if (asked !== null && !feeding.ended) abortSignal(asked);
     feeding.ended = true;
   };
   op_readable_stream_resource_await_close(rid).then(cancel, () => {});
-  feed(reader, op_readable_stream_resource_get_sink(rid), cancel, currentHandle(), feeding);
+  feed(rid, reader, cancel, currentHandle(), feeding);
   return rid;
 }
 
 /**
+ * @param {number} rid
  * @param {any} reader
- * @param {any} sink
  * @param {() => void} cancel
  * @param {any} speaker the object whose stream it is, or null
  * @param {{ ended: boolean }} feeding
  */
-async function feed(reader, sink, cancel, speaker, feeding) {
+async function feed(rid, reader, cancel, speaker, feeding) {
+  const sink = op_readable_stream_resource_get_sink(rid);
+  const own = speaker === null ? null : op_feed_begin(speaker, rid);
   const context = currentContext();
   const event = context instanceof WorkerEvent ? context : null;
   let isOpen = true;
@@ -303,6 +295,7 @@ async function feed(reader, sink, cancel, speaker, feeding) {
     cancel();
   } finally {
     isOpen = false;
+    if (own !== null) op_feed_end(own);
     op_readable_stream_resource_close(sink);
     event?.release();
   }

@@ -6,32 +6,19 @@
 // https://developers.cloudflare.com/workers/runtime-apis/request/#the-signal-property
 
 import { core } from "ext:core/mod.js";
-import { tellWhenUnread } from "ext:stead/body.js";
 import { isOn } from "ext:stead/compatibility.js";
 
 const { AbortSignal, signalAbort } = core.loadExtScript("ext:deno_web/03_abort_signal.js");
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
-/** @param {any} asked */
-function abort(asked) {
+/**
+ * Tells a request that nobody reads its answer any more.
+ * @param {any} asked
+ */
+export function abortSignal(asked) {
+  // Nobody reads the answer to HEAD.
+  if (asked.method === "HEAD" || !isOn("enable_request_signal")) return;
   const { signal } = asked;
   if (!(signal instanceof AbortSignal)) return;
   /** @type {any} */ (signal)[signalAbort](new DOMException("The client has disconnected", "AbortError"));
-}
-
-/**
- * Sends a response away.
- * @template T
- * @param {any} asked the request that it answers, if somebody made one
- * @param {() => T} leave
- */
-export function answering(asked, leave) {
-  // Nobody reads the answer to HEAD.
-  if (asked === null || asked.method === "HEAD" || !isOn("enable_request_signal")) return leave();
-  tellWhenUnread(() => abort(asked));
-  try {
-    return leave();
-  } finally {
-    tellWhenUnread(null);
-  }
 }

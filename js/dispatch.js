@@ -3,7 +3,6 @@
 
 // What Rust calls: looking at the worker's module, making instances, delivering events.
 
-import { expectPromise } from "ext:stead/http_checks.js";
 import { core } from "ext:core/mod.js";
 import { defineBindings } from "ext:stead/bindings.js";
 import { isOn } from "ext:stead/compatibility.js";
@@ -41,6 +40,7 @@ import {
   endListening,
   listeningHandlers,
 } from "ext:stead/service_worker.js";
+import { expectPromise } from "ext:stead/thenables.js";
 import { WorkerEvent } from "ext:stead/worker_event.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
 import "ext:stead/reading.js";

@@ -4,7 +4,6 @@
 // Events of the worker's own code: requests, calls over RPC, cron triggers, queues.
 // https://developers.cloudflare.com/workers/runtime-apis/handlers/
 
-import { expectPromise } from "ext:stead/http_checks.js";
 import { core } from "ext:core/mod.js";
 import { bindOps } from "ext:stead/fast_ops.js";
 import { enterContext } from "ext:stead/context.js";
@@ -16,6 +15,7 @@ import { failedBatch, handleQueue, handleScheduled } from "ext:stead/handlers.js
 import { respond, Response } from "ext:stead/http.js";
 import { requestFromNative } from "ext:stead/request.js";
 import { fromMessage, serializeThrown, toMessage } from "ext:stead/message.js";
+import { expectPromise } from "ext:stead/thenables.js";
 import { isOn } from "ext:stead/compatibility.js";
 import { answerCall, ENTRYPOINT, HANDLERS, VALUE } from "ext:stead/rpc.js";
 import { HANDLER_PATH, propsFrom } from "ext:stead/service_stub.js";

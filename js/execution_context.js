@@ -7,9 +7,9 @@
 import { refuseArgument } from "ext:stead/arguments.js";
 import { abortEvent } from "ext:stead/event_abort.js";
 import { exports } from "ext:stead/environment.js";
-import { awaitable } from "ext:stead/http_checks.js";
 import { guardReceiver } from "ext:stead/receiver.js";
 import { tagClass } from "ext:stead/scope.js";
+import { awaitable } from "ext:stead/thenables.js";
 import { tracing } from "ext:stead/tracing.js";
 
 export class ExecutionContext {

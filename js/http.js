@@ -19,7 +19,6 @@ import {
   nativeBody,
   nativeStream,
 } from "ext:stead/body.js";
-import { answering } from "ext:stead/client_gone.js";
 import { compressed, formatOf } from "ext:stead/content_encoding.js";
 import { fromWire, recodeHeaders, toWire } from "ext:stead/header_text.js";
 import { checkAnswer, checkStream, responseBody } from "ext:stead/http_checks.js";
@@ -147,7 +146,7 @@ export function responseFromNative(parts, urls) {
  * Answers an event with a response.
  * @param {any} native
  * @param {any} made
- * @param {any} asked its request
+ * @param {any} asked its request, or null if no code has seen it
  */
 export function respond(native, made, asked) {
   if (!(made instanceof DenoResponse)) {
@@ -165,7 +164,7 @@ export function respond(native, made, asked) {
   const socket = made[SOCKET];
   const end = socket === undefined ? null : endForResponse(socket);
   if (made.bodyUsed) throw new TypeError(BODY_USED);
-  const { body, headers } = answering(asked, () => leaving(made, response.wireHeaderList(inner)));
+  const { body, headers } = leaving(made, response.wireHeaderList(inner), asked);
   op_respond(native, inner.status, inner.statusMessage, flatten(headers), body, end);
 }
 
@@ -173,12 +172,15 @@ export function respond(native, made, asked) {
  * The body of a response as it leaves, and the headers that are true of it.
  * @param {any} made
  * @param {[string, string][]} list its headers
+ * @param {any} [asked] the request that it answers
  */
-export function leaving(made, list) {
+export function leaving(made, list, asked = null) {
   const inner = response.toInnerResponse(made);
   const format = inner.body === null || made[ENCODED] ? undefined : formatOf(list);
-  if (format === undefined || isPending(inner.body)) return { body: nativeBody(inner.body), headers: list };
-  const body = nativeBody(compressed(inner.body, format));
+  if (format === undefined || isPending(inner.body)) {
+    return { body: nativeBody(inner.body, asked), headers: list };
+  }
+  const body = nativeBody(compressed(inner.body, format), asked);
   return { body, headers: list.filter(([name]) => name.toLowerCase() !== "content-length") };
 }
 

@@ -139,30 +139,6 @@ export function checkAnswer(inner) {
   );
 }
 
-/**
- * What a handler returned, which is a promise or the response itself.
- * @param {any} returned
- */
-export function expectPromise(returned) {
-  if (!isOn("unwrap_custom_thenables") && isThenable(returned)) {
-    throw new TypeError("Callback returned incorrect type; expected 'Promise'");
-  }
-  return returned;
-}
-
-/**
- * What there is to wait for: promises, and objects that only behave like them where the flags say so.
- * @param {any} given
- */
-export function awaitable(given) {
-  return !isOn("unwrap_custom_thenables") && isThenable(given) ? undefined : given;
-}
-
-/** @param {any} value */
-function isThenable(value) {
-  return isObject(value) && !(value instanceof Promise) && typeof value.then === "function";
-}
-
 /** @param {number} status */
 function isWithoutBody(status) {
   return status === 101 || status === 204 || status === 205 || status === 304;

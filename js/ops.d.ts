@@ -147,6 +147,8 @@ interface TransactionOps {
   op_transaction_rollback(handle: ObjectHandle, depth: number): void;
   op_output_open(handle: ObjectHandle): boolean;
   op_output_wait(handle: ObjectHandle): Promise<void>;
+  op_feed_begin(handle: ObjectHandle, rid: number): object;
+  op_feed_end(feed: object): void;
   op_storage_synced(handle: ObjectHandle): boolean;
   op_storage_sync(handle: ObjectHandle): Promise<void>;
 }

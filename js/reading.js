@@ -6,8 +6,9 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { unlessEnded } from "ext:stead/record.js";
+import { defineMember } from "ext:stead/scope.js";
 
-const { ObjectDefineProperty, ObjectGetPrototypeOf, ReflectApply } = primordials;
+const { ObjectGetPrototypeOf, ReflectApply } = primordials;
 const {
   ReadableStream,
   ReadableStreamBYOBReader,
@@ -15,23 +16,19 @@ const {
 } = core.loadExtScript("ext:deno_web/06_streams.js");
 
 /**
+ * Has what a method promises never come once the code that waits for it was ended.
  * @param {any} target
  * @param {string} name
  */
 function endWithCode(target, name) {
   const standard = target[name];
-  ObjectDefineProperty(target, name, {
-    __proto__: null,
-    value: {
-      /** @param {any[]} args */
-      [name](...args) {
-        return unlessEnded(ReflectApply(standard, this, args));
-      },
-    }[name],
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  });
+  const method = {
+    /** @param {any[]} args */
+    [name](...args) {
+      return unlessEnded(ReflectApply(standard, this, args));
+    },
+  }[name];
+  defineMember(target, method);
 }
 
 endWithCode(ReadableStreamDefaultReader.prototype, "read");

@@ -347,6 +347,7 @@ impl Shard {
             event.fail(failure.clone());
         }
         instance.owes.fail(failure);
+        instance.feeds.break_off();
         instance.sockets.clear();
         self.end_sharing(instance);
     }

@@ -17,10 +17,20 @@ const INTERNAL = Symbol("internal");
 export const CURVE_NAMES = { "P-256": "prime256v1", "P-384": "secp384r1", "P-521": "secp521r1", secp256k1: "secp256k1" };
 const isKey = Symbol.for("stead.KeyObject");
 
+/** What may leave the runtime; a key of Web Crypto says whether it may. @type {(key: KeyObject) => any} */
+let exportedBytes;
+
 export class KeyObject {
   #type;
   #bytes;
   #extractable;
+
+  static {
+    exportedBytes = (key) => {
+      if (!key.#extractable) throw new TypeError("Unable to export non-extractable key");
+      return Buffer.from(key.#bytes);
+    };
+  }
 
   /** @param {symbol} token @param {"secret" | "private" | "public"} type @param {any} bytes @param {boolean} [extractable] */
   constructor(token, type, bytes, extractable = true) {
@@ -47,12 +57,6 @@ export class KeyObject {
 
   [bytesOfKey]() {
     return this.#bytes;
-  }
-
-  /** What may leave the runtime; a key of Web Crypto says whether it may. */
-  _exported() {
-    if (!this.#extractable) throw new TypeError("Unable to export non-extractable key");
-    return Buffer.from(this.#bytes);
   }
 
   /** @param {any} other */
@@ -93,7 +97,7 @@ export class SecretKeyObject extends KeyObject {
 
   /** @param {{ format?: string }} [options] */
   export(options) {
-    const buffer = this._exported();
+    const buffer = exportedBytes(this);
     return options?.format === "jwk" ? { kty: "oct", ext: true, k: buffer.toString("base64url") } : buffer;
   }
 }
@@ -137,7 +141,7 @@ class AsymmetricKeyObject extends KeyObject {
   /** @param {any} options */
   export(options) {
     if (options === null || typeof options !== "object") throw invalidType("options", "object", options);
-    let der = this._exported();
+    let der = exportedBytes(this);
     if (options.format === "jwk") return toJwk(this.parts(), this.#description);
     if (options.format !== undefined && options.format !== "der" && options.format !== "pem") throw invalidValue("options.format", options.format);
     const isPrivate = this.type === "private";
@@ -177,11 +181,9 @@ export class PublicKeyObject extends AsymmetricKeyObject {
 
 /** How an export is to be encrypted, if it is. @param {any} options @param {string} type @param {boolean} isPrivate */
 function encryption({ cipher, passphrase, format }, type, isPrivate) {
-  if (cipher === undefined || cipher === null) {
-    if (passphrase !== undefined) throw new TypeError("Incorrect type for the 'passphrase' field on 'KeyExportOptions': the provided value is not of type 'BufferSource'.");
-    return {};
-  }
-  if (!isPrivate) throw new TypeError("Incorrect type for the 'passphrase' field on 'KeyExportOptions': the provided value is not of type 'BufferSource'.");
+  const isGiven = cipher !== undefined && cipher !== null;
+  if (!isGiven && passphrase === undefined) return {};
+  if (!isGiven || !isPrivate) throw new TypeError("Incorrect type for the 'passphrase' field on 'KeyExportOptions': the provided value is not of type 'BufferSource'.");
   expectString("options.cipher", cipher);
   if (typeof passphrase !== "string" && !ArrayBuffer.isView(passphrase)) throw invalidType("options.passphrase", ["string", "Uint8Array"], passphrase);
   if (format === "der" && type !== "pkcs8") throw coded(Error, "ERR_CRYPTO_INCOMPATIBLE_KEY_OPTIONS", `The selected key encoding ${type} does not support encryption.`);

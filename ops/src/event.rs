@@ -91,7 +91,7 @@ pub struct Note {
 
 /// A request that the worker (or, with an instance, an object) is answering.
 pub struct IncomingRequest {
-    request: RefCell<Option<FetchRequest>>,
+    request: RefCell<FetchRequest>,
     /// Whether the request may be answered with a WebSocket.
     asks_for_socket: bool,
     owed: Rc<Owed<FetchResponse>>,
@@ -112,7 +112,7 @@ impl IncomingRequest {
     ) -> IncomingRequest {
         IncomingRequest {
             asks_for_socket: asks_for_socket(&request),
-            request: RefCell::new(Some(request)),
+            request: RefCell::new(request),
             owed: Owed::new(reply, None),
             note: Some(note),
         }
@@ -127,7 +127,7 @@ impl IncomingRequest {
         let measured = request.measured.take();
         IncomingRequest {
             asks_for_socket: asks_for_socket(&request),
-            request: RefCell::new(Some(request)),
+            request: RefCell::new(request),
             owed: owes.owed(reply).with_measured(measured),
             note: None,
         }
@@ -142,7 +142,7 @@ impl IncomingRequest {
         let measured = request.measured.take();
         IncomingRequest {
             asks_for_socket: asks_for_socket(&request),
-            request: RefCell::new(Some(request)),
+            request: RefCell::new(request),
             owed: Owed::new(reply, Some(instance)).with_measured(measured),
             note: None,
         }
@@ -174,47 +174,38 @@ unsafe impl GarbageCollected for IncomingRequest {
     }
 }
 
-fn look<T>(
-    request: &IncomingRequest,
-    look: impl FnOnce(&mut FetchRequest) -> T,
-) -> Result<T, JsErrorBox> {
-    match request.request.borrow_mut().as_mut() {
-        Some(request) => Ok(look(request)),
-        None => Err(JsErrorBox::generic("the request has ended")),
-    }
+#[op2]
+#[string]
+fn op_request_method(#[cppgc] request: &IncomingRequest) -> String {
+    request.request.borrow().method.clone()
 }
 
 #[op2]
 #[string]
-fn op_request_method(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
-    look(request, |request| request.method.clone())
-}
-
-#[op2]
-#[string]
-fn op_request_url(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
-    look(request, |request| request.url.clone())
+fn op_request_url(#[cppgc] request: &IncomingRequest) -> String {
+    request.request.borrow().url.clone()
 }
 
 /// Whether the request says anything of itself to the platform; most do not.
 #[op2(fast)]
-fn op_request_has_cf(#[cppgc] request: &IncomingRequest) -> Result<bool, JsErrorBox> {
-    look(request, |request| request.cf.is_some())
+fn op_request_has_cf(#[cppgc] request: &IncomingRequest) -> bool {
+    request.request.borrow().cf.is_some()
 }
 
 /// What that is, as JSON.
 #[op2]
 #[string]
-fn op_request_cf(#[cppgc] request: &IncomingRequest) -> Result<String, JsErrorBox> {
-    look(request, |request| request.cf.take().unwrap_or_default())
+fn op_request_cf(#[cppgc] request: &IncomingRequest) -> String {
+    let cf = request.request.borrow_mut().cf.take();
+    cf.unwrap_or_default()
 }
 
 #[op2]
 fn op_request_headers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] request: &IncomingRequest,
-) -> Result<v8::Local<'s, v8::Array>, JsErrorBox> {
-    look(request, |request| headers_to_js(scope, &request.headers))
+) -> v8::Local<'s, v8::Array> {
+    headers_to_js(scope, &request.request.borrow().headers)
 }
 
 /// The request's body, taken out of it; null if it has none.
@@ -222,9 +213,9 @@ fn op_request_headers<'s>(
 fn op_request_body<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] request: &IncomingRequest,
-) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
-    let body = look(request, |request| std::mem::take(&mut request.body))?;
-    Ok(body_to_js(scope, body))
+) -> v8::Local<'s, v8::Value> {
+    let body = std::mem::take(&mut request.request.borrow_mut().body);
+    body_to_js(scope, body)
 }
 
 /// Answers a request.

@@ -17,6 +17,7 @@ use stead_storage::StorageError;
 use crate::answer::Owes;
 use crate::callee::Held;
 use crate::facet::Nest;
+use crate::feed::Feeds;
 use crate::host::HostRef;
 use crate::host::object_label;
 use crate::message::Failure;
@@ -93,6 +94,8 @@ pub struct Instance {
     pub exports: Cell<usize>,
     /// The stubs that the object's code holds.
     pub held: Held,
+    /// The bodies that the object's code streams.
+    pub feeds: Feeds,
     /// Its place among the facets of the object.
     pub nest: Nest,
     host: HostRef,
@@ -134,6 +137,7 @@ impl Instance {
             idle_listed: Cell::new(false),
             exports: Cell::new(0),
             held: Held::default(),
+            feeds: Feeds::default(),
             nest,
             host,
             turn,

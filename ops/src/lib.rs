@@ -20,6 +20,7 @@ pub mod event_abort;
 pub mod exception;
 pub mod export;
 pub mod facet;
+pub mod feed;
 pub mod frame;
 mod gate;
 mod headers;

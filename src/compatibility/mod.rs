@@ -28,8 +28,8 @@ const HONOURED: &[&str] = &[
     "enable_ctx_exports",
     "enable_global_performance_classes",
     "enable_navigator_language",
-    "enable_request_signal",
     "enable_nodejs_global_timers",
+    "enable_request_signal",
     "enable_weak_ref",
     "encoder_stream_spec_compliant_backpressure",
     "enhanced_error_serialization",
@@ -69,8 +69,8 @@ const HONOURED: &[&str] = &[
     "writable_stream_spec_compliant_writer",
 ];
 
-/// Beginnings of the names of flags that concern what Stead does not have: nothing is
-/// there that they could change.
+/// Beginnings of the names of flags that concern what Stead does not have, or what makes no difference on
+/// one machine: nothing is there that they could change.
 const ELSEWHERE: &[&str] = &[
     "assets_",
     "auto_grpc",
@@ -79,16 +79,21 @@ const ELSEWHERE: &[&str] = &[
     "cots_",
     "d1_",
     "disable_python",
+    "durable_object_alarms",
+    "dynamic_dispatch_",
     "enable_d1",
     "enable_email",
+    "enable_fast_jsg_struct",
     "enable_forwardable",
     // A module that the date does not bring is there all the same, as with wrangler, which brings one of its own.
     "enable_nodejs_",
     "enable_python",
     "enable_validate_workflow",
+    "global_fetch_strictly_public",
     "html_rewriter_",
     "kv_",
     "memory_cache",
+    "minimal_subrequests",
     "nodejs_zlib",
     "no_cache_api",
     "no_cf_botmanagement",
@@ -104,8 +109,11 @@ const ELSEWHERE: &[&str] = &[
     "set_forwardable",
     "streaming_tail",
     "tail_worker",
+    "tcp_sockets_support",
+    "throw_on_not_implemented_tls_options",
     "typescript_strip_types",
     "vectorize_",
+    "web_socket_compression",
     "webgpu",
     "workflows_",
     // Modules are put into one bundle before they run, as wrangler does.
@@ -116,14 +124,6 @@ const ELSEWHERE: &[&str] = &[
     "throw_on_unrecognized_import_assertion",
     // When an idle object leaves memory is no promise: it may stay longer.
     "durable_object_io_tasks_prevent_eviction",
-    "dynamic_dispatch_",
-    "durable_object_alarms",
-    "enable_fast_jsg_struct",
-    "global_fetch_strictly_public",
-    "minimal_subrequests",
-    "tcp_sockets_support",
-    "throw_on_not_implemented_tls_options",
-    "web_socket_compression",
 ];
 
 /// What a worker was written for.

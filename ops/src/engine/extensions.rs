@@ -24,6 +24,7 @@ use crate::event::stead_event;
 use crate::event_abort::stead_event_abort;
 use crate::exception::stead_exception;
 use crate::facet::stead_facet;
+use crate::feed::stead_feed;
 use crate::gate::stead_gate;
 use crate::html::stead_html;
 use crate::kv::stead_kv;
@@ -54,6 +55,7 @@ deno_core::extension!(
         stead_transaction,
         stead_alarm,
         stead_bookmark,
+        stead_feed,
         stead_gate,
         stead_attachment,
         stead_stub,
@@ -152,6 +154,7 @@ deno_core::extension!(
         "storage.js",
         "streams.js",
         "tasks.js",
+        "thenables.js",
         "connect.js",
         "passed_streams.js",
         "socket_passing.js",
@@ -237,6 +240,7 @@ pub fn extensions(user_agent: String, seed: Option<u64>) -> Vec<Extension> {
         stead_transaction::init(),
         stead_alarm::init(),
         stead_bookmark::init(),
+        stead_feed::init(),
         stead_gate::init(),
         stead_attachment::init(),
         stead_stub::init(),

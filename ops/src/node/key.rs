@@ -1,5 +1,6 @@
 //! Keys as AWS-LC holds them, for what `aws-lc-rs` has no safe form of.
 
+use std::ffi::CString;
 use std::os::raw::c_int;
 use std::ptr;
 use std::slice;
@@ -103,6 +104,14 @@ impl Key {
     pub fn as_ptr(&self) -> *mut lc::EVP_PKEY {
         self.0
     }
+}
+
+/// The hash of a name; none if there is no such hash. What is returned is static.
+pub fn digest(name: &str) -> Option<*const lc::EVP_MD> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the name ends with a zero.
+    let digest = unsafe { lc::EVP_get_digestbyname(name.as_ptr()) };
+    (!digest.is_null()).then_some(digest)
 }
 
 /// Empties the queue of errors that AWS-LC keeps for this thread.

@@ -2,7 +2,6 @@
 //! AWS-LC that `aws-lc-rs` has no safe form of: all hashes of OAEP, and signatures without a hash.
 //! <https://nodejs.org/api/crypto.html#cryptopublicencryptkey-buffer>
 
-use std::ffi::CString;
 use std::os::raw::c_int;
 use std::ptr;
 
@@ -10,6 +9,7 @@ use aws_lc_sys as lc;
 use deno_core::op2;
 
 use super::key::Key;
+use super::key::digest;
 use super::key::forget_errors;
 
 /// Why nothing was encrypted or decrypted; the words are the platform's.
@@ -133,12 +133,7 @@ fn run(
 /// The hash, which is looked up whatever the padding, and the label, which only OAEP has.
 fn set_oaep(context: &Use, padding: i32, hash: &str, label: &[u8]) -> Result<(), RsaError> {
     if !hash.is_empty() {
-        let name = CString::new(hash).map_err(|_| RsaError::Hash)?;
-        // SAFETY: the name ends with a zero; what is returned is static.
-        let digest = unsafe { lc::EVP_get_digestbyname(name.as_ptr()) };
-        if digest.is_null() {
-            return Err(RsaError::Hash);
-        }
+        let digest = digest(hash).ok_or(RsaError::Hash)?;
         if padding == lc::RSA_PKCS1_OAEP_PADDING {
             // SAFETY: the context is live, the digest static.
             let set = unsafe { lc::EVP_PKEY_CTX_set_rsa_oaep_md(context.0, digest) };

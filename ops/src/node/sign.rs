@@ -1,7 +1,6 @@
 //! Signatures with RSA, the curves of NIST, and Ed25519. Keys come and go as DER: PKCS#8 and SubjectPublicKeyInfo.
 //! <https://nodejs.org/api/crypto.html#class-sign>
 
-use std::ffi::CString;
 use std::ops::RangeInclusive;
 use std::os::raw::c_int;
 use std::ptr;
@@ -18,6 +17,7 @@ use aws_lc_sys as lc;
 use deno_core::op2;
 
 use super::key::Key;
+use super::key::digest;
 use super::key::forget_errors;
 
 /// The sizes of new keys of RSA. To find a larger one would hold up the thread for minutes.
@@ -86,16 +86,7 @@ impl Context {
         let kind = unsafe { lc::EVP_PKEY_id(key.as_ptr()) };
         let digest = match hash {
             "" => ptr::null(),
-            _ => {
-                let unknown = || SignError::Hash(hash.to_owned());
-                let name = CString::new(hash).map_err(|_| unknown())?;
-                // SAFETY: the name ends with a zero; what is returned is static.
-                let digest = unsafe { lc::EVP_get_digestbyname(name.as_ptr()) };
-                if digest.is_null() {
-                    return Err(unknown());
-                }
-                digest
-            }
+            _ => digest(hash).ok_or_else(|| SignError::Hash(hash.to_owned()))?,
         };
         if digest.is_null() && kind != lc::EVP_PKEY_ED25519 {
             return Err(SignError::Begin);

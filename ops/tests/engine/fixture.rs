@@ -210,3 +210,21 @@ pub fn compare(table: &[(&str, &str)], outcome: &Outcome) {
     );
     assert_eq!(outcome.reports, [""; 0], "uncaught exceptions");
 }
+
+/// A script's function `random(below)`, a splitmix32 generator.
+pub fn random_numbers(seed: u32) -> String {
+    format!(
+        r#"
+let state = {seed};
+function random(below) {{
+  state = (state + 0x9e3779b9) | 0;
+  let mixed = state ^ (state >>> 16);
+  mixed = Math.imul(mixed, 0x21f0aaad);
+  mixed ^= mixed >>> 15;
+  mixed = Math.imul(mixed, 0x735a2d97);
+  mixed ^= mixed >>> 15;
+  return (mixed >>> 0) % below;
+}}
+"#
+    )
+}

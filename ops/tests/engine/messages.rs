@@ -1,28 +1,20 @@
 //! Messages whose bytes are damaged: reading one gives a value or an exception.
 
+use crate::fixture::random_numbers;
 use crate::fixture::run_internal;
 
 /// Messages that are damaged and read in one run.
 const ROUNDS: u32 = 20_000;
 
-/// Writes messages of every kind, damages their bytes, and reads them. The seed is that
-/// of a splitmix32 generator.
+/// Writes messages of every kind, damages their bytes, and reads them.
 fn damage_messages(seed: u32) -> String {
+    let random = random_numbers(seed);
     format!(
         r#"
 import {{ fromMessage, serializeThrown, toMessage }} from "ext:stead/message.js";
 import "ext:stead/dispatch.js";
 
-let state = {seed};
-function random(below) {{
-  state = (state + 0x9e3779b9) | 0;
-  let mixed = state ^ (state >>> 16);
-  mixed = Math.imul(mixed, 0x21f0aaad);
-  mixed ^= mixed >>> 15;
-  mixed = Math.imul(mixed, 0x735a2d97);
-  mixed ^= mixed >>> 15;
-  return (mixed >>> 0) % below;
-}}
+{random}
 
 const cycle = {{ list: [1, "two", 3n] }};
 cycle.self = cycle;

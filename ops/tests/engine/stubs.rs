@@ -7,14 +7,15 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::fixture::random_numbers;
 use crate::fixture::run_on_host;
 
 /// Messages that are damaged and read in one run.
 const ROUNDS: u32 = 5_000;
 
-/// Writes, damages and reads messages. Whole ones have to give what was written. The seed is that of a splitmix32
-/// generator.
+/// Writes, damages and reads messages. Whole ones have to give what was written.
 fn exchange(seed: u32) -> String {
+    let random = random_numbers(seed);
     format!(
         r#"
 import {{ dropAttachments, fromMessage, RpcTarget, serializeThrown, toMessage }} from "ext:stead/message.js";
@@ -25,16 +26,7 @@ import "ext:stead/dispatch.js";
 import {{ core }} from "ext:core/mod.js";
 const {{ op_export_number }} = core.ops;
 
-let state = {seed};
-function random(below) {{
-  state = (state + 0x9e3779b9) | 0;
-  let mixed = state ^ (state >>> 16);
-  mixed = Math.imul(mixed, 0x21f0aaad);
-  mixed ^= mixed >>> 15;
-  mixed = Math.imul(mixed, 0x735a2d97);
-  mixed ^= mixed >>> 15;
-  return (mixed >>> 0) % below;
-}}
+{random}
 
 class Target extends RpcTarget {{}}
 

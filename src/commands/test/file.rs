@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::report::FileReport;
 use super::vitest_config;
+use super::vitest_config::VitestConfig;
 use crate::bundle::Bundle;
 use crate::bundle::BundleOptions;
 use crate::bundle::VITEST;
@@ -65,11 +66,11 @@ pub async fn run(
     let loaded = tokio::task::spawn_blocking(move || load(&path, verbatim, style)).await;
     let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     let result = match loaded {
-        Ok((project, bundle)) => {
-            modules.clone_from(&bundle.modules);
-            modules.extend(project.iter().flat_map(|project| project.files.clone()));
-            let inspector = inspector.cloned();
-            run_bundle(args, file, project, bundle, style, inspector, &mut report).await
+        Ok(loaded) => {
+            modules.clone_from(&loaded.bundle.modules);
+            let projects = loaded.project.iter();
+            modules.extend(projects.flat_map(|project| project.files.clone()));
+            run_loaded(args, file, loaded, style, inspector.cloned(), &mut report).await
         }
         Err(problem) => Err(problem),
     };
@@ -80,12 +81,15 @@ pub async fn run(
     (report, modules)
 }
 
+/// A test file with all that it needs.
+struct Loaded {
+    project: Option<Project>,
+    bundle: Arc<Bundle>,
+    vitest: VitestConfig,
+}
+
 /// Bundles a test file; in a project, together with its worker. What debuggers show is bundled `verbatim`.
-fn load(
-    file: &Path,
-    verbatim: bool,
-    style: Style,
-) -> Result<(Option<Project>, Arc<Bundle>), Problem> {
+fn load(file: &Path, verbatim: bool, style: Style) -> Result<Loaded, Problem> {
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -101,25 +105,33 @@ fn load(
     }
     options.verbatim = verbatim;
     let vitest = vitest_config::of(file);
-    options.setup = vitest.setup;
-    options.prefixes = vitest.alias;
+    options.setup.clone_from(&vitest.setup);
+    options.prefixes.clone_from(&vitest.alias);
     options.provided.push(VITEST.to_owned());
     let bundle = super::super::load_with(file, &options, style)?;
     let mut bundle = Arc::unwrap_or_clone(bundle);
     // On the first line, so that no other moves.
     bundle.code.insert_str(0, META_ENV);
-    Ok((project, Arc::new(bundle)))
+    Ok(Loaded {
+        project,
+        bundle: Arc::new(bundle),
+        vitest,
+    })
 }
 
-async fn run_bundle(
+async fn run_loaded(
     args: &TestArgs,
     file: &Path,
-    project: Option<Project>,
-    bundle: Arc<Bundle>,
+    loaded: Loaded,
     style: Style,
     inspector: Option<Arc<Inspector>>,
     report: &mut FileReport,
 ) -> Result<(), Problem> {
+    let Loaded {
+        project,
+        bundle,
+        vitest,
+    } = loaded;
     let stem = crate::cli::args::stem(file);
     let folder = TestFolder::new(args.state.as_deref(), &stem, file)?;
     let shards = args.shards.map_or(1, |shards| usize::from(shards.get()));
@@ -131,7 +143,6 @@ async fn run_bundle(
         .as_ref()
         .map_or(stem.clone(), |project| project.name.clone());
     let (news, mut heard) = mpsc::unbounded_channel();
-    let vitest = vitest_config::of(file);
     let mut provided = vitest.provide;
     provided.extend(args.provide.iter().cloned());
     let options = TestOptions {

@@ -8,10 +8,12 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use deno_ast::ProgramRef;
+use deno_ast::swc::ast::CallExpr;
 use deno_ast::swc::ast::Callee;
 use deno_ast::swc::ast::Expr;
 use deno_ast::swc::ast::Lit;
 use deno_ast::swc::ast::MemberProp;
+use deno_ast::swc::ast::NewExpr;
 use deno_ast::swc::ast::ObjectLit;
 use deno_ast::swc::ast::Prop;
 use deno_ast::swc::ast::PropName;
@@ -229,46 +231,52 @@ fn literal(folder: &Path, value: &Expr) -> Option<Value> {
         Expr::TsAs(cast) => literal(folder, &cast.expr),
         Expr::TsSatisfies(cast) => literal(folder, &cast.expr),
         Expr::TsConstAssertion(cast) => literal(folder, &cast.expr),
-        Expr::Call(call) => {
-            let name = match &call.callee {
-                Callee::Expr(callee) => name_of(callee)?,
-                _ => return None,
-            };
-            let parts = call.args.iter().map(|part| &*part.expr);
-            match name.as_str() {
-                "resolve" | "join" => {
-                    let parts = parts.map(|part| match name_of(part).as_deref() {
-                        Some("__dirname" | "dirname") => Some(folder.to_owned()),
-                        _ => Some(literal(folder, part)?.as_str()?.into()),
-                    });
-                    let parts: Vec<PathBuf> = parts.collect::<Option<_>>()?;
-                    let path = parts
-                        .iter()
-                        .fold(folder.to_owned(), |path, part| path.join(part));
-                    Some(path.to_string_lossy().into())
-                }
-                "fileURLToPath" => parts.map(|part| literal(folder, part)).next()?,
-                _ => None,
-            }
-        }
+        Expr::Call(call) => path_of_call(folder, call),
         Expr::Member(member) if name_of(value).as_deref() == Some("pathname") => {
             literal(folder, &member.obj)
         }
         Expr::New(made) if name_of(&made.callee).as_deref() == Some("URL") => {
-            let [path, base] = made.args.as_deref()? else {
-                return None;
-            };
-            let path = literal(folder, &path.expr)?;
-            let is_here = name_of(&base.expr).as_deref() == Some("url");
-            is_here.then(|| {
-                folder
-                    .join(path.as_str().unwrap_or_default())
-                    .to_string_lossy()
-                    .into()
-            })
+            path_of_url(folder, made)
         }
         _ => None,
     }
+}
+
+/// The file of `resolve()`, `join()` or `fileURLToPath()`.
+fn path_of_call(folder: &Path, call: &CallExpr) -> Option<Value> {
+    let name = match &call.callee {
+        Callee::Expr(callee) => name_of(callee)?,
+        _ => return None,
+    };
+    let mut parts = call.args.iter().map(|part| &*part.expr);
+    match name.as_str() {
+        "resolve" | "join" => {
+            let parts = parts.map(|part| match name_of(part).as_deref() {
+                Some("__dirname" | "dirname") => Some(folder.to_owned()),
+                _ => Some(literal(folder, part)?.as_str()?.into()),
+            });
+            let parts: Vec<PathBuf> = parts.collect::<Option<_>>()?;
+            let path = parts
+                .iter()
+                .fold(folder.to_owned(), |path, part| path.join(part));
+            Some(path.to_string_lossy().into())
+        }
+        "fileURLToPath" => literal(folder, parts.next()?),
+        _ => None,
+    }
+}
+
+/// The file of `new URL("./file", import.meta.url)`.
+fn path_of_url(folder: &Path, made: &NewExpr) -> Option<Value> {
+    let [path, base] = made.args.as_deref()? else {
+        return None;
+    };
+    let path = literal(folder, &path.expr)?;
+    let is_here = name_of(&base.expr).as_deref() == Some("url");
+    is_here.then(|| {
+        let path = folder.join(path.as_str().unwrap_or_default());
+        path.to_string_lossy().into()
+    })
 }
 
 /// The last part of a dotted name: `resolve` of `path.resolve`.
