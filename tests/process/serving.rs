@@ -1,11 +1,10 @@
 //! Requests, sockets and the log of a running server.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::server::{DEADLINE, Server, example, fixture, temporary, text};
+use crate::server::{Server, example, fixture, temporary, text};
 use crate::websocket::Socket;
 
 #[test]
