@@ -264,14 +264,13 @@ async function feed(rid, reader, cancel, speaker, feeding) {
   const own = speaker === null ? null : op_feed_begin(speaker, rid);
   const context = currentContext();
   const event = context instanceof WorkerEvent ? context : null;
-  let isOpen = true;
-  event?.hold();
   // Code that was aborted writes no more.
-  event?.addEnding(() => {
-    if (!isOpen) return;
+  const ending = () => {
     op_readable_stream_resource_write_error(sink, "the event was aborted");
     op_readable_stream_resource_close(sink);
-  });
+  };
+  event?.hold();
+  event?.addEnding(ending);
   try {
     for (;;) {
       const { done, value } = await reader.read();
@@ -294,7 +293,7 @@ async function feed(rid, reader, cancel, speaker, feeding) {
     op_readable_stream_resource_write_error(sink, String(/** @type {any} */ (error)?.message ?? error));
     cancel();
   } finally {
-    isOpen = false;
+    event?.removeEnding(ending);
     if (own !== null) op_feed_end(own);
     op_readable_stream_resource_close(sink);
     event?.release();

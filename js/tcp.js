@@ -121,6 +121,8 @@ export class Socket {
   #isOver = false;
   #isHandedOn = false;
   #isDropped = false;
+  /** The event of the worker with which it ends. @type {WorkerEvent | null} */ #event;
+  #ending = () => this.#drop();
   #isOpen = false;
   #isClosedHere = false;
   /** Whether its streams went to another object, or came from one. */
@@ -161,7 +163,8 @@ export class Socket {
     this.#connection = this.#open(connection);
     PromisePrototypeThen(this.#connection, undefined, doNothing);
     const context = currentContext();
-    if (context instanceof WorkerEvent) context.addEnding(() => this.#drop());
+    this.#event = context instanceof WorkerEvent ? context : null;
+    this.#event?.addEnding(this.#ending);
   }
 
   get readable() {
@@ -270,6 +273,7 @@ export class Socket {
 
   #drop() {
     this.#isDropped = true;
+    this.#event?.removeEnding(this.#ending);
     if (this.#native !== null) closeConnection(this.#native);
   }
 

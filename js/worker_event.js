@@ -29,7 +29,7 @@ export class WorkerEvent {
   #held = null;
   /** Calls of values that the event's code exported, while they run. @type {Set<any> | null} */
   #calls = null;
-  /** What cuts its connections. @type {(() => void)[] | null} */
+  /** What cuts its connections. @type {Set<() => void> | null} */
   #endings = null;
   #calledOverRpc;
   #ended = false;
@@ -137,7 +137,12 @@ export class WorkerEvent {
 
   /** Has a connection cut when the event has ended. @param {() => void} ending */
   addEnding(ending) {
-    (this.#endings ??= []).push(ending);
+    (this.#endings ??= new SafeSet()).add(ending);
+  }
+
+  /** The connection has ended before the event. @param {() => void} ending */
+  removeEnding(ending) {
+    this.#endings?.delete(ending);
   }
 
   /** @param {any} stub */
