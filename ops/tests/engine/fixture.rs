@@ -228,3 +228,22 @@ function random(below) {{
 "#
     )
 }
+
+/// A script's function `damageBytes(original, other, times)`: a copy that is changed at most so often, also by
+/// parts of another message. It asks `random()`.
+pub const DAMAGE_BYTES: &str = r#"
+function damageBytes(original, other, times) {
+  let bytes = new Uint8Array(original);
+  for (let i = random(times); i >= 0; i--) {
+    const at = random(Math.max(bytes.length, 1));
+    switch (random(5)) {
+      case 0: bytes[at] = random(256); break;
+      case 1: bytes[at] ^= 1 << random(8); break;
+      case 2: bytes = bytes.slice(0, at); break;
+      case 3: bytes = new Uint8Array([...bytes.slice(0, at), random(256), ...bytes.slice(at)]); break;
+      case 4: bytes = new Uint8Array([...bytes.slice(0, at), ...other.slice(random(other.length))]);
+    }
+  }
+  return bytes;
+}
+"#;

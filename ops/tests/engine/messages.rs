@@ -1,5 +1,6 @@
 //! Messages whose bytes are damaged: reading one gives a value or an exception.
 
+use crate::fixture::DAMAGE_BYTES;
 use crate::fixture::random_numbers;
 use crate::fixture::run_internal;
 
@@ -15,6 +16,7 @@ import {{ fromMessage, serializeThrown, toMessage }} from "ext:stead/message.js"
 import "ext:stead/dispatch.js";
 
 {random}
+{DAMAGE_BYTES}
 
 const cycle = {{ list: [1, "two", 3n] }};
 cycle.self = cycle;
@@ -29,27 +31,10 @@ const values = [
 const messages = values.map((value) => toMessage(value).bytes);
 for (const thrown of ["text", {{ code: 1 }}, new RangeError("thrown")]) messages.push(serializeThrown(thrown, "object"));
 
-function damage(original) {{
-  let bytes = new Uint8Array(original);
-  for (let i = random(6); i >= 0; i--) {{
-    const at = random(Math.max(bytes.length, 1));
-    switch (random(5)) {{
-      case 0: bytes[at] = random(256); break;
-      case 1: bytes[at] ^= 1 << random(8); break;
-      case 2: bytes = bytes.slice(0, at); break;
-      case 3: bytes = new Uint8Array([...bytes.slice(0, at), random(256), ...bytes.slice(at)]); break;
-      case 4: {{
-        const other = messages[random(messages.length)];
-        bytes = new Uint8Array([...bytes.slice(0, at), ...other.slice(random(other.length))]);
-      }}
-    }}
-  }}
-  return bytes;
-}}
-
+const pick = () => messages[random(messages.length)];
 let read = 0, refused = 0;
 for (let round = 0; round < {ROUNDS}; round++) {{
-  const bytes = damage(messages[random(messages.length)]);
+  const bytes = damageBytes(pick(), pick(), 6);
   try {{
     fromMessage(bytes, random(2) ? null : [null, "text", new Uint8Array(3), {{}}], []);
     read++;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::fixture::DAMAGE_BYTES;
 use crate::fixture::random_numbers;
 use crate::fixture::run_on_host;
 
@@ -27,6 +28,7 @@ import {{ core }} from "ext:core/mod.js";
 const {{ op_export_number }} = core.ops;
 
 {random}
+{DAMAGE_BYTES}
 
 class Target extends RpcTarget {{}}
 
@@ -49,21 +51,6 @@ function anything(depth) {{
     case 8: return new Error("error", {{ cause: random(9) }});
     default: return [new Date(5), null, undefined, 3n, anything(depth + 1)];
   }}
-}}
-
-function damageBytes(original, other) {{
-  let bytes = new Uint8Array(original);
-  for (let i = random(4); i >= 0; i--) {{
-    const at = random(Math.max(bytes.length, 1));
-    switch (random(5)) {{
-      case 0: bytes[at] = random(256); break;
-      case 1: bytes[at] ^= 1 << random(8); break;
-      case 2: bytes = bytes.slice(0, at); break;
-      case 3: bytes = new Uint8Array([...bytes.slice(0, at), random(256), ...bytes.slice(at)]); break;
-      case 4: bytes = new Uint8Array([...bytes.slice(0, at), ...other.slice(random(other.length))]);
-    }}
-  }}
-  return bytes;
 }}
 
 function damageList(list) {{
@@ -100,7 +87,7 @@ function round() {{
   const isDamaged = random(4) > 0;
   const list = attachments === null ? null : [...attachments];
   if (isDamaged && list !== null && random(2)) damageList(list);
-  const given = isDamaged && random(3) ? damageBytes(bytes, other) : bytes;
+  const given = isDamaged && random(3) ? damageBytes(bytes, other, 4) : bytes;
   const received = [];
   try {{
     const found = fromMessage(given, list, received);
