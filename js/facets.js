@@ -12,7 +12,7 @@ import { classPartsOf } from "ext:stead/loopback.js";
 import { deserializeThrown, fromMessage, serializeThrown, toPersistent } from "ext:stead/message.js";
 import { idFromParts, partsOfId } from "ext:stead/namespace.js";
 import { failureOf, THROWN } from "ext:stead/rpc_promise.js";
-import { INTERNAL, requireInternal, ServiceStub, StubHandler, stubProxy, Target } from "ext:stead/service_stub.js";
+import { INTERNAL, requireInternal, ServiceStub, StubHandler, Target } from "ext:stead/service_stub.js";
 import { tagClass } from "ext:stead/scope.js";
 
 let {
@@ -106,7 +106,7 @@ export class DurableObjectFacets {
     if (typeof getStartupOptions !== "function") refuseArgument(OWNER, "get", 2, "function");
     const target = new FacetTarget(this.#record, `${name}`, getStartupOptions);
     op_facet_check(this.#record.handle, `${name}`);
-    return stubProxy(new ServiceStub(INTERNAL), new StubHandler(target));
+    return new Proxy(new ServiceStub(INTERNAL), new StubHandler(target));
   }
 
   /**

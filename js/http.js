@@ -221,7 +221,7 @@ addHostClass({
   },
   receive({ method, url, headers, redirectMode, body, cf }, attachments) {
     const made = innerBody(attachments[body]);
-    const inner = new InnerRequest(method, url, () => headers, made, null);
+    const inner = new InnerRequest(method, url, () => headers, made);
     inner.redirectMode = redirectMode;
     const received = request.fromInnerRequest(inner, "request");
     if (cf !== undefined) received[CF] = cf;

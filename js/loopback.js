@@ -17,7 +17,6 @@ import {
   requireInternal,
   ServiceStub,
   StubHandler,
-  stubProxy,
 } from "ext:stead/service_stub.js";
 import { tagClass } from "ext:stead/scope.js";
 import { DurableObject, WorkerEntrypoint } from "ext:stead/workers.js";
@@ -227,7 +226,7 @@ export function makeExports(module, namespaces, worker) {
 /** @param {string} name */
 function loopbackService(name) {
   const target = new EntrypointTarget(ownWorker, name, null);
-  return stubProxy(callableOf(LoopbackServiceStub), new LoopbackServiceHandler(target));
+  return new Proxy(callableOf(LoopbackServiceStub), new LoopbackServiceHandler(target));
 }
 
 /**

@@ -15,7 +15,6 @@ import {
   requireInternal,
   ServiceStub,
   StubHandler,
-  stubProxy,
 } from "ext:stead/service_stub.js";
 
 const { ObjectDefineProperty: define } = primordials;
@@ -228,5 +227,5 @@ Object.defineProperty(DurableObject.prototype, "constructor", {
 function makeStub(index, id) {
   const { name } = /** @type {any} */ (id);
   const target = new ObjectTarget(index, id.toString(), name);
-  return stubProxy(new DurableObject(INTERNAL, id), new StubHandler(target));
+  return new Proxy(new DurableObject(INTERNAL, id), new StubHandler(target));
 }

@@ -112,11 +112,11 @@ function isSimple(given) {
  * @param {any} given
  */
 function simpleRequest(url, given) {
-  if (!given) return request.fromInnerRequest(new InnerRequest("GET", url, NO_HEADERS, null, null), "request");
+  if (!given) return request.fromInnerRequest(new InnerRequest("GET", url, NO_HEADERS, null), "request");
   const from = request.toInnerRequest(given);
   /** @type {[string, string][]} */
   const headers = from.headerList.map((/** @type {[string, string]} */ [name, value]) => [name, value]);
-  const inner = new InnerRequest(from.method, url, () => headers, from.body, null);
+  const inner = new InnerRequest(from.method, url, () => headers, from.body);
   inner.redirectMode = from.redirectMode;
   const made = request.fromInnerRequest(inner, "request");
   if (given[CF] !== undefined) made[CF] = { ...given[CF] };
@@ -257,7 +257,6 @@ export function requestFromNative(native) {
     () => op_request_url(native),
     () => pairs(op_request_headers(native)),
     innerBody(op_request_body(native)),
-    null,
   );
   // A Worker sees redirects that it makes itself.
   inner.redirectMode = "manual";

@@ -349,18 +349,9 @@ function checkStatus(method, { ok, status, statusText }) {
   if (!ok) throw new Error(`HTTP ${method} request failed: ${status} ${statusText}`);
 }
 
-/**
- * The proxy of a stub.
- * @param {any} stub
- * @param {StubHandler} handler
- */
-export function stubProxy(stub, handler) {
-  return new Proxy(stub, handler);
-}
-
 /** @param {ObjectTarget | EntrypointTarget} target */
 export function makeServiceStub(target) {
-  return stubProxy(new ServiceStub(INTERNAL), new StubHandler(target));
+  return new Proxy(new ServiceStub(INTERNAL), new StubHandler(target));
 }
 
 addRemoteClass(ServiceStub);

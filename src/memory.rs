@@ -16,7 +16,7 @@ use deno_core::v8;
 /// Refusals in a row before nothing helps: V8 collects garbage after each of the first.
 const REFUSALS_MAX: u32 = 4;
 /// How long after the first shards are ready the start is over: the others are ready, too.
-const SETTLE_AFTER: Duration = Duration::from_millis(500);
+const START_LASTS: Duration = Duration::from_millis(500);
 /// The alignment of a buffer, as `malloc` gives it.
 const ALIGNMENT: usize = 16;
 
@@ -54,7 +54,7 @@ pub fn give_back_soon() {
     static ASKED: AtomicBool = AtomicBool::new(false);
     if !ASKED.swap(true, Ordering::Relaxed) {
         tokio::spawn(async {
-            tokio::time::sleep(SETTLE_AFTER).await;
+            tokio::time::sleep(START_LASTS).await;
             drop(tokio::task::spawn_blocking(give_back).await);
         });
     }

@@ -9,9 +9,8 @@ class InnerRequest {
    * @param {string | (() => string)} url
    * @param {() => [string, string][]} headerList
    * @param {any} body
-   * @param {any} blobUrlEntry
    */
-  constructor(method, url, headerList, body, blobUrlEntry) {
+  constructor(method, url, headerList, body) {
     this.methodInner = method;
     this.headerListInner = null;
     this.readHeaders = headerList;
@@ -21,7 +20,8 @@ class InnerRequest {
     this.urlList = [typeof url === "string" ? () => url : url];
     this.urlListProcessed = typeof url === "string" ? [url] : [];
     this.clientRid = null;
-    this.blobUrlEntry = blobUrlEntry;
+    // No URLs lead to blobs here.
+    this.blobUrlEntry = null;
   }
 
   get method() {

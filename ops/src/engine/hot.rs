@@ -57,7 +57,6 @@ const HOT: &[(&str, &[&str])] = &[
             "Target",
             "EntrypointTarget",
             "StubHandler",
-            "stubProxy",
             "ObjectTarget",
             "ServiceStub",
             "requireInternal",

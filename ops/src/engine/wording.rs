@@ -365,7 +365,7 @@ const FORMS: &[Replacement] = &[
     ),
 ];
 
-// No words, but speed: see js/stubs/inner_request.js. There are no URLs of blobs here to look up.
+// No words, but speed: see js/stubs/inner_request.js.
 const REQUESTS: &[Replacement] = &[
     (
         "function processUrlList(",
@@ -373,7 +373,7 @@ const REQUESTS: &[Replacement] = &[
     ),
     (
         "request = newInnerRequest(\n        \"GET\",\n        parsedURL.href,\n        () => [],\n        null,\n        true,\n",
-        "request = new InnerRequest(\n        \"GET\",\n        parsedURL.href,\n        () => [],\n        null,\n        null,\n",
+        "request = new InnerRequest(\n        \"GET\",\n        parsedURL.href,\n        () => [],\n        null,\n",
     ),
 ];
 
